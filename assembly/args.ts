@@ -1,0 +1,101 @@
+/**
+ * The descriptors: one call, one struct in linear memory, written by the host and read by drivers (never by kernels).
+ * Field order is the ABI. Its twin is `src/descriptor.ts`; `test/abi.test.ts` holds the two together.
+ * Strides and leading dimensions are in bytes.
+ */
+
+/** Attention. Row r of a key head is the pair (query r / group, head of the group r % group). */
+@unmanaged
+export class AttentionArgs {
+  /** Addresses. `weights` and `logSumExp` may be 0: not wanted. */
+  q: usize;
+  k: usize;
+  v: usize;
+  out: usize;
+  logSumExp: usize;
+  weights: usize;
+  /** i32 [batch]: key j is visible to query i iff j <= i + queryOffset[b]. */
+  queryOffset: usize;
+  /** AttentionItem [ ]. */
+  items: usize;
+
+  /** Query heads per key head. */
+  group: i32;
+  seqQ: i32;
+  seqK: i32;
+  headDim: i32;
+  valueDim: i32;
+  /** scale · log₂e: scores are kept in base 2. */
+  scale: f32;
+
+  /** Steps from one batch, head or token to the next. */
+  qBatch: usize;
+  qHead: usize;
+  qToken: usize;
+  kBatch: usize;
+  kHead: usize;
+  kToken: usize;
+  vBatch: usize;
+  vHead: usize;
+  vToken: usize;
+  outBatch: usize;
+  outHead: usize;
+  outToken: usize;
+  /** Query heads in all: steps logSumExp and weights. */
+  heads: i32;
+  /** Rows of the widest register tile: 6 or 4. */
+  tile: i32;
+}
+
+/** One piece of work: rows q0 … q0 + rows of a key head, against keys k0 … k1. k0 lies on the grid of BK. */
+@unmanaged
+export class AttentionItem {
+  batch: i32;
+  /** Key head. */
+  head: i32;
+  q0: i32;
+  rows: i32;
+  k0: i32;
+  k1: i32;
+}
+
+/** C[M × N] = op(A)[M × K] · op(B)[K × N] + bias, for every matrix of a batch. */
+@unmanaged
+export class GemmArgs {
+  a: usize;
+  b: usize;
+  /** B in panels of 8 columns: [⌈N/8⌉][K][8]; 0 where B is read in place (M = 1). */
+  packed: usize;
+  c: usize;
+  /** [N], or 0. */
+  bias: usize;
+  /** GemmItem [ ]. */
+  items: usize;
+
+  M: i32;
+  N: i32;
+  K: i32;
+  /** 1: A lies as [K × M]; B lies as [N × K]. */
+  transposeA: i32;
+  transposeB: i32;
+
+  lda: usize;
+  ldb: usize;
+  ldc: usize;
+  aBatch: usize;
+  /** 0 where one B serves all. */
+  bBatch: usize;
+  packedBatch: usize;
+  cBatch: usize;
+  tile: i32;
+}
+
+/** One block of C for `gemm`; for `pack` the columns n0 … n0 + cols of B (n0 a multiple of 8 in both). */
+@unmanaged
+export class GemmItem {
+  batch: i32;
+  m0: i32;
+  rows: i32;
+  n0: i32;
+  cols: i32;
+}

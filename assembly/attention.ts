@@ -1,0 +1,120 @@
+/**
+ * Driver of fused attention: O = softmax(scale · QKᵀ) V for work items, never storing S or P whole.
+ *
+ * FlashAttention's online softmax (Dao et al. 2022; Milakov & Gimelshein 2018) in transposed form: lanes are queries.
+ *
+ *   Sᵀ[keys × 8] = K · Qᵀ      K splatted in place, any stride; only Q is packed
+ *   m, P, l                    vertical over the keys: no horizontal operation
+ *   Oᵀ[d × 8] = Oᵀ·factor + Vᵀ · Pᵀ      V splatted in place, the rescale fused into the store
+ *
+ * and one transpose at the end. Blocks of BK keys are the outer loop, panels of eight rows the inner one, so a block
+ * of K and V is read from memory once per item.
+ *
+ * A key that is masked for some rows of a panel meets them with p = 0, and 0 · NaN is NaN. Nothing is tested in the
+ * loop: if a result is NaN although its row's sum is not, the item is computed once more with such keys skipped.
+ */
+import { BK } from '../common/abi';
+import { AttentionArgs, AttentionItem } from './args';
+import { ZEROS } from './constants';
+import { f32PvExact, f32ScoreSeen } from './kernels/f32-pv-exact';
+import { f32SoftmaxOnline } from './kernels/f32-softmax-online';
+import { f32PanelToRows } from './kernels/f32-transpose';
+import {
+  FACTOR,
+  MAXIMUM,
+  PANELS,
+  QUERIES,
+  SCORES,
+  SEEN,
+  SUM,
+  finishScores,
+  inverseSums,
+  openPanel,
+  panelBytes,
+  rowAddress,
+  rowTable,
+  scratchBytes,
+  visibleKeys,
+} from './panel';
+import { columnsAdd, columnsBegin } from './select';
+
+/** Bytes of scratch that one thread needs for any item of this call. Exact: beyond 2³² too. */
+export function attentionScratch(args: usize): f64 {
+  const a = changetype<AttentionArgs>(args);
+  return scratchBytes(a.headDim, a.valueDim);
+}
+
+export function attention(args: usize, begin: i32, end: i32, scratch: usize): void {
+  const a = changetype<AttentionArgs>(args);
+  for (let i = begin; i < end; i++) {
+    const item = changetype<AttentionItem>(a.items + <usize>i * offsetof<AttentionItem>());
+    if (!attend(a, item, scratch, false)) attend(a, item, scratch, true);
+  }
+}
+
+/** Runs one item. False where the result shows a NaN that only 0 · NaN of a masked key can have made. */
+function attend(args: AttentionArgs, item: AttentionItem, scratch: usize, exact: bool): bool {
+  const valueDim = args.valueDim;
+  const stride = panelBytes(args.headDim, valueDim);
+  const output = QUERIES + 32 * <usize>args.headDim;
+  const end = item.q0 + item.rows;
+  const s = scratch + SCORES;
+  const factor = scratch + FACTOR;
+
+  // Pass 1: the queries, packed.
+  let panel = scratch + PANELS;
+  for (let r = item.q0; r < end; r += 8, panel += stride) openPanel(args, item, r, panel, scratch);
+
+  // Pass 2: block by block of keys, panel by panel: scores, softmax, weighted sum.
+  let k =
+    args.k + <usize>item.batch * args.kBatch + <usize>item.head * args.kHead + <usize>item.k0 * args.kToken;
+  let v =
+    args.v + <usize>item.batch * args.vBatch + <usize>item.head * args.vHead + <usize>item.k0 * args.vToken;
+  for (let first = item.k0; first < item.k1; first += BK) {
+    panel = scratch + PANELS;
+    for (let r = item.q0; r < end; r += 8, panel += stride) {
+      const keys = visibleKeys(panel, first, min(BK, item.k1 - first));
+      if (keys <= 0) continue;
+      finishScores(args, k, first, keys, panel, scratch);
+      if (exact) f32ScoreSeen(s, keys, scratch + SEEN);
+      f32SoftmaxOnline(s, keys, factor, panel + MAXIMUM, panel + SUM);
+      if (first == item.k0) {
+        // The first block begins the sum, whatever was in scratch.
+        if (exact) memory.fill(panel + output, 0, (<usize>valueDim) << 5);
+        else columnsBegin(v, args.vToken, valueDim, s, 0, 1, keys, panel + output, 32, ZEROS, 0, args.tile);
+      } else if (!exact) {
+        columnsAdd(v, args.vToken, valueDim, s, 0, 1, keys, panel + output, 32, factor, 0, args.tile);
+      }
+      if (exact) f32PvExact(v, args.vToken, valueDim, s, keys, scratch + SEEN, panel + output, factor);
+    }
+    k += <usize>BK * args.kToken;
+    v += <usize>BK * args.vToken;
+  }
+
+  // Pass 3: divide by l, transpose, write. A row that saw no key is zeros.
+  let foreign = i32x4.splat(0);
+  const out = args.out + <usize>item.batch * args.outBatch;
+  panel = scratch + PANELS;
+  for (let r = item.q0; r < end; r += 8, panel += stride) {
+    const count = min(8, end - r);
+    if (visibleKeys(panel, item.k0, item.k1 - item.k0) <= 0)
+      memory.fill(panel + output, 0, (<usize>valueDim) << 5);
+    inverseSums(panel, factor);
+    rowTable(scratch, out, args.outToken, args.outHead, args.group, item.head, r, end);
+    foreign = v128.or(foreign, f32PanelToRows(panel + output, valueDim, factor, scratch, count));
+    if (args.logSumExp) writeLogSumExp(args, item, r, count, panel);
+  }
+  return exact || !v128.any_true(foreign);
+}
+
+/** logSumExp[batch][head][query] = m·ln 2 + ln l, −∞ for a row that saw no key. */
+function writeLogSumExp(args: AttentionArgs, item: AttentionItem, r0: i32, count: i32, panel: usize): void {
+  const step = (<usize>args.seqQ) << 2;
+  const base = args.logSumExp + <usize>item.batch * <usize>args.heads * step;
+  for (let lane = 0; lane < count; lane++) {
+    const l = load<f32>(panel + ((<usize>lane) << 2), SUM);
+    const m = load<f32>(panel + ((<usize>lane) << 2), MAXIMUM);
+    const lse = l == 0 ? -Infinity : f32(<f64>m * 0.6931471805599453 + <f64>Mathf.log(l));
+    store<f32>(rowAddress(base, 4, step, args.group, item.head, r0 + lane), <f32>lse);
+  }
+}

@@ -1,0 +1,142 @@
+/**
+ * Driver of blocked matmul: C = op(A) · op(B) + bias, item by item.
+ *
+ * Three loops as in BLIS (Van Zee & van de Geijn 2015): the item is MC rows by NC columns, the depth goes in blocks of
+ * KC, and inside a block one panel of B (KC × 8, first cache level) meets all rows of the item. A is read in place.
+ * Each block is summed from zero in ascending order and the blocks are added in order, the bias first.
+ */
+import { KC, MC } from '../common/abi';
+import { GemmArgs, GemmItem } from './args';
+import { ONES, ZEROS } from './constants';
+import { f32Dot } from './kernels/f32-dot';
+import { f32Gemm1x32 } from './kernels/f32-gemm-1x32';
+import { f32Gemv1, f32Gemv8 } from './kernels/f32-gemv';
+import { columnsAdd, columnsBegin, rowsAdd, rowsBegin } from './select';
+
+/** Scratch: a bias of eight floats, then at TAIL a tail of eight columns, or the running sums of a row (M = 1). */
+const TAIL: usize = 32;
+
+/** Bytes of scratch that one thread needs for any item of this call. Exact: beyond 2³² too. */
+export function gemmScratch(args: usize): f64 {
+  const a = changetype<GemmArgs>(args);
+  return <f64>TAIL + max(<f64>(32 * MC), a.M == 1 ? 4.0 * <f64>(<u32>a.N) : 0);
+}
+
+export function gemm(args: usize, begin: i32, end: i32, scratch: usize): void {
+  const a = changetype<GemmArgs>(args);
+  for (let i = begin; i < end; i++) {
+    const item = changetype<GemmItem>(a.items + <usize>i * offsetof<GemmItem>());
+    if (!a.packed) rowInPlace(a, item, scratch);
+    else if (a.M == 1) rowTimesPanels(a, item, scratch);
+    else block(a, item.batch, item.m0, item.rows, item.n0, item.cols, scratch);
+  }
+}
+
+/** One depth block of `panels` panels: rows × 8·panels of C, begun with the bias or added to. */
+function depthBlock(
+  args: GemmArgs,
+  a: usize,
+  rows: i32,
+  packed: usize,
+  panels: i32,
+  k0: i32,
+  c: usize,
+  ldc: usize,
+  bias: usize,
+  step: usize,
+): void {
+  const k = min(KC, args.K - k0);
+  const p = packed + ((<usize>k0) << 5);
+  const stride = (<usize>args.K) << 5;
+  if (args.transposeA) {
+    const from = a + <usize>k0 * args.lda;
+    if (k0) columnsAdd(from, args.lda, rows, p, stride, panels, k, c, ldc, ONES, 0, args.tile);
+    else columnsBegin(from, args.lda, rows, p, stride, panels, k, c, ldc, bias, step, args.tile);
+  } else {
+    const from = a + ((<usize>k0) << 2);
+    if (k0) rowsAdd(from, args.lda, rows, p, stride, panels, k, c, ldc, ONES, 0, args.tile);
+    else rowsBegin(from, args.lda, rows, p, stride, panels, k, c, ldc, bias, step, args.tile);
+  }
+}
+
+/** Any M: depth blocks outermost, then panels; a tail of fewer than eight columns goes through scratch. */
+function block(args: GemmArgs, batch: i32, m0: i32, rows: i32, n0: i32, cols: i32, scratch: usize): void {
+  const K = args.K;
+  const a = args.a + <usize>batch * args.aBatch + <usize>m0 * (args.transposeA ? 4 : args.lda);
+  const c = args.c + <usize>batch * args.cBatch + <usize>m0 * args.ldc + ((<usize>n0) << 2);
+  const packed = args.packed + <usize>batch * args.packedBatch + <usize>(n0 >> 3) * ((<usize>K) << 5);
+  const panels = cols >> 3;
+  const tail = cols & 7;
+  const bias = args.bias ? args.bias + ((<usize>n0) << 2) : ZEROS;
+  const step: usize = args.bias ? 32 : 0;
+
+  // K = 0 still runs once: it writes the bias or zeros.
+  let k0 = 0;
+  do {
+    depthBlock(args, a, rows, packed, panels, k0, c, args.ldc, bias, step);
+    k0 += KC;
+  } while (k0 < K);
+  if (!tail) return;
+
+  // The last, incomplete panel: its bias padded to eight floats and its columns kept in scratch.
+  const last = (<usize>panels) << 5;
+  const lastPanel = packed + <usize>panels * ((<usize>K) << 5);
+  if (args.bias) memory.copy(scratch, bias + last, (<usize>tail) << 2);
+  k0 = 0;
+  do {
+    depthBlock(args, a, rows, lastPanel, 1, k0, scratch + TAIL, 32, args.bias ? scratch : ZEROS, 0);
+    k0 += KC;
+  } while (k0 < K);
+  for (let i = 0; i < rows; i++) {
+    memory.copy(c + <usize>i * args.ldc + last, scratch + TAIL + ((<usize>i) << 5), (<usize>tail) << 2);
+  }
+}
+
+/** M = 1, B packed: four panels at once, the rest one by one. */
+function rowTimesPanels(args: GemmArgs, item: GemmItem, scratch: usize): void {
+  const K = args.K;
+  const panelBytes = (<usize>K) << 5;
+  const a = args.a + <usize>item.batch * args.aBatch;
+  const c = args.c + <usize>item.batch * args.cBatch;
+  const packed = args.packed + <usize>item.batch * args.packedBatch;
+  const end = item.n0 + item.cols;
+  let n = item.n0;
+  for (; n + 32 <= end; n += 32) {
+    const to = c + ((<usize>n) << 2);
+    const panel = packed + <usize>(n >> 3) * panelBytes;
+    if (args.bias) memory.copy(to, args.bias + ((<usize>n) << 2), 128);
+    else memory.fill(to, 0, 128);
+    for (let k0 = 0; k0 < K; k0 += KC) {
+      f32Gemm1x32(a + ((<usize>k0) << 2), panel + ((<usize>k0) << 5), panelBytes, min(KC, K - k0), to);
+    }
+  }
+  if (n < end) block(args, item.batch, 0, 1, n, end - n, scratch);
+}
+
+/** M = 1, B in place: c = bias + Σ blocks of KC, each summed from zero in scratch. */
+function rowInPlace(args: GemmArgs, item: GemmItem, scratch: usize): void {
+  const K = args.K;
+  const cols = item.cols;
+  const bytes = (<usize>cols) << 2;
+  const a = args.a + <usize>item.batch * args.aBatch;
+  const c = args.c + <usize>item.batch * args.cBatch + ((<usize>item.n0) << 2);
+  const b = args.b + <usize>item.batch * args.bBatch + <usize>item.n0 * (args.transposeB ? args.ldb : 4);
+  const t = scratch + TAIL;
+  if (args.bias) memory.copy(c, args.bias + ((<usize>item.n0) << 2), bytes);
+  else memory.fill(c, 0, bytes);
+  for (let k0 = 0; k0 < K; k0 += KC) {
+    const k = min(KC, K - k0);
+    const x = a + ((<usize>k0) << 2);
+    if (args.transposeB) {
+      f32Dot(x, b + ((<usize>k0) << 2), args.ldb, k, cols, t);
+    } else {
+      memory.fill(t, 0, bytes);
+      let row = b + <usize>k0 * args.ldb;
+      let i = 0;
+      for (; i + 8 <= k; i += 8, row += args.ldb << 3)
+        f32Gemv8(x + ((<usize>i) << 2), row, args.ldb, cols, t);
+      for (; i < k; i++, row += args.ldb) f32Gemv1(x + ((<usize>i) << 2), row, cols, t);
+    }
+    for (let j: usize = 0; j < bytes; j += 4) store<f32>(c + j, load<f32>(c + j) + load<f32>(t + j));
+  }
+}

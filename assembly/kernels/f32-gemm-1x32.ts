@@ -1,0 +1,50 @@
+/**
+ * c[32] += Σₖ a[k] · B[k][32]: one row of A against four packed panels at once (M = 1, memory-bound).
+ *
+ *   a ─► k floats, splatted            b ─► four panels, `panel` bytes apart: four streams to read ahead
+ *   c ─► 32 floats, bias or earlier blocks inside
+ *
+ * Needs:     k >= 0.
+ * Registers: 8 accumulators + 1 broadcast + 1 load.
+ * FLOPs:     64 · k.
+ */
+import { madd } from '../simd';
+
+export function f32Gemm1x32(a: usize, b: usize, panel: usize, k: i32, c: usize): void {
+  let b1 = b + panel;
+  let b2 = b1 + panel;
+  let b3 = b2 + panel;
+  let c0 = f32x4.splat(0);
+  let c1 = f32x4.splat(0);
+  let c2 = f32x4.splat(0);
+  let c3 = f32x4.splat(0);
+  let c4 = f32x4.splat(0);
+  let c5 = f32x4.splat(0);
+  let c6 = f32x4.splat(0);
+  let c7 = f32x4.splat(0);
+  const end = b + ((<usize>k) << 5);
+  while (b < end) {
+    const x = v128.load32_splat(a);
+    c0 = madd(x, v128.load(b), c0);
+    c1 = madd(x, v128.load(b, 16), c1);
+    c2 = madd(x, v128.load(b1), c2);
+    c3 = madd(x, v128.load(b1, 16), c3);
+    c4 = madd(x, v128.load(b2), c4);
+    c5 = madd(x, v128.load(b2, 16), c5);
+    c6 = madd(x, v128.load(b3), c6);
+    c7 = madd(x, v128.load(b3, 16), c7);
+    a += 4;
+    b += 32;
+    b1 += 32;
+    b2 += 32;
+    b3 += 32;
+  }
+  v128.store(c, f32x4.add(v128.load(c), c0));
+  v128.store(c, f32x4.add(v128.load(c, 16), c1), 16);
+  v128.store(c, f32x4.add(v128.load(c, 32), c2), 32);
+  v128.store(c, f32x4.add(v128.load(c, 48), c3), 48);
+  v128.store(c, f32x4.add(v128.load(c, 64), c4), 64);
+  v128.store(c, f32x4.add(v128.load(c, 80), c5), 80);
+  v128.store(c, f32x4.add(v128.load(c, 96), c6), 96);
+  v128.store(c, f32x4.add(v128.load(c, 112), c7), 112);
+}

@@ -1,0 +1,54 @@
+/**
+ * C[1 × 8] = A[1 × k] · B[k × 8], stored by `epilogue` (f32-panel-store.ts). Scores of attention (A = K, B = packed Qᵀ) and matmul.
+ *
+ *   a ─► row of A, lda bytes apart, in place,       b ─► packed: | k0: c0 … c7 | k1: c0 … c7 | …
+ *        splatted element by element                     (32 bytes a step)
+ *
+ * What remains of a taller tile.
+ *
+ * Needs:     k >= 0; f has 8 floats.
+ * Registers: 2 accumulators + 2 of b + 1 broadcast + 1 product.
+ * FLOPs:     16 · k.
+ */
+import { madd, maxKeep } from '../simd';
+import { MAX, storeRow } from './f32-panel-store';
+
+// @ts-ignore: decorator
+@inline
+export function f32Gemm1x8(
+  a: usize,
+  lda: usize,
+  b: usize,
+  k: i32,
+  c: usize,
+  ldc: usize,
+  f: usize,
+  epilogue: i32,
+): void {
+  let a0 = a;
+  let c00 = f32x4.splat(0);
+  let c01 = f32x4.splat(0);
+  let b0: v128, b1: v128, x: v128;
+  const end = b + ((<usize>k) << 5);
+  if (b < end) {
+    do {
+      b0 = v128.load(b);
+      b1 = v128.load(b, 16);
+      x = v128.load32_splat(a0);
+      c00 = madd(x, b0, c00);
+      c01 = madd(x, b1, c01);
+      a0 += 4;
+      b += 32;
+    } while (b < end);
+  }
+
+  let f0 = v128.load(f);
+  let f1 = v128.load(f, 16);
+  storeRow(c, c00, c01, f0, f1, epilogue);
+  if (epilogue == MAX) {
+    f0 = maxKeep(f0, c00);
+    f1 = maxKeep(f1, c01);
+    v128.store(f, f0);
+    v128.store(f, f1, 16);
+  }
+}

@@ -1,0 +1,31 @@
+/**
+ * How a register tile leaves its registers: the three epilogues that all 8-column tiles share, one row at a time.
+ *
+ *   BEGIN   c = f + x       first block of a sum; f = bias per column (or zeros)
+ *   ADD     c = c·f + x     every later block; f = factor per column: ones in a matmul, the rescale exp2(m − m′)
+ *                           of the online softmax in attention. ·1 is exact, so one epilogue serves both.
+ *   MAX     c = x           and the running maximum per column at f rises to max(f, x): scores of attention
+ *
+ * `epilogue` is a literal at every call, so only one branch is compiled.
+ */
+import { madd } from '../simd';
+
+export const BEGIN = 0;
+export const ADD = 1;
+export const MAX = 2;
+
+/** Writes the 8 floats x0 x1 of one row to c. f points to 8 floats. */
+// @ts-ignore: decorator
+@inline
+export function storeRow(c: usize, x0: v128, x1: v128, f0: v128, f1: v128, epilogue: i32): void {
+  if (epilogue == BEGIN) {
+    v128.store(c, f32x4.add(f0, x0));
+    v128.store(c, f32x4.add(f1, x1), 16);
+  } else if (epilogue == ADD) {
+    v128.store(c, madd(v128.load(c), f0, x0));
+    v128.store(c, madd(v128.load(c, 16), f1, x1), 16);
+  } else {
+    v128.store(c, x0);
+    v128.store(c, x1, 16);
+  }
+}

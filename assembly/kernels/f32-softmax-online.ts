@@ -1,0 +1,36 @@
+/**
+ * One block of the online softmax (Milakov & Gimelshein 2018), eight queries side by side:
+ *
+ *   P[j][q] = 2^(S[j][q] − m[q])            in place, j = 0 … keys − 1
+ *   factor[q] = 2^(m_before[q] − m[q])      what everything summed so far must be multiplied by
+ *   l[q] = l[q]·factor[q] + Σⱼ P[j][q]
+ *
+ *   s: | key 0: q0 … q7 | key 1: q0 … q7 | …     32 bytes a key
+ *
+ * The maxima are already raised over this block. Sums go by quads of keys, then quad after quad from zero: depth
+ * keys/4 + 2. Rows up to the next multiple of 4 are filled with −∞, which adds exactly 0.
+ *
+ * Needs:     s has room for `keys` rounded up to 4 rows; factor holds the maxima before this block.
+ * Registers: 10 constants, m, sum, 3 temporaries = 15.
+ */
+import { exp2, exp2Four } from '../exp';
+import { madd } from '../simd';
+
+export function f32SoftmaxOnline(s: usize, keys: i32, factor: usize, m: usize, l: usize): void {
+  const end = s + ((<usize>keys) << 5);
+  const rounded = s + ((<usize>((keys + 3) & ~3)) << 5);
+  for (let p = end; p < rounded; p += 16) v128.store(p, f32x4.splat(-Infinity));
+  softmaxOfVector(s, rounded, factor, m, l);
+  softmaxOfVector(s + 16, rounded, factor + 16, m + 16, l + 16);
+}
+
+// @ts-ignore: decorator
+@inline
+function softmaxOfVector(s: usize, end: usize, factor: usize, m: usize, l: usize): void {
+  const maximum = v128.load(m);
+  const rescale = exp2(f32x4.sub(v128.load(factor), maximum));
+  let sum = f32x4.splat(0);
+  for (let p = s; p < end; p += 128) sum = f32x4.add(sum, exp2Four(p, maximum));
+  v128.store(factor, rescale);
+  v128.store(l, madd(v128.load(l), rescale, sum));
+}

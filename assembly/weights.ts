@@ -1,0 +1,67 @@
+/**
+ * Driver of the weights: W[batch][head][query][key] = softmax(scale · QKᵀ), stored whole, for people who want to look.
+ * Recomputes the scores from the same panels as attention does: first m and l over all keys, then every weight.
+ */
+import { BK } from '../common/abi';
+import { AttentionArgs, AttentionItem } from './args';
+import { ONES } from './constants';
+import { f32SoftmaxOnline } from './kernels/f32-softmax-online';
+import { f32PanelToRows } from './kernels/f32-transpose';
+import { f32Weights } from './kernels/f32-weights';
+import {
+  FACTOR,
+  MAXIMUM,
+  PANELS,
+  SCORES,
+  SUM,
+  finishScores,
+  inverseSums,
+  openPanel,
+  rowAddress,
+  rowTable,
+  visibleKeys,
+} from './panel';
+
+/** Same descriptor, items and scratch as `attention`; writes args.weights only. */
+export function weights(args: usize, begin: i32, end: i32, scratch: usize): void {
+  const a = changetype<AttentionArgs>(args);
+  for (let i = begin; i < end; i++) {
+    const item = changetype<AttentionItem>(a.items + <usize>i * offsetof<AttentionItem>());
+    const last = item.q0 + item.rows;
+    for (let r = item.q0; r < last; r += 8) weighPanel(a, item, r, scratch);
+  }
+}
+
+function weighPanel(args: AttentionArgs, item: AttentionItem, r0: i32, scratch: usize): void {
+  const panel = scratch + PANELS;
+  const s = scratch + SCORES;
+  const end = item.q0 + item.rows;
+  const count = min(8, end - r0);
+  const row = (<usize>args.seqK) << 2;
+  const base = args.weights + <usize>item.batch * <usize>args.heads * <usize>args.seqQ * row;
+  const kBase = args.k + <usize>item.batch * args.kBatch + <usize>item.head * args.kHead;
+  openPanel(args, item, r0, panel, scratch);
+
+  // Pass 1: m and l.
+  for (let first = item.k0; first < item.k1; first += BK) {
+    const keys = visibleKeys(panel, first, min(BK, item.k1 - first));
+    if (keys <= 0) break;
+    finishScores(args, kBase + <usize>first * args.kToken, first, keys, panel, scratch);
+    f32SoftmaxOnline(s, keys, scratch + FACTOR, panel + MAXIMUM, panel + SUM);
+  }
+
+  // Pass 2: zeros for what no row of the panel sees, then every weight.
+  for (let lane = 0; lane < count; lane++) {
+    memory.fill(rowAddress(base, row, <usize>args.seqQ * row, args.group, item.head, r0 + lane), 0, row);
+  }
+  inverseSums(panel, panel + SUM);
+  for (let first = item.k0; first < item.k1; first += BK) {
+    const keys = visibleKeys(panel, first, min(BK, item.k1 - first));
+    if (keys <= 0) break;
+    finishScores(args, kBase + <usize>first * args.kToken, first, keys, panel, scratch);
+    f32Weights(s, keys, panel + MAXIMUM, panel + SUM);
+    const to = base + ((<usize>first) << 2);
+    rowTable(scratch, to, row, <usize>args.seqQ * row, args.group, item.head, r0, end);
+    f32PanelToRows(s, keys, ONES, scratch, count);
+  }
+}

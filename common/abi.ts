@@ -1,0 +1,28 @@
+/**
+ * Numbers that both dialects need: compiled into the kernels by AssemblyScript and into the host by TypeScript.
+ * Nothing else may stand here: field offsets are in `assembly/args.ts` and `src/descriptor.ts`.
+ */
+
+/** Version of the descriptors and exports. The host refuses a module that reports another. */
+export const ABI_VERSION = 1;
+
+/** Columns of a packed panel: two vectors of four lanes. Queries in attention, columns of C in a matmul. */
+export const PANEL = 8;
+
+/**
+ * Keys of one attention block. Part of the order of addition (each block is summed from zero, blocks are added in
+ * order, on the absolute grid of key indices), so it is a constant of the library, not a tuning parameter.
+ */
+export const BK = 96;
+
+/** Depth of one matmul block. Part of the order of addition, as BK is. */
+export const KC = 256;
+
+/** Most rows, (query, head of the group) pairs, of one attention item. Free to vary: it does not touch the bits. */
+export const BQ = 64;
+
+/** Most rows of one matmul item, and so of a column tail kept in scratch. Free to vary. */
+export const MC = 96;
+
+/** Every address that the allocator gives out is a multiple of this: one cache line. */
+export const ALIGNMENT = 64;

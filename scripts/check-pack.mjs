@@ -1,0 +1,52 @@
+/**
+ * Packs the package and uses it as a stranger would: publint, are-the-types-wrong, then the tarball installed into an
+ * empty project whose program runs attention by import and by require.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+process.chdir(fileURLToPath(new URL('..', import.meta.url)));
+const folder = mkdtempSync(join(tmpdir(), 'heed-pack-'));
+try {
+  run('npm', ['run', '--silent', 'build']);
+  const [{ filename, size, files }] = JSON.parse(
+    run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder]),
+  );
+  const tarball = join(folder, filename);
+  run('npx', ['publint', 'run', tarball, '--strict']);
+  run('npx', ['attw', tarball, '--profile', 'esm-only']);
+
+  const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
+  if (Object.keys(manifest.dependencies ?? {}).length > 0) throw new Error('heed has runtime dependencies');
+
+  const project = join(folder, 'project');
+  const program =
+    'attention(new Float32Array([1, 0, 0, 1]), new Float32Array([1, 0, 0, 1]), ' +
+    'new Float32Array([1, 2, 3, 4]), { seqQ: 2, headDim: 2 })';
+  run('mkdir', [project]);
+  writeFileSync(join(project, 'package.json'), '{ "name": "stranger", "private": true }');
+  writeFileSync(
+    join(project, 'import.mjs'),
+    `import { attention } from 'heed';
+     import { attention as reference } from 'heed/reference';
+     const [a, b] = [${program}, ((attention) => ${program})(reference)];
+     if (a.length !== 4 || a.some((x, i) => Math.abs(x - b[i]) > 1e-6)) throw new Error(a.join());`,
+  );
+  run('npm', ['install', '--no-audit', '--no-fund', tarball], project);
+  run('node', ['import.mjs'], project);
+  writeFileSync(join(project, 'require.cjs'), `const { attention } = require('heed'); ${program};`);
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  // require() of a module is there from 20.19 and 22.12 on.
+  if (major > 22 || (major === 22 && minor >= 12) || (major === 20 && minor >= 19))
+    run('node', ['require.cjs'], project);
+  console.log(`${filename}: ${files.length} files, ${size} bytes; installed and run from an empty project`);
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+function run(command, args, cwd = '.') {
+  return execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+}

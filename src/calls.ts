@@ -1,0 +1,147 @@
+/** Public operations on a runtime, for arrays and for tensors alike: check, stage, launch. */
+import type { Operand } from './checks.ts';
+import { Call, type Keep } from './call.ts';
+import { launchAttention, launchGemm, launchPack, needsPacking, packedBytes } from './launch.ts';
+import { resolveAttention, resolveMatmul, resolvePack, resolveTensor } from './options.ts';
+import type { Runtime } from './runtime.ts';
+import { PackedMatrix, addressOf, doorOf, type Tensor, type Values } from './tensor.ts';
+
+/** The result of `attentionWeights` and `inspect`. */
+export interface Inspection<T = Float32Array> {
+  /** As of `attention`. */
+  readonly out: T;
+  /** [batch, heads, seqQ, seqK]: the part of each value in each output. A row sums to 1; zeros if it sees no key. */
+  readonly weights: T;
+  /** [batch, heads, seqQ]: ln Σ exp(score); −Infinity for a row that sees no key. */
+  readonly logSumExp: T;
+}
+
+/** `attention` */
+export function attention(
+  runtime: Runtime,
+  op: string,
+  q: unknown,
+  k: unknown,
+  v: unknown,
+  options: unknown,
+  keep?: Keep,
+): Values {
+  return attend(runtime, op, [q, k, v], options, false, keep).out;
+}
+
+/** `attentionWeights` */
+export function attentionWeights(
+  runtime: Runtime,
+  op: string,
+  q: unknown,
+  k: unknown,
+  v: unknown,
+  options: unknown,
+): Inspection<Values> {
+  return attend(runtime, op, [q, k, v], options, true) as Inspection<Values>;
+}
+
+function attend(
+  runtime: Runtime,
+  op: string,
+  [q, k, v]: readonly unknown[],
+  options: unknown,
+  inspect: boolean,
+  keep?: Keep,
+): Pick<Inspection<Values>, 'out'> & Partial<Inspection<Values>> {
+  runtime.requireAlive(op);
+  const problem = resolveAttention(op, doorOf(runtime), q, k, v, options, inspect);
+  const { batch, heads, seqQ, seqK, valueDim, layout, tensors } = problem;
+  const call = new Call(runtime, op, keep);
+  const [Q, K, V] = [call.input(q as Values), call.input(k as Values), call.input(v as Values)];
+  const shape = layout === 'bshd' ? [batch, seqQ, heads, valueDim] : [batch, heads, seqQ, valueDim];
+  const out = call.output(valueOf(problem.out), shape, tensors);
+  const wantsSum = inspect || problem.logSumExp !== undefined;
+  const sum = wantsSum ? call.output(valueOf(problem.logSumExp), [batch, heads, seqQ], tensors) : undefined;
+  const weights = inspect ? call.output(undefined, [batch, heads, seqQ, seqK], tensors) : undefined;
+  const launch = launchAttention(runtime, op, problem);
+  const room = call.room(launch.bytes);
+  call.begin();
+  launch.run(
+    {
+      ...{ q: Q.address, k: K.address, v: V.address, out: out.address },
+      ...{ logSumExp: sum?.address ?? 0, weights: weights?.address ?? 0 },
+    },
+    room.address,
+  );
+  call.finish();
+  return {
+    out: out.result,
+    ...(inspect && { weights: weights?.result, logSumExp: sum?.result }),
+  } as Inspection<Values>;
+}
+
+/** `matmul` */
+export function matmul(
+  runtime: Runtime,
+  op: string,
+  a: unknown,
+  b: unknown,
+  options: unknown,
+  keep?: Keep,
+): Values {
+  runtime.requireAlive(op);
+  const problem = resolveMatmul(op, doorOf(runtime), a, b, options);
+  const { batch, N, K, sharedB, packed, tensors, outShape } = problem;
+  const call = new Call(runtime, op, keep);
+  const A = call.input(a as Values);
+  const B = packed ? { address: addressOf(b as PackedMatrix) } : call.input(b as Values);
+  const bias = problem.bias && call.input(problem.bias.value as Values);
+  const C = call.output(valueOf(problem.out), outShape, tensors);
+  const gemm = launchGemm(runtime, op, problem);
+  const pack = !packed && needsPacking(problem) ? launchPack(runtime, op, problem) : undefined;
+  const panels = pack && call.room((sharedB ? 1 : batch) * packedBytes(N, K));
+  const room = call.room(Math.max(gemm.bytes, pack?.bytes ?? 0));
+  call.begin();
+  const addresses = {
+    ...{ a: A.address, b: B.address, c: C.address, bias: bias?.address ?? 0 },
+    packed: packed ? B.address : (panels?.address ?? 0),
+  };
+  pack?.run(addresses, room.address);
+  gemm.run(addresses, room.address);
+  call.finish();
+  return C.result;
+}
+
+/** `packMatrix` */
+export function packMatrix(runtime: Runtime, op: string, b: unknown, options: unknown): PackedMatrix {
+  runtime.requireAlive(op);
+  const problem = resolvePack(op, doorOf(runtime), b, options);
+  const { K, N, transposeB } = problem;
+  const shape = { batch: 1, M: 0, N, K, transposeA: false, transposeB, sharedB: true };
+  const call = new Call(runtime, op);
+  const B = call.input(b as Values);
+  const launch = launchPack(runtime, op, shape);
+  const room = call.room(launch.bytes);
+  call.begin();
+  const packed = runtime.allocate(op, packedBytes(N, K));
+  launch.run({ a: 0, b: B.address, c: 0, bias: 0, packed }, room.address);
+  return PackedMatrix.make(runtime, packed, K, N);
+}
+
+/** `tensor` */
+export function tensor(runtime: Runtime, op: string, shape: unknown, data: unknown, keep?: Keep): Tensor {
+  runtime.requireAlive(op);
+  const problem = resolveTensor(op, shape, data);
+  const call = new Call(runtime, op, keep);
+  const source = problem.data && call.input(problem.data);
+  const result = call.output(undefined, problem.shape, true);
+  call.begin();
+  const size = problem.shape.reduce((a, b) => a * b, 1);
+  const { f32 } = runtime.words;
+  const to = result.address / 4;
+  if (source) f32.copyWithin(to, source.address / 4, source.address / 4 + size);
+  else f32.fill(0, to, to + size);
+  call.finish();
+  return result.result as Tensor;
+}
+
+/** The user's own array or tensor. */
+function valueOf(operand: Operand | undefined): Values | undefined {
+  return operand?.value as Values | undefined;
+}

@@ -1,0 +1,353 @@
+/**
+ * The checks at the door: what a value is, whether it is in its domain, whether it fits. Each takes the operation and
+ * the argument's name and throws before anything is written. Which checks make up a call stands in `options.ts`, which
+ * reads them as `check.flag`, `check.fits` and so on.
+ *
+ * Nothing here trusts a user's object: typed arrays are recognised and measured by the intrinsic getters, captured
+ * when the module loads, so that arrays of other realms pass and proxies and lying subclasses do not.
+ */
+import { HeedRangeError, HeedTypeError } from './errors.ts';
+import { floatHint, holds, intrinsic, kindOf, nearest, tagOf, typedArray } from './errors.ts';
+import type { HeedRangeCode } from './errors.ts';
+
+/** What the float64 reference takes; the kernels take Float32Array only. */
+export type FloatArray = Float32Array | Float64Array;
+
+/** Named dimensions, in the order in which messages show them. */
+export type Dims = Readonly<Record<string, number>>;
+
+/** A checked argument: a float array (`shape` undefined), or a live tensor and its shape. */
+export interface Operand {
+  readonly arg: string;
+  /** The user's own object: a float array of a kind that the door takes, or a tensor. */
+  readonly value: object;
+  readonly shape: readonly number[] | undefined;
+}
+
+/** One row of the table of what has to fit: its name, its dimensions, and the operand if there is one. */
+export type Fit = readonly [
+  arg: string,
+  dims: Dims,
+  operand: Operand | undefined,
+  hint?: (() => string) | undefined,
+];
+
+/** What the door needs to know of the caller: which float arrays it takes, and how to recognise a tensor. */
+export interface Door {
+  /** `['Float32Array']` for the kernels, `'Float64Array'` too for the reference. */
+  readonly floats: readonly string[];
+  /** A live tensor's shape; undefined for what is no tensor. ERR_DISPOSED, ERR_FOREIGN_TENSOR for one that is not live. */
+  shapeOf(op: string, arg: string, x: unknown): readonly number[] | undefined;
+  /** The same for packed matrices. */
+  packedOf(op: string, arg: string, x: unknown): { readonly K: number; readonly N: number } | undefined;
+}
+
+/** The door of calls that take Float32Array and nothing else. */
+export const PLAIN: Door = { floats: ['Float32Array'], shapeOf: () => undefined, packedOf: () => undefined };
+
+/** Largest dimension. */
+export const MAX_DIM: number = 2 ** 32;
+
+/** Most bytes of one operand, at four bytes an element: 2³⁰ elements, the stricter limit, as 2³¹ is an index's. */
+export const MAX_BYTES: number = 2 ** 32;
+
+/** Dimensions of which there is at least one. All others may be 0 and give an empty result. */
+const AT_LEAST_ONE: readonly string[] = 'heads kvHeads headDim valueDim modelDim contextDim'.split(' ');
+
+// ---- what a value is ----
+
+const { apply, ownKeys } = Reflect;
+const { keys } = typedArray as Float32Array;
+export const lengthOf: (x: unknown) => number = intrinsic<number>(typedArray, 'length');
+export const bufferOf: (x: unknown) => ArrayBufferLike = intrinsic<ArrayBufferLike>(typedArray, 'buffer');
+export const byteOffsetOf: (x: unknown) => number = intrinsic<number>(typedArray, 'byteOffset');
+const byteLengthOf = intrinsic<number>(typedArray, 'byteLength');
+
+function wrongKind(op: string, arg: string, expected: string, x: unknown, hint?: string): never {
+  throw new HeedTypeError('ERR_ARG_TYPE', { op, arg, expected, received: kindOf(x), hint });
+}
+
+/** Throws a HeedRangeError. */
+export function refuse(
+  code: HeedRangeCode,
+  op: string,
+  arg: string,
+  expected: string,
+  received: string,
+  hint?: string,
+): never {
+  throw new HeedRangeError(code, { op, arg, expected, received, hint });
+}
+
+/** The true length of a typed array. ERR_DETACHED where its buffer was transferred or shrunk below it. */
+export function length(op: string, arg: string, x: unknown): number {
+  const n = lengthOf(x);
+  // A view that lost its memory reads as empty; only an intrinsic that validates tells it from an empty one.
+  if (n === 0 && !holds(() => apply(keys, x, []))) {
+    const received = 'one whose buffer was transferred, or shrunk below it';
+    throw new HeedTypeError('ERR_DETACHED', { op, arg, expected: `${tagOf(x)} on a live buffer`, received });
+  }
+  return n;
+}
+
+/** A float array of one of the kinds in `allowed`, of any realm and on any buffer. ERR_ARG_TYPE, ERR_DETACHED. */
+export function floats(op: string, arg: string, x: unknown, allowed: readonly string[]): FloatArray {
+  if (!allowed.includes(tagOf(x) ?? '')) wrongKind(op, arg, allowed.join(' or '), x, floatHint(kindOf(x)));
+  length(op, arg, x);
+  return x as FloatArray;
+}
+
+/** x as an operand, of the same kind (array or tensor) as `like` where that is given. */
+export function operand(op: string, door: Door, arg: string, x: unknown, like?: Operand): Operand {
+  const shape = door.shapeOf(op, arg, x);
+  if (like !== undefined && (shape === undefined) !== (like.shape === undefined)) {
+    const expected = `${shape === undefined ? 'Tensor' : door.floats.join(' or ')}, as "${like.arg}" is`;
+    const received = shape === undefined ? kindOf(x) : 'Tensor';
+    throw new HeedTypeError('ERR_ARG_TYPE', { op, arg, expected, received });
+  }
+  return { arg, value: shape === undefined ? floats(op, arg, x, door.floats) : (x as object), shape };
+}
+
+/** The same for what may be absent. */
+export function optional(
+  op: string,
+  door: Door,
+  arg: string,
+  x: unknown,
+  like?: Operand,
+): Operand | undefined {
+  return x === undefined ? undefined : operand(op, door, arg, x, like);
+}
+
+/** `size` elements from `start` as a plain Float32Array on the same memory. Calls no method of x. */
+export function view(x: object, start: number, size: number): Float32Array {
+  return new Float32Array(bufferOf(x), byteOffsetOf(x) + 4 * start, size);
+}
+
+/** Whether two typed arrays share a byte. */
+export function overlaps(a: object, b: object): boolean {
+  if (bufferOf(a) !== bufferOf(b)) return false;
+  const begin = Math.max(byteOffsetOf(a), byteOffsetOf(b));
+  return begin < Math.min(byteOffsetOf(a) + byteLengthOf(a), byteOffsetOf(b) + byteLengthOf(b));
+}
+
+/** ERR_OVERLAP if both are there and share memory: arrays by their bytes, tensors by identity. */
+export function disjoint(op: string, a: Operand | undefined, b: Operand | undefined): void {
+  if (a === undefined || b === undefined) return;
+  const arrays = a.shape === undefined && b.shape === undefined;
+  if (arrays ? overlaps(a.value, b.value) : a.value === b.value) {
+    refuse('ERR_OVERLAP', op, a.arg, 'memory of its own', `memory that "${b.arg}" uses too`);
+  }
+}
+
+// ---- options ----
+
+/**
+ * Reads an options object: once, up front, its own string keys only. A getter is called at most once and what it
+ * throws passes through; a value of undefined means absent. ERR_ARG_TYPE if it is no object, ERR_UNKNOWN_OPTION.
+ */
+export function options<Name extends string>(
+  op: string,
+  given: unknown,
+  known: readonly Name[],
+  prefix = '',
+): Partial<Record<Name, unknown>> {
+  const values = Object.create(null) as Partial<Record<Name, unknown>>;
+  if (given === undefined) return values;
+  // Not by kindOf: to tell a buffer from an object it has brand checks throw, which costs 12 µs.
+  const object = typeof given === 'object' && given !== null && !ArrayBuffer.isView(given);
+  if (!object || holds(() => Array.isArray(given))) wrongKind(op, prefix || 'options', 'an object', given);
+  const names = ownKeys(given as object).filter((key) => typeof key === 'string') as Name[];
+  for (const name of names) {
+    if (known.includes(name)) continue;
+    const near = nearest(name, known);
+    throw new HeedTypeError('ERR_UNKNOWN_OPTION', {
+      op,
+      arg: prefix === '' ? name : `${prefix}.${name}`,
+      expected: `one of ${known.join(', ')}`,
+      received: 'an unknown option',
+      hint: near === undefined ? undefined : `did you mean "${near}"?`,
+    });
+  }
+  for (const name of names) values[name] = (given as Record<Name, unknown>)[name];
+  return values;
+}
+
+/** The first value that is there. Only undefined is absent: null stays, and is refused by name. */
+export function or(...values: readonly unknown[]): unknown {
+  return values.find((value) => value !== undefined);
+}
+
+/** A boolean, false by default. ERR_ARG_TYPE. */
+export function flag(op: string, arg: string, x: unknown): boolean {
+  if (x !== undefined && typeof x !== 'boolean') wrongKind(op, arg, 'boolean', x);
+  return x ?? false;
+}
+
+/** One of a few words, the first by default. ERR_ARG_TYPE, ERR_OPTION. */
+export function word<W extends string>(op: string, arg: string, x: unknown, words: readonly [W, ...W[]]): W {
+  if (x === undefined) return words[0];
+  for (const each of words) if (x === each) return each;
+  const expected = words.map((each) => `'${each}'`).join(' or ');
+  if (typeof x !== 'string') wrongKind(op, arg, expected, x);
+  refuse('ERR_OPTION', op, arg, expected, x.length <= 24 ? `'${x}'` : `a string of length ${x.length}`);
+}
+
+/** A finite number. ERR_ARG_TYPE, ERR_RANGE. */
+export function finite(op: string, arg: string, x: unknown): number {
+  if (typeof x !== 'number') wrongKind(op, arg, 'number', x);
+  return Number.isFinite(x) ? x : refuse('ERR_RANGE', op, arg, 'a finite number', `${x}`);
+}
+
+/** An integer of `min` … `max`. ERR_ARG_TYPE, ERR_RANGE. */
+export function integer(op: string, arg: string, x: unknown, min: number, max: number, or = ''): number {
+  if (typeof x === 'number' && Number.isInteger(x) && x >= min && x <= max) return x;
+  const expected = `${or}an integer from ${min} to ${max}`;
+  if (typeof x !== 'number') wrongKind(op, arg, expected, x);
+  refuse('ERR_RANGE', op, arg, expected, `${x}`);
+}
+
+/** What may hold numbers by index: a typed array but a bigint one, an array, { length, 0, 1 … }. ERR_ARG_TYPE. */
+export function arrayLike(op: string, arg: string, x: unknown, expected: string): ArrayLike<unknown> {
+  const kind = kindOf(x);
+  if (!/^(?!Big).*Array$|^object$/.test(kind)) wrongKind(op, arg, expected, x);
+  return x as ArrayLike<unknown>;
+}
+
+/** The values of an array-like of `min` … `max` of them, each asked once. ERR_ARG_TYPE, ERR_DETACHED, ERR_SHAPE. */
+export function values(op: string, arg: string, x: ArrayLike<unknown>, min: number, max: number): unknown[] {
+  const n: unknown = tagOf(x) === undefined ? x.length : length(op, arg, x);
+  if (typeof n !== 'number') wrongKind(op, `${arg}.length`, 'number', n);
+  if (!Number.isInteger(n) || n < min || n > max) {
+    refuse('ERR_SHAPE', op, arg, `length ${min === max ? min : `${min} to ${max}`}`, `length ${n}`);
+  }
+  return Array.from({ length: n }, (_, i) => x[i]);
+}
+
+// ---- dimensions, sizes, lengths ----
+
+/** All dimensions of a call: first that each is there and is a number (ERR_ARG_TYPE), then its value (ERR_DIM). */
+export function dims<Name extends string>(
+  op: string,
+  given: Readonly<Record<Name, unknown>>,
+): Record<Name, number> {
+  const entries = Object.entries<unknown>(given);
+  for (const [arg, x] of entries) {
+    const hint = x === undefined ? 'a flat array has no shape, so it must be stated' : undefined;
+    if (typeof x !== 'number') wrongKind(op, arg, 'number', x, hint);
+  }
+  for (const [arg, x] of entries as [string, number][]) {
+    const min = AT_LEAST_ONE.includes(arg) ? 1 : 0;
+    const fine = Number.isInteger(x) && x >= min && x <= MAX_DIM;
+    if (!fine) refuse('ERR_DIM', op, arg, `an integer from ${min} to ${MAX_DIM}`, `${x}`);
+  }
+  return given as Record<Name, number>;
+}
+
+/** ERR_HEADS unless every key head serves the same number of query heads. */
+export function groups(op: string, heads: number, kvHeads: number): void {
+  if (heads % kvHeads !== 0) refuse('ERR_HEADS', op, 'heads', `a multiple of kvHeads ${kvHeads}`, `${heads}`);
+}
+
+/** `batch 1 × seqQ 4` */
+export function formula(sizes: Dims): string {
+  const factors = Object.entries(sizes).map(([name, size]) => `${name} ${size}`);
+  return factors.join(' × ');
+}
+
+/** How many elements. Exact once the sizes have been checked. */
+export function product(sizes: Dims): number {
+  return Object.values(sizes).reduce((a, b) => a * b, 1);
+}
+
+/**
+ * ERR_SIZE where an operand, there or to be made, is too large. The product is exact as far as it decides: it stops
+ * at the first step beyond the limit. A dimension of 0 counts as 1, so that empty operands have sane strides too.
+ */
+export function sizes(op: string, fits: readonly Fit[]): void {
+  for (const [arg, each] of fits) {
+    let bytes = 4;
+    for (const size of Object.values(each)) {
+      bytes *= Math.max(size, 1);
+      if (bytes <= MAX_BYTES) continue;
+      refuse('ERR_SIZE', op, arg, `at most ${MAX_BYTES} bytes`, `${formula(each)} × 4 bytes`);
+    }
+  }
+}
+
+/** ERR_SHAPE where an array's length is not the product of its dimensions, or a tensor's shape is another. */
+export function fits(op: string, rows: readonly Fit[]): void {
+  for (const [arg, each, given, hint] of rows) {
+    if (given === undefined) continue;
+    const wanted = Object.values(each);
+    const { shape, value } = given;
+    if (shape === undefined) {
+      const [n, product_] = [length(op, arg, value), product(each)];
+      if (n === product_) continue;
+      const expected = `${tagOf(value)} of length ${product_} (${formula(each)})`;
+      refuse('ERR_SHAPE', op, arg, expected, `length ${n}`, hint?.());
+    } else if (shape.length !== wanted.length || wanted.some((size, axis) => size !== shape[axis])) {
+      const expected = `shape [${wanted.join(', ')}] (${Object.keys(each).join(' × ')})`;
+      refuse('ERR_SHAPE', op, arg, expected, `shape [${shape.join(', ')}]`);
+    }
+  }
+}
+
+/** ERR_SHAPE where a tensor has another number of dimensions. An array has none to check. */
+export function rank(op: string, { arg, shape }: Operand, ...ranks: readonly number[]): void {
+  if (shape === undefined || ranks.includes(shape.length)) return;
+  refuse('ERR_SHAPE', op, arg, `a Tensor of ${ranks.join(' or ')} dimensions`, `${shape.length}`);
+}
+
+// ---- what attention and the layer read in the same way ----
+
+/** Every field there: what is left of an options type when all defaults are filled. */
+export type Filled<T> = { readonly [Name in keyof T]-?: NonNullable<T[Name]> };
+
+/** Options of everything that computes scores. */
+export const SCORES = ['causal', 'queryOffset', 'scale', 'out', 'logSumExp'] as const;
+
+type Scores = Partial<Record<(typeof SCORES)[number], unknown>>;
+
+/** Kinds of what makes a score, before any dimension is known. ERR_ARG_TYPE, ERR_RANGE. */
+export function scores(op: string, { causal, queryOffset, scale }: Scores): void {
+  flag(op, 'causal', causal);
+  if (scale !== undefined) finite(op, 'scale', scale);
+  const expected = 'an integer, or [batch] of them';
+  if (queryOffset === undefined) return;
+  if (typeof queryOffset !== 'number') arrayLike(op, 'queryOffset', queryOffset, expected);
+  else if (!Number.isInteger(queryOffset)) refuse('ERR_RANGE', op, 'queryOffset', expected, `${queryOffset}`);
+}
+
+/**
+ * Sizes, queryOffset, lengths, in this order: reading the user's queryOffset may run the user's code, so it comes
+ * before any length. Gives queryOffset as [batch] ([0] where there are no queries), clamped to −seqQ … seqK; seqK, so
+ * that every key is visible, without causal.
+ */
+export function settle(
+  op: string,
+  { causal, queryOffset }: Scores,
+  { batch, seqQ, seqK }: Record<'batch' | 'seqQ' | 'seqK', number>,
+  rows: readonly Fit[],
+): Int32Array {
+  sizes(op, rows);
+  const each =
+    typeof queryOffset === 'object' ? offsets(op, queryOffset as ArrayLike<unknown>, batch) : undefined;
+  fits(op, rows);
+  const one = or(queryOffset, seqK - seqQ) as number;
+  const at = (b: number): number => (causal === true ? (each?.[b] ?? one) : seqK);
+  const count = seqQ === 0 ? 0 : batch;
+  return Int32Array.from({ length: count }, (_, b) => Math.min(Math.max(at(b), -seqQ), seqK));
+}
+
+/** ERR_SHAPE, ERR_ARG_TYPE, ERR_RANGE. */
+function offsets(op: string, x: ArrayLike<unknown>, batch: number): number[] {
+  const list = values(op, 'queryOffset', x, batch, batch);
+  for (const [b, each] of list.entries()) {
+    if (typeof each !== 'number') wrongKind(op, `queryOffset[${b}]`, 'an integer', each);
+    if (!Number.isInteger(each)) {
+      refuse('ERR_RANGE', op, `queryOffset[${b}]`, 'an integer', 'a number that is none');
+    }
+  }
+  return list as number[];
+}

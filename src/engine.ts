@@ -1,0 +1,231 @@
+/**
+ * Engines: which build runs, the memory it has, and the operations on it. Plain functions share a default engine that
+ * is made at the first call; `createEngine` gives one of your own, with tensors that stay in its memory.
+ */
+import * as calls from './calls.ts';
+import type { Inspection } from './calls.ts';
+import { EnvironmentError, HeedTypeError, kindOf } from './errors.ts';
+import { resolveEngine } from './options.ts';
+import type { AttentionOptions, AttentionShape, EngineOptions, EngineProblem } from './options.ts';
+import type { MatmulOptions, PackOptions } from './options.ts';
+import { Runtime, type MemoryUse, type Tile } from './runtime.ts';
+import { Scope } from './scope.ts';
+import { passesSelfTest } from './self-test.ts';
+import type { PackedMatrix, Tensor, Values, TensorAttentionOptions, TensorMatmulOptions } from './tensor.ts';
+import { compile, supports, type Build } from './wasm/instantiate.ts';
+
+/** What an engine uses of its machine. */
+export interface Features {
+  /** The build that runs: relaxed SIMD where the JavaScript engine has it and computes it right. */
+  readonly simd: Build;
+  /** Whether multiply and add are one instruction with one rounding. */
+  readonly fma: boolean;
+  /** Computing threads. */
+  readonly threads: number;
+  /** Rows × columns of the register tile of the matmul kernel. */
+  readonly tile: Tile;
+  /** In words, why not more; '' when there is nothing to say. */
+  readonly reason: string;
+}
+
+const runtimes = new WeakMap<object, Runtime>();
+
+/**
+ * Attention on memory of its own. Made by {@link createEngine}, ended by `dispose()`.
+ *
+ * Every operation takes plain arrays, as the functions of the same names do, or tensors of this engine: then nothing is
+ * copied and the result is a tensor.
+ */
+export class Engine {
+  readonly #runtime: Runtime;
+  readonly features: Features;
+
+  private constructor(runtime: Runtime, reason: string) {
+    this.#runtime = runtime;
+    const { build, fma, tile } = runtime;
+    this.features = Object.freeze({ simd: build, fma, threads: 1, tile, reason });
+    runtimes.set(this, runtime);
+  }
+
+  /** @internal Users call `createEngine`. */
+  static make(runtime: Runtime, reason: string): Engine {
+    return new Engine(runtime, reason);
+  }
+
+  /** Bytes used by tensors and packed matrices, reserved from the system, and the limit. */
+  get memory(): MemoryUse {
+    return this.#runtime.memory;
+  }
+
+  /** softmax(scale · QKᵀ) V. See the function `attention`. */
+  attention(
+    q: Float32Array,
+    k: Float32Array,
+    v: Float32Array,
+    options: AttentionShape & AttentionOptions,
+  ): Float32Array;
+  attention(q: Tensor, k: Tensor, v: Tensor, options?: TensorAttentionOptions): Tensor;
+  attention(q: Values, k: Values, v: Values, options?: object): Values {
+    return calls.attention(this.#runtime, 'attention', q, k, v, options);
+  }
+
+  /** Attention with its weights, for looking. See the function `attentionWeights`. */
+  attentionWeights(
+    q: Float32Array,
+    k: Float32Array,
+    v: Float32Array,
+    options: AttentionShape & AttentionOptions,
+  ): Inspection;
+  attentionWeights(q: Tensor, k: Tensor, v: Tensor, options?: TensorAttentionOptions): Inspection<Tensor>;
+  attentionWeights(q: Values, k: Values, v: Values, options?: object): Inspection<Values> {
+    return calls.attentionWeights(this.#runtime, 'attentionWeights', q, k, v, options);
+  }
+
+  /** A · B + bias. See the function `matmul`; b may also be a packed matrix of this engine. */
+  matmul(a: Float32Array, b: Float32Array, options: MatmulOptions): Float32Array;
+  matmul(
+    a: Float32Array,
+    b: PackedMatrix,
+    options: Pick<MatmulOptions, 'M'> & Partial<MatmulOptions>,
+  ): Float32Array;
+  matmul(a: Tensor, b: Tensor | PackedMatrix, options?: TensorMatmulOptions): Tensor;
+  matmul(a: Values, b: Values | PackedMatrix, options?: object): Values {
+    return calls.matmul(this.#runtime, 'matmul', a, b, options);
+  }
+
+  /**
+   * Copies a matrix [K, N] ([N, K] with `transposeB`) into the order in which the kernel reads it. For weights that meet
+   * many inputs.
+   *
+   * @throws HeedTypeError, HeedRangeError; MemoryLimitError ERR_MEMORY_LIMIT
+   * @example
+   * const engine = await createEngine();
+   * const w = engine.packMatrix(Float32Array.of(1, 2, 3, 4, 5, 6), { K: 2, N: 3 });
+   * engine.matmul(Float32Array.of(1, 1), w, { M: 1 });   // 5, 7, 9
+   * w.dispose();
+   */
+  packMatrix(b: Values, options: PackOptions): PackedMatrix {
+    return calls.packMatrix(this.#runtime, 'packMatrix', b, options);
+  }
+
+  /**
+   * A tensor on this engine's memory: a copy of `data`, or zeros. 1 to 8 dimensions.
+   *
+   * @throws HeedTypeError, HeedRangeError; MemoryLimitError ERR_MEMORY_LIMIT
+   */
+  tensor(shape: readonly number[], data?: Float32Array): Tensor {
+    return calls.tensor(this.#runtime, 'tensor', shape, data);
+  }
+
+  /**
+   * Everything that is made through a scope is freed with it.
+   *
+   * @example
+   * const engine = await createEngine();
+   * const scope = engine.scope();
+   * const q = scope.tensor([1, 4, 2, 8]);
+   * console.log(scope.attention(q, q, q).data);
+   * scope.dispose();
+   */
+  scope(): Scope {
+    return Scope.make(this.#runtime);
+  }
+
+  /** Drops the memory; tensors of this engine are gone. May be called twice. */
+  dispose(): void {
+    this.#runtime.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+/**
+ * An engine of your own: its memory, its build, zero-copy tensors.
+ *
+ * @param options `simd`: 'auto' (default: relaxed SIMD where there is), 'relaxed', 'baseline'; `maxMemory`: bytes,
+ *   default 4 GiB; `threads`: 'auto' or 1 in this version; `tile`: 'auto', '4x8', '6x8'.
+ * @throws HeedTypeError, HeedRangeError; EnvironmentError ERR_NO_SIMD, ERR_NO_RELAXED_SIMD, ERR_NO_THREADS,
+ *   ERR_MEMORY_RESERVE, ERR_CSP, ERR_WASM_INTEGRITY — all by rejection
+ * @example
+ * const engine = await createEngine();
+ * console.log(engine.features.simd, engine.memory.reserved);
+ * engine.dispose();
+ */
+export async function createEngine(options?: EngineOptions): Promise<Engine> {
+  const problem = resolveEngine(options);
+  for (const build of candidates('createEngine', problem)) await compile('createEngine', build);
+  return makeEngine('createEngine', problem);
+}
+
+let shared: Engine | undefined;
+
+/** The engine of the plain functions: made at the first call, synchronously, on one thread. */
+export function defaultEngine(op: string): Engine {
+  return (shared ??= makeEngine(op, resolveEngine(undefined)));
+}
+
+/** Drops the default engine and its memory; the next call makes a new one. Layers on the old one are gone. */
+export function releaseMemory(): void {
+  shared?.dispose();
+  shared = undefined;
+}
+
+/** The runtime under an engine. ERR_ARG_TYPE for anything else. */
+export function runtimeOf(op: string, engine: unknown): Runtime {
+  const runtime = runtimes.get(engine as object);
+  if (runtime !== undefined) return runtime;
+  throw new HeedTypeError('ERR_ARG_TYPE', {
+    op,
+    arg: 'engine',
+    expected: 'Engine',
+    received: kindOf(engine),
+  });
+}
+
+/** Builds to try, best first. ERR_NO_THREADS, ERR_NO_RELAXED_SIMD. */
+function candidates(op: string, { threads, simd }: EngineProblem): Build[] {
+  if (threads > 1) {
+    throw new EnvironmentError('ERR_NO_THREADS', {
+      op,
+      arg: 'threads',
+      expected: "1 or 'auto' in this version",
+      received: `${threads}`,
+      hint:
+        'threads need shared memory, which a page has only with the headers ' +
+        'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp',
+    });
+  }
+  if (simd === 'baseline') return ['baseline'];
+  if (supports('relaxed')) return simd === 'auto' ? ['relaxed', 'baseline'] : ['relaxed'];
+  if (simd === 'auto') return ['baseline'];
+  throw new EnvironmentError('ERR_NO_RELAXED_SIMD', {
+    op,
+    problem: 'this JavaScript engine has no relaxed SIMD',
+    hint: "Node has it from version 22 on; simd: 'auto' takes what there is",
+  });
+}
+
+/** The first build that computes right. */
+function makeEngine(op: string, problem: EngineProblem): Engine {
+  const reasons = ['one thread: this version has no others'];
+  if (problem.simd === 'auto' && !supports('relaxed')) {
+    reasons.push('baseline SIMD: this JavaScript engine has no relaxed SIMD');
+  }
+  for (const build of candidates(op, problem)) {
+    const runtime = new Runtime(op, build, problem.maxMemory, problem.tile);
+    if (problem.tile !== 'auto' && runtime.tile !== problem.tile) {
+      reasons.push(`tile ${runtime.tile}: the ${build} build has no ${problem.tile}`);
+    }
+    if (passesSelfTest(runtime, op)) return Engine.make(runtime, reasons.join('; '));
+    runtime.dispose();
+    reasons.push(`not ${build} SIMD: this JavaScript engine computes it wrongly`);
+  }
+  const hint = 'the package may be damaged: install it again';
+  throw new EnvironmentError('ERR_WASM_INTEGRITY', {
+    op,
+    problem: 'the kernels compute wrong results',
+    hint,
+  });
+}

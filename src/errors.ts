@@ -1,0 +1,253 @@
+/**
+ * The errors heed throws: seven classes, one mechanism, and the words their messages are made of. What is checked, and
+ * when, stands in `checks.ts`.
+ *
+ * A message reads
+ *   attention: "k" expected Float32Array of length 8 (batch 1 × …), got length 7[ — a hint] [ERR_SHAPE]
+ * or, where no argument is at fault, `createEngine: a sentence[ — a hint] [ERR_NO_SIMD]`.
+ * It names options, dimensions and kinds of values, never what an array holds.
+ */
+
+/** Codes of {@link HeedTypeError}: wrong kind or missing · an option heed does not know · memory that is gone. */
+export type HeedTypeCode = 'ERR_ARG_TYPE' | 'ERR_UNKNOWN_OPTION' | 'ERR_DETACHED';
+
+/** Codes of {@link HeedRangeError}: the kind is right, the value is not. */
+export type HeedRangeCode =
+  | 'ERR_DIM'
+  | 'ERR_SIZE'
+  | 'ERR_SHAPE'
+  | 'ERR_HEADS'
+  | 'ERR_RANGE'
+  | 'ERR_OPTION'
+  | 'ERR_OVERLAP'
+  | 'ERR_CACHE_FULL'
+  | 'ERR_CACHE_WINDOW';
+
+/** The code of {@link MemoryLimitError}. */
+export type MemoryLimitCode = 'ERR_MEMORY_LIMIT';
+
+/** Codes of {@link StateError}: right arguments at the wrong time or to the wrong engine. */
+export type StateCode =
+  | 'ERR_DISPOSED'
+  | 'ERR_FOREIGN_TENSOR'
+  | 'ERR_BUSY'
+  | 'ERR_STALE_VIEW'
+  | 'ERR_POISONED'
+  | 'ERR_POOL_TERMINATED';
+
+/** Codes of {@link EnvironmentError}: what this JavaScript engine or page cannot give. */
+export type EnvironmentCode =
+  | 'ERR_NO_SIMD'
+  | 'ERR_NO_RELAXED_SIMD'
+  | 'ERR_NO_THREADS'
+  | 'ERR_MEMORY_RESERVE'
+  | 'ERR_CSP'
+  | 'ERR_WASM_LOAD'
+  | 'ERR_WASM_INTEGRITY'
+  | 'ERR_WORKER_START';
+
+/** Codes of {@link WorkerError}. */
+export type WorkerCode = 'ERR_WORKER' | 'ERR_WORKER_EXIT' | 'ERR_WORKER_OUT_OF_MEMORY' | 'ERR_POOL_DEGRADED';
+
+/** The code of {@link KernelTrapError}. */
+export type KernelTrapCode = 'ERR_TRAP';
+
+/** Every code. A code never changes its meaning; messages may. */
+export type HeedErrorCode =
+  HeedTypeCode | HeedRangeCode | MemoryLimitCode | StateCode | EnvironmentCode | WorkerCode | KernelTrapCode;
+
+/** What an error is made of. Either `arg`, `expected` and `received` are given, or `problem` is. */
+export interface ErrorDetails {
+  /** The public function that was called. */
+  readonly op?: string | undefined;
+  /** The argument, option or dimension at fault. */
+  readonly arg?: string | undefined;
+  /** What it should have been, in words. */
+  readonly expected?: string | undefined;
+  /** What it was, in words. */
+  readonly received?: string | undefined;
+  /** A whole sentence, where no single argument is at fault. Only in the message. */
+  readonly problem?: string | undefined;
+  /** What to do about it. */
+  readonly hint?: string | undefined;
+  /** The error underneath. */
+  readonly cause?: unknown;
+}
+
+/** Bytes of a call that does not fit. */
+export interface MemoryLimitDetails extends ErrorDetails {
+  readonly needed: number;
+  readonly limit: number;
+  readonly inUse: number;
+}
+
+/** What every error of heed has, whichever class it is of: test `error.isHeedError`, then `error.code`. */
+export interface HeedError<Code extends HeedErrorCode = HeedErrorCode> extends Error {
+  readonly isHeedError: true;
+  readonly code: Code;
+  readonly op?: string;
+  readonly arg?: string;
+  readonly expected?: string;
+  readonly received?: string;
+  readonly hint?: string;
+}
+
+/** The constructor of an error class. */
+export interface HeedErrorClass<Instance extends HeedError, Details extends ErrorDetails = ErrorDetails> {
+  new (code: Instance['code'], details: Details): Instance;
+  readonly prototype: Instance;
+}
+
+function messageOf(code: string, { op, arg, expected, received, problem, hint }: ErrorDetails): string {
+  const subject = op === undefined ? '' : `${op}: `;
+  const sentence = problem ?? `"${arg}" expected ${expected}, got ${received}`;
+  return `${subject}${sentence}${hint === undefined ? '' : ` — ${hint}`} [${code}]`;
+}
+
+/** The one mechanism: a subclass of a built-in error that builds its message from the details and carries them. */
+function errorClass<Instance extends HeedError, Details extends ErrorDetails = ErrorDetails>(
+  name: string,
+  Base: new (message: string, options?: ErrorOptions) => Error,
+): HeedErrorClass<Instance, Details> {
+  const Class = class extends Base {
+    constructor(code: string, details: ErrorDetails) {
+      const { cause, problem, ...fields } = details;
+      super(messageOf(code, details), cause === undefined ? undefined : { cause });
+      Object.assign(
+        this,
+        { code },
+        Object.fromEntries(Object.entries(fields).filter(([, x]) => x !== undefined)),
+      );
+    }
+  };
+  Object.defineProperty(Class, 'name', { value: name });
+  Object.defineProperty(Class.prototype, 'name', { value: name, writable: true, configurable: true });
+  Object.defineProperty(Class.prototype, 'isHeedError', { value: true });
+  return Class as unknown as HeedErrorClass<Instance, Details>;
+}
+
+/** An argument of the wrong kind, a missing dimension, an unknown option, or memory that is gone. */
+export type HeedTypeError = TypeError & HeedError<HeedTypeCode>;
+/** An argument of the wrong kind, a missing dimension, an unknown option, or memory that is gone. */
+export const HeedTypeError: HeedErrorClass<HeedTypeError> = errorClass('HeedTypeError', TypeError);
+
+/** A dimension, size, shape or option value that does not fit. */
+export type HeedRangeError = RangeError & HeedError<HeedRangeCode>;
+/** A dimension, size, shape or option value that does not fit. */
+export const HeedRangeError: HeedErrorClass<HeedRangeError> = errorClass('HeedRangeError', RangeError);
+
+/** A call that needs more memory than its engine may have. Bytes: `needed`, `limit`, `inUse`. */
+export type MemoryLimitError = RangeError &
+  HeedError<MemoryLimitCode> & { readonly needed: number; readonly limit: number; readonly inUse: number };
+/** A call that needs more memory than its engine may have. Bytes: `needed`, `limit`, `inUse`. */
+export const MemoryLimitError: HeedErrorClass<MemoryLimitError, MemoryLimitDetails> = errorClass(
+  'MemoryLimitError',
+  RangeError,
+);
+
+/** Something disposed, busy, or of another engine. */
+export type StateError = HeedError<StateCode>;
+/** Something disposed, busy, or of another engine. */
+export const StateError: HeedErrorClass<StateError> = errorClass('StateError', Error);
+
+/** This JavaScript engine or page cannot do what was asked; the message says what would make it. */
+export type EnvironmentError = HeedError<EnvironmentCode>;
+/** This JavaScript engine or page cannot do what was asked; the message says what would make it. */
+export const EnvironmentError: HeedErrorClass<EnvironmentError> = errorClass('EnvironmentError', Error);
+
+/** A worker that failed or ended. */
+export type WorkerError = HeedError<WorkerCode>;
+/** A worker that failed or ended. */
+export const WorkerError: HeedErrorClass<WorkerError> = errorClass('WorkerError', Error);
+
+/** A kernel trapped: a fault of heed, not of the caller. */
+export type KernelTrapError = HeedError<KernelTrapCode>;
+/** A kernel trapped: a fault of heed, not of the caller. */
+export const KernelTrapError: HeedErrorClass<KernelTrapError> = errorClass('KernelTrapError', Error);
+
+// ---- the words ----
+
+/** A getter of a built-in prototype, as a function. Captured at load, it cannot be fooled by a user's object. */
+export function intrinsic<T>(prototype: object, key: PropertyKey): (x: unknown) => T {
+  const get = Object.getOwnPropertyDescriptor(prototype, key)?.get as () => T;
+  const { apply } = Reflect;
+  return (x) => apply(get, x, []);
+}
+
+/** %TypedArray%.prototype. */
+export const typedArray: object = Object.getPrototypeOf(Float32Array.prototype) as object;
+
+/** 'Float32Array' …: the class of a typed array of any realm; undefined for anything else, proxies included. */
+export const tagOf: (x: unknown) => string | undefined = intrinsic(typedArray, Symbol.toStringTag);
+
+const buffers: (readonly [kind: string, byteLength: (x: unknown) => unknown])[] = [
+  ['ArrayBuffer', intrinsic(ArrayBuffer.prototype, 'byteLength')],
+];
+// A page that is not cross-origin isolated has no such global.
+if (typeof SharedArrayBuffer !== 'undefined') {
+  buffers.push(['SharedArrayBuffer', intrinsic(SharedArrayBuffer.prototype, 'byteLength')]);
+}
+
+/** Whether a test says yes. Brand checks say no by throwing, and so does Array.isArray of a revoked proxy. */
+export function holds(test: () => unknown): boolean {
+  try {
+    return test() !== false;
+  } catch {
+    return false;
+  }
+}
+
+/** What to call a value in a message: its class where that is sure, else its typeof. Runs no code of the value. */
+export function kindOf(x: unknown): string {
+  if (x === null) return 'null';
+  if (typeof x !== 'object') return typeof x;
+  const tag = tagOf(x);
+  if (tag !== undefined) return tag;
+  if (ArrayBuffer.isView(x)) return 'DataView';
+  if (holds(() => Array.isArray(x))) return 'Array';
+  return buffers.find(([, byteLength]) => holds(() => byteLength(x)))?.[0] ?? 'object';
+}
+
+/** How to make a Float32Array of what came instead. */
+export function floatHint(kind: string): string | undefined {
+  if (kind === 'DataView')
+    return 'new Float32Array(x.buffer, x.byteOffset, x.byteLength / 4) reads its bytes';
+  if (kind.endsWith('Buffer')) return 'new Float32Array(x, byteOffset, length) reads its bytes';
+  if (kind.startsWith('Big')) return 'Float32Array.from(x, Number) makes one';
+  if (kind === 'Uint8Array') {
+    return (
+      'new Float32Array(x) if these are numbers; if they are the bytes of floats, as in a Buffer, ' +
+      'new Float32Array(x.buffer, x.byteOffset, x.byteLength / 4)'
+    );
+  }
+  return kind.endsWith('Array') ? 'new Float32Array(x) makes one' : undefined;
+}
+
+/** The known name fewest edits away, if those are at most a third of the name's letters; case is free. */
+export function nearest(name: string, known: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let fewest = Math.floor(name.length / 3) + 1;
+  for (const candidate of known) {
+    if (Math.abs(candidate.length - name.length) >= fewest) continue;
+    const edits = editDistance(name.toLowerCase(), candidate.toLowerCase());
+    if (edits < fewest) [best, fewest] = [candidate, edits];
+  }
+  return best;
+}
+
+/** Insertions, deletions, substitutions and swaps of neighbours that lead from a to b. */
+function editDistance(a: string, b: string): number {
+  const first = Array.from({ length: b.length + 1 }, (_, j) => j);
+  let [before, above] = [first, first];
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replace = above[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      const swaps = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      const swap = swaps ? before[j - 2]! + 1 : Infinity;
+      row.push(Math.min(replace, swap, above[j]! + 1, row[j - 1]! + 1));
+    }
+    [before, above] = [above, row];
+  }
+  return above[b.length]!;
+}

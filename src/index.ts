@@ -1,0 +1,34 @@
+/** heed: attention for JavaScript on the CPU. This file re-exports, nothing else. */
+export { attention, attentionWeights } from './attention.ts';
+export { matmul } from './matmul.ts';
+export { MultiHeadAttention } from './multi-head-attention.ts';
+export { Engine, createEngine, releaseMemory } from './engine.ts';
+export { Scope } from './scope.ts';
+export { PackedMatrix, Tensor } from './tensor.ts';
+export {
+  EnvironmentError,
+  HeedRangeError,
+  HeedTypeError,
+  KernelTrapError,
+  MemoryLimitError,
+  StateError,
+  WorkerError,
+} from './errors.ts';
+export type { HeedError, HeedErrorCode } from './errors.ts';
+export type { Features } from './engine.ts';
+export type { Inspection } from './calls.ts';
+export type { MemoryUse } from './runtime.ts';
+export type { TensorAttentionOptions, TensorMatmulOptions, Values } from './tensor.ts';
+export type {
+  AttentionOptions,
+  AttentionShape,
+  EngineOptions,
+  ForwardOptions,
+  JoinedWeights,
+  Layout,
+  MatmulOptions,
+  MultiHeadAttentionOptions,
+  PackOptions,
+  SeparateWeights,
+  WeightLayout,
+} from './options.ts';

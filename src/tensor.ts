@@ -1,0 +1,162 @@
+/**
+ * Memory that outlives a call: Tensor and PackedMatrix, and the door through which calls recognise them. Only who asks
+ * for zero-copy meets lifetimes; plain calls have nothing to release.
+ */
+import type { Door } from './checks.ts';
+import { StateError } from './errors.ts';
+import type { AttentionOptions, AttentionShape, MatmulOptions } from './options.ts';
+import type { Runtime } from './runtime.ts';
+
+/** A block of an engine's memory with an owner. Disposing twice is no error. */
+class Block {
+  readonly runtime: Runtime;
+  readonly #address: number;
+  #alive = true;
+
+  constructor(runtime: Runtime, address: number) {
+    this.runtime = runtime;
+    this.#address = address;
+    runtime.watch(this, address);
+  }
+
+  /** The address. ERR_DISPOSED: memory that may be somebody else's by now is never read. */
+  address(op: string, arg: string, what: string): number {
+    if (this.#alive && !this.runtime.disposed) return this.#address;
+    const received = 'one that has been disposed of';
+    throw new StateError('ERR_DISPOSED', { op, arg, expected: `a live ${what}`, received });
+  }
+
+  dispose(): void {
+    if (!this.#alive) return;
+    this.#alive = false;
+    this.runtime.unwatch(this);
+    this.runtime.free(this.#address);
+  }
+}
+
+/** What is known of tensors and packed matrices beyond their shape; who is not in here is neither. */
+const blocks = new WeakMap<object, Block>();
+
+function blockOf(x: Tensor | PackedMatrix): Block {
+  return blocks.get(x) as Block;
+}
+
+/**
+ * Float32 numbers on an engine's memory: calls read and write them in place. Made by `engine.tensor` and by calls that
+ * take tensors; released by `dispose()`, a scope, or `using`.
+ *
+ * @example
+ * const engine = await createEngine();
+ * const x = engine.tensor([1, 2, 1, 4], Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8));
+ * const y = engine.attention(x, x, x);   // [1, 2, 1, 4]
+ * console.log(y.data);
+ * x.dispose();
+ * y.dispose();
+ */
+export class Tensor {
+  /** Dimensions, outermost first. */
+  readonly shape: readonly number[];
+  /** Elements: the product of the shape. */
+  readonly size: number;
+
+  private constructor(shape: readonly number[]) {
+    this.shape = Object.freeze([...shape]);
+    this.size = shape.reduce((a, b) => a * b, 1);
+  }
+
+  /** @internal Users call `engine.tensor`. */
+  static make(runtime: Runtime, address: number, shape: readonly number[]): Tensor {
+    const tensor = new Tensor(shape);
+    blocks.set(tensor, new Block(runtime, address));
+    return tensor;
+  }
+
+  /**
+   * A live view of the elements. It is gone when the engine's memory grows, so take it anew after each call.
+   * @throws StateError ERR_DISPOSED
+   */
+  get data(): Float32Array {
+    const block = blockOf(this);
+    return block.runtime.floats(block.address('tensor', 'data', 'tensor'), this.size);
+  }
+
+  /** Frees the memory. May be called twice. */
+  dispose(): void {
+    blockOf(this).dispose();
+  }
+
+  [Symbol.dispose](): void {
+    blockOf(this).dispose();
+  }
+}
+
+/**
+ * A matrix in the order in which the matmul kernel reads it, made by `engine.packMatrix`: pack once, multiply often.
+ * Belongs to its engine.
+ */
+export class PackedMatrix {
+  readonly K: number;
+  readonly N: number;
+
+  private constructor(K: number, N: number) {
+    this.K = K;
+    this.N = N;
+  }
+
+  /** @internal Users call `engine.packMatrix`. */
+  static make(runtime: Runtime, address: number, K: number, N: number): PackedMatrix {
+    const matrix = new PackedMatrix(K, N);
+    blocks.set(matrix, new Block(runtime, address));
+    return matrix;
+  }
+
+  /** Frees the memory. May be called twice. */
+  dispose(): void {
+    blockOf(this).dispose();
+  }
+
+  [Symbol.dispose](): void {
+    blockOf(this).dispose();
+  }
+}
+
+/** Where a live tensor or packed matrix lies. Call after the door has checked it. */
+export function addressOf(x: Tensor | PackedMatrix): number {
+  return blockOf(x).address('tensor', 'data', 'tensor');
+}
+
+/** The door of an engine's calls: Float32Array, and what was made by this engine. */
+export function doorOf(runtime: Runtime): Door {
+  const isLive = (op: string, arg: string, x: unknown, what: string): boolean => {
+    const block = blocks.get(x as object);
+    if (block === undefined) return false;
+    block.address(op, arg, what);
+    if (block.runtime === runtime) return true;
+    const received = 'one of another engine';
+    throw new StateError('ERR_FOREIGN_TENSOR', { op, arg, expected: `a ${what} of this engine`, received });
+  };
+  return {
+    floats: ['Float32Array'],
+    shapeOf: (op, arg, x) => (x instanceof Tensor && isLive(op, arg, x, 'tensor') ? x.shape : undefined),
+    packedOf: (op, arg, x) =>
+      x instanceof PackedMatrix && isLive(op, arg, x, 'packed matrix') ? x : undefined,
+  };
+}
+
+/** What operations take and give: plain arrays, or tensors. */
+export type Values = Float32Array | Tensor;
+
+/** Options of attention on tensors: dimensions default to the tensors' own; stated, they must agree. */
+export type TensorAttentionOptions = Partial<AttentionShape> &
+  Omit<AttentionOptions, 'out' | 'logSumExp'> & {
+    /** Written and returned. May not be q, k or v (ERR_OVERLAP). Default: a new tensor, which the caller owns. */
+    readonly out?: Tensor | undefined;
+    /** [batch, heads, seqQ], written when given. */
+    readonly logSumExp?: Values | undefined;
+  };
+
+/** Options of matmul on tensors: dimensions default to the tensors' own; stated, they must agree. */
+export type TensorMatmulOptions = Partial<Omit<MatmulOptions, 'bias' | 'out'>> & {
+  readonly bias?: Values | undefined;
+  readonly out?: Tensor | undefined;
+};

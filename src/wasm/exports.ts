@@ -1,0 +1,19 @@
+/** What every build of the kernels exports: the surface of `assembly/index.ts`, seen from the host. */
+
+/** Runs items begin … end of a call; `args` is the address of its descriptor. */
+export type Driver = (args: number, begin: number, end: number, scratch: number) => void;
+
+// A type, not an interface: the loader's generic asks for an index signature.
+export type KernelExports = {
+  readonly abi: WebAssembly.Global;
+  attention: Driver;
+  weights: Driver;
+  gemm: Driver;
+  pack: Driver;
+  /** Bytes of scratch for any item of the call that the descriptor holds, exact beyond 2³² too. */
+  attentionScratch(args: number): number;
+  gemmScratch(args: number): number;
+  multiplyAdd(a: number, b: number, c: number): number;
+  /** First byte behind the module's static data. */
+  heapBase(): number;
+};

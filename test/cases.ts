@@ -1,0 +1,139 @@
+/**
+ * The one table of cases that tests and benches share. A case knows its dimensions, its printed name and its FLOPs;
+ * its inputs are seeded. A new option gets a row here before it gets a kernel.
+ */
+import type { AttentionOptions, AttentionShape, MatmulOptions } from '../src/index.ts';
+import { normal } from './data.ts';
+
+export interface AttentionCase {
+  readonly name: string;
+  readonly options: AttentionShape & AttentionOptions;
+  /** Standard deviation of the scores. Default 1. */
+  readonly sigma?: number;
+}
+
+export interface MatmulCase {
+  readonly name: string;
+  readonly options: MatmulOptions;
+  /** B is packed once, as a weight. */
+  readonly packed?: boolean;
+}
+
+/** Shapes of real models: benches time these, tests run them too. */
+export const realAttention: readonly AttentionCase[] = [
+  { name: 'BERT-base 128', options: { seqQ: 128, heads: 12, headDim: 64 } },
+  { name: 'BERT-base 512', options: { seqQ: 512, heads: 12, headDim: 64 } },
+  { name: 'ViT-B/16 197', options: { seqQ: 197, heads: 12, headDim: 64 } },
+  { name: 'GPT-2 1024 causal', options: { seqQ: 1024, heads: 12, headDim: 64, causal: true } },
+  { name: '12 × 64, S = 1024', options: { seqQ: 1024, heads: 12, headDim: 64 } },
+  {
+    name: 'LLaMA-style 32/8 × 128, 512 causal',
+    options: { seqQ: 512, heads: 32, kvHeads: 8, headDim: 128, causal: true },
+  },
+  { name: 'Whisper-base cross 64 × 1500', options: { seqQ: 64, seqK: 1500, heads: 8, headDim: 64 } },
+];
+
+/** Shapes that find mistakes: tails, groups, cross-attention, layouts, masks, extremes. Small, for tests only. */
+export const awkwardAttention: readonly AttentionCase[] = [
+  { name: 'one query, one key', options: { seqQ: 1, headDim: 1 } },
+  { name: 'textbook 3 × 2', options: { seqQ: 3, headDim: 2 } },
+  { name: 'headDim 15, 8 heads', options: { seqQ: 33, heads: 8, headDim: 15 } },
+  { name: 'headDim 1, valueDim 7', options: { seqQ: 9, headDim: 1, valueDim: 7 } },
+  { name: 'valueDim 1', options: { seqQ: 9, headDim: 20, valueDim: 1, heads: 2 } },
+  { name: 'headDim 130', options: { seqQ: 10, headDim: 130, valueDim: 131 } },
+  { name: 'seqK one below a block', options: { seqQ: 17, seqK: 95, headDim: 12 } },
+  { name: 'seqK one block', options: { seqQ: 17, seqK: 96, headDim: 12 } },
+  { name: 'seqK one above a block', options: { seqQ: 17, seqK: 97, headDim: 12 } },
+  { name: 'rows one above an item', options: { seqQ: 65, seqK: 40, headDim: 8 } },
+  { name: 'many blocks', options: { seqQ: 5, seqK: 1500, headDim: 16 } },
+  { name: 'cross-attention, few keys', options: { seqQ: 50, seqK: 3, heads: 3, headDim: 24, batch: 2 } },
+  {
+    name: 'groups 6/2, bhsd',
+    options: { seqQ: 21, heads: 6, kvHeads: 2, headDim: 18, layout: 'bhsd', batch: 2 },
+  },
+  { name: 'groups 5/1', options: { seqQ: 30, heads: 5, kvHeads: 1, headDim: 32 } },
+  { name: 'causal', options: { seqQ: 100, heads: 2, headDim: 20, causal: true } },
+  { name: 'causal, seqQ < seqK', options: { seqQ: 40, seqK: 200, headDim: 20, causal: true } },
+  { name: 'causal, seqQ > seqK', options: { seqQ: 90, seqK: 30, headDim: 20, causal: true } },
+  { name: 'causal, top-left', options: { seqQ: 60, seqK: 99, headDim: 16, causal: true, queryOffset: 0 } },
+  {
+    name: 'causal groups, offset per batch',
+    options: {
+      batch: 3,
+      ...{ seqQ: 37, seqK: 80, heads: 6, kvHeads: 3, headDim: 17 },
+      ...{ causal: true, queryOffset: [-5, 10, 200] },
+    },
+  },
+  { name: 'scale 0', options: { seqQ: 12, seqK: 64, headDim: 8, scale: 0 } },
+  { name: 'scale negative', options: { seqQ: 12, seqK: 70, headDim: 8, scale: -0.7 } },
+  { name: 'sigma 0.3', options: { seqQ: 40, seqK: 300, headDim: 64 }, sigma: 0.3 },
+  { name: 'sigma 8', options: { seqQ: 40, seqK: 300, headDim: 64 }, sigma: 8 },
+  { name: 'sigma 100', options: { seqQ: 40, seqK: 300, headDim: 64 }, sigma: 100 },
+  { name: 'sigma 10⁴', options: { seqQ: 40, seqK: 300, headDim: 64 }, sigma: 1e4 },
+];
+
+/** Matmuls of the benchmark. */
+export const realMatmul: readonly MatmulCase[] = [
+  { name: '128³', options: { M: 128, N: 128, K: 128 } },
+  { name: '512³', options: { M: 512, N: 512, K: 512 } },
+  { name: '512³ packed weights', options: { M: 512, N: 512, K: 512 }, packed: true },
+  { name: '1024³ packed weights', options: { M: 1024, N: 1024, K: 1024 }, packed: true },
+  { name: 'BERT projection 128 × 768 × 768', options: { M: 128, N: 768, K: 768 }, packed: true },
+  { name: 'BERT MLP 128 × 3072 × 768', options: { M: 128, N: 3072, K: 768 }, packed: true },
+  { name: 'one row × 768 × 768', options: { M: 1, N: 768, K: 768 }, packed: true },
+];
+
+/** Matmuls that find mistakes. */
+export const awkwardMatmul: readonly MatmulCase[] = [
+  { name: '1 × 1 × 1', options: { M: 1, N: 1, K: 1 } },
+  { name: 'K = 0', options: { M: 3, N: 5, K: 0, bias: normal(5, 1) } },
+  { name: 'tails everywhere', options: { M: 13, N: 29, K: 31, bias: normal(29, 2) } },
+  { name: 'K one above a block', options: { M: 7, N: 9, K: 257 } },
+  { name: 'K of many blocks', options: { M: 5, N: 17, K: 1500 } },
+  { name: 'rows one above an item', options: { M: 97, N: 24, K: 40 } },
+  { name: 'columns one above an item', options: { M: 6, N: 513, K: 40, bias: normal(513, 3) } },
+  { name: 'transposed A', options: { M: 23, N: 19, K: 300, transposeA: true } },
+  { name: 'transposed B', options: { M: 23, N: 19, K: 300, transposeB: true, bias: normal(19, 4) } },
+  { name: 'both transposed', options: { M: 23, N: 19, K: 300, transposeA: true, transposeB: true } },
+  { name: 'one row', options: { M: 1, N: 77, K: 521, bias: normal(77, 5) } },
+  { name: 'one row, transposed B', options: { M: 1, N: 77, K: 523, transposeB: true } },
+  { name: 'one row, packed', options: { M: 1, N: 77, K: 521, bias: normal(77, 6) }, packed: true },
+  { name: 'one column', options: { M: 77, N: 1, K: 521 } },
+  { name: 'batch', options: { batch: 3, M: 10, N: 11, K: 12 } },
+  { name: 'batch of rows', options: { batch: 4, M: 1, N: 11, K: 300 } },
+];
+
+/** Floats of q, k and v: scores q·k·scale have standard deviation sigma. */
+export function attentionInputs(
+  { options, sigma = 1 }: AttentionCase,
+  seed = 1,
+): [Float32Array, Float32Array, Float32Array] {
+  const { batch = 1, heads = 1, kvHeads = heads, seqQ, seqK = seqQ, headDim, valueDim = headDim } = options;
+  return [
+    normal(batch * seqQ * heads * headDim, seed, sigma),
+    normal(batch * seqK * kvHeads * headDim, seed + 1),
+    normal(batch * seqK * kvHeads * valueDim, seed + 2),
+  ];
+}
+
+/** Floats of a and b. */
+export function matmulInputs({ options }: MatmulCase, seed = 1): [Float32Array, Float32Array] {
+  const { batch = 1, M, N, K } = options;
+  return [normal(batch * M * K, seed), normal(batch * K * N, seed + 1)];
+}
+
+/** Multiply-adds count two. Causal counts visible pairs only; the softmax is not counted. */
+export function attentionFlops({ options }: AttentionCase): number {
+  const { batch = 1, heads = 1, seqQ, seqK = seqQ, headDim, valueDim = headDim, causal = false } = options;
+  let pairs = seqQ * seqK;
+  if (causal) {
+    const offset = typeof options.queryOffset === 'number' ? options.queryOffset : seqK - seqQ;
+    pairs = 0;
+    for (let i = 0; i < seqQ; i++) pairs += Math.max(0, Math.min(seqK, i + offset + 1));
+  }
+  return 2 * batch * heads * pairs * (headDim + valueDim);
+}
+
+export function matmulFlops({ options: { batch = 1, M, N, K } }: MatmulCase): number {
+  return 2 * batch * M * N * K;
+}
