@@ -1,6 +1,251 @@
 /**
- * The test-only surface, compiled into builds that are never shipped: everything that ships, each kernel by its name,
- * the offset of each descriptor field, and the roof loops of the benchmark.
+ * The test-only surface, compiled with assertions into builds that are never shipped: everything that ships, the roof
+ * loops of the benchmark, each kernel by its name, and the offset of each descriptor field.
+ *
+ * Both builds have the tiles of six rows here, though only the relaxed one ships them: what they compute is the same.
  */
+import { AttentionArgs, AttentionItem, GemmArgs, GemmItem } from './args';
+import { exp2, exp2Four } from './exp';
+import { f32Gemm1x8 as rows1 } from './kernels/f32-gemm-1x8';
+import { f32Gemm2x8 as rows2 } from './kernels/f32-gemm-2x8';
+import { f32Gemm4x8 as rows4 } from './kernels/f32-gemm-4x8';
+import { f32Gemm6x8 as rows6 } from './kernels/f32-gemm-6x8';
+import { f32GemmT1x8 as columns1 } from './kernels/f32-gemm-t-1x8';
+import { f32GemmT2x8 as columns2 } from './kernels/f32-gemm-t-2x8';
+import { f32GemmT4x8 as columns4 } from './kernels/f32-gemm-t-4x8';
+import { f32GemmT6x8 as columns6 } from './kernels/f32-gemm-t-6x8';
+import { ADD, BEGIN, MAX } from './kernels/f32-panel-store';
+import { f32PanelToRows as panelToRows } from './kernels/f32-transpose';
+
 export * from './index';
 export * from './roof';
+
+// ---- kernels that are functions already, and the choice of tiles ----
+
+export { f32Dot } from './kernels/f32-dot';
+export { f32Gemm1x32 } from './kernels/f32-gemm-1x32';
+export { f32Gemv1, f32Gemv8 } from './kernels/f32-gemv';
+export { f32Pack } from './kernels/f32-pack';
+export { f32PvExact, f32ScoreSeen } from './kernels/f32-pv-exact';
+export { f32ScoreLimit } from './kernels/f32-score-limit';
+export { f32SoftmaxOnline } from './kernels/f32-softmax-online';
+export { f32RowsToPanel } from './kernels/f32-transpose';
+export { f32Weights } from './kernels/f32-weights';
+export { columnsAdd, columnsBegin, rowsAdd, rowsBegin, rowsMax } from './select';
+
+/** A v128 cannot cross to JavaScript: the foreign lanes go to `foreign`. */
+export function f32PanelToRows(
+  panel: usize,
+  n: i32,
+  factor: usize,
+  rows: usize,
+  count: i32,
+  foreign: usize,
+): void {
+  v128.store(foreign, panelToRows(panel, n, factor, rows, count));
+}
+
+// ---- the exponential on memory, in place ----
+
+/** 2^x of `vectors` vectors from p on. */
+export function exp2Vectors(p: usize, vectors: i32): void {
+  for (let i = 0; i < vectors; i++, p += 16) v128.store(p, exp2(v128.load(p)));
+}
+
+/** The same by `exp2Four`, whose four vectors lie 32 bytes apart: `vectors` is a multiple of 8. Subtracts 0 first. */
+export function exp2FourVectors(p: usize, vectors: i32): void {
+  assert((vectors & 7) == 0);
+  const zero = f32x4.splat(0);
+  for (let i = 0; i < vectors; i += 8, p += 128) {
+    exp2Four(p, zero);
+    exp2Four(p + 16, zero);
+  }
+}
+
+// ---- register tiles: inlined wherever they ship, so each gets a function, with the epilogue a literal as there ----
+
+export function f32Gemm1x8(
+  a: usize,
+  lda: usize,
+  b: usize,
+  k: i32,
+  c: usize,
+  ldc: usize,
+  f: usize,
+  e: i32,
+): void {
+  if (e == BEGIN) rows1(a, lda, b, k, c, ldc, f, BEGIN);
+  else if (e == ADD) rows1(a, lda, b, k, c, ldc, f, ADD);
+  else rows1(a, lda, b, k, c, ldc, f, MAX);
+}
+
+export function f32Gemm2x8(
+  a: usize,
+  lda: usize,
+  b: usize,
+  k: i32,
+  c: usize,
+  ldc: usize,
+  f: usize,
+  e: i32,
+): void {
+  if (e == BEGIN) rows2(a, lda, b, k, c, ldc, f, BEGIN);
+  else if (e == ADD) rows2(a, lda, b, k, c, ldc, f, ADD);
+  else rows2(a, lda, b, k, c, ldc, f, MAX);
+}
+
+export function f32Gemm4x8(
+  a: usize,
+  lda: usize,
+  b: usize,
+  k: i32,
+  c: usize,
+  ldc: usize,
+  f: usize,
+  e: i32,
+): void {
+  if (e == BEGIN) rows4(a, lda, b, k, c, ldc, f, BEGIN);
+  else if (e == ADD) rows4(a, lda, b, k, c, ldc, f, ADD);
+  else rows4(a, lda, b, k, c, ldc, f, MAX);
+}
+
+export function f32Gemm6x8(
+  a: usize,
+  lda: usize,
+  b: usize,
+  k: i32,
+  c: usize,
+  ldc: usize,
+  f: usize,
+  e: i32,
+): void {
+  if (e == BEGIN) rows6(a, lda, b, k, c, ldc, f, BEGIN);
+  else if (e == ADD) rows6(a, lda, b, k, c, ldc, f, ADD);
+  else rows6(a, lda, b, k, c, ldc, f, MAX);
+}
+
+// The forms with A transposed serve BEGIN and ADD only.
+
+export function f32GemmT1x8(
+  a: usize,
+  lda: usize,
+  b: usize,
+  k: i32,
+  c: usize,
+  ldc: usize,
+  f: usize,
+  e: i32,
+): void {
+  if (e == BEGIN) columns1(a, lda, b, k, c, ldc, f, BEGIN);
+  else columns1(a, lda, b, k, c, ldc, f, ADD);
+}
+
+export function f32GemmT2x8(
+  a: usize,
+  lda: usize,
+  b: usize,
+  k: i32,
+  c: usize,
+  ldc: usize,
+  f: usize,
+  e: i32,
+): void {
+  if (e == BEGIN) columns2(a, lda, b, k, c, ldc, f, BEGIN);
+  else columns2(a, lda, b, k, c, ldc, f, ADD);
+}
+
+export function f32GemmT4x8(
+  a: usize,
+  lda: usize,
+  b: usize,
+  k: i32,
+  c: usize,
+  ldc: usize,
+  f: usize,
+  e: i32,
+): void {
+  if (e == BEGIN) columns4(a, lda, b, k, c, ldc, f, BEGIN);
+  else columns4(a, lda, b, k, c, ldc, f, ADD);
+}
+
+export function f32GemmT6x8(
+  a: usize,
+  lda: usize,
+  b: usize,
+  k: i32,
+  c: usize,
+  ldc: usize,
+  f: usize,
+  e: i32,
+): void {
+  if (e == BEGIN) columns6(a, lda, b, k, c, ldc, f, BEGIN);
+  else columns6(a, lda, b, k, c, ldc, f, ADD);
+}
+
+// ---- descriptors: class_field is an offset in bytes, class_size the bytes of the whole ----
+
+export const AttentionArgs_q: usize = offsetof<AttentionArgs>('q');
+export const AttentionArgs_k: usize = offsetof<AttentionArgs>('k');
+export const AttentionArgs_v: usize = offsetof<AttentionArgs>('v');
+export const AttentionArgs_out: usize = offsetof<AttentionArgs>('out');
+export const AttentionArgs_logSumExp: usize = offsetof<AttentionArgs>('logSumExp');
+export const AttentionArgs_weights: usize = offsetof<AttentionArgs>('weights');
+export const AttentionArgs_queryOffset: usize = offsetof<AttentionArgs>('queryOffset');
+export const AttentionArgs_items: usize = offsetof<AttentionArgs>('items');
+export const AttentionArgs_group: usize = offsetof<AttentionArgs>('group');
+export const AttentionArgs_seqQ: usize = offsetof<AttentionArgs>('seqQ');
+export const AttentionArgs_seqK: usize = offsetof<AttentionArgs>('seqK');
+export const AttentionArgs_headDim: usize = offsetof<AttentionArgs>('headDim');
+export const AttentionArgs_valueDim: usize = offsetof<AttentionArgs>('valueDim');
+export const AttentionArgs_scale: usize = offsetof<AttentionArgs>('scale');
+export const AttentionArgs_qBatch: usize = offsetof<AttentionArgs>('qBatch');
+export const AttentionArgs_qHead: usize = offsetof<AttentionArgs>('qHead');
+export const AttentionArgs_qToken: usize = offsetof<AttentionArgs>('qToken');
+export const AttentionArgs_kBatch: usize = offsetof<AttentionArgs>('kBatch');
+export const AttentionArgs_kHead: usize = offsetof<AttentionArgs>('kHead');
+export const AttentionArgs_kToken: usize = offsetof<AttentionArgs>('kToken');
+export const AttentionArgs_vBatch: usize = offsetof<AttentionArgs>('vBatch');
+export const AttentionArgs_vHead: usize = offsetof<AttentionArgs>('vHead');
+export const AttentionArgs_vToken: usize = offsetof<AttentionArgs>('vToken');
+export const AttentionArgs_outBatch: usize = offsetof<AttentionArgs>('outBatch');
+export const AttentionArgs_outHead: usize = offsetof<AttentionArgs>('outHead');
+export const AttentionArgs_outToken: usize = offsetof<AttentionArgs>('outToken');
+export const AttentionArgs_heads: usize = offsetof<AttentionArgs>('heads');
+export const AttentionArgs_tile: usize = offsetof<AttentionArgs>('tile');
+export const AttentionArgs_size: usize = offsetof<AttentionArgs>();
+
+export const AttentionItem_batch: usize = offsetof<AttentionItem>('batch');
+export const AttentionItem_head: usize = offsetof<AttentionItem>('head');
+export const AttentionItem_q0: usize = offsetof<AttentionItem>('q0');
+export const AttentionItem_rows: usize = offsetof<AttentionItem>('rows');
+export const AttentionItem_k0: usize = offsetof<AttentionItem>('k0');
+export const AttentionItem_k1: usize = offsetof<AttentionItem>('k1');
+export const AttentionItem_size: usize = offsetof<AttentionItem>();
+
+export const GemmArgs_a: usize = offsetof<GemmArgs>('a');
+export const GemmArgs_b: usize = offsetof<GemmArgs>('b');
+export const GemmArgs_packed: usize = offsetof<GemmArgs>('packed');
+export const GemmArgs_c: usize = offsetof<GemmArgs>('c');
+export const GemmArgs_bias: usize = offsetof<GemmArgs>('bias');
+export const GemmArgs_items: usize = offsetof<GemmArgs>('items');
+export const GemmArgs_M: usize = offsetof<GemmArgs>('M');
+export const GemmArgs_N: usize = offsetof<GemmArgs>('N');
+export const GemmArgs_K: usize = offsetof<GemmArgs>('K');
+export const GemmArgs_transposeA: usize = offsetof<GemmArgs>('transposeA');
+export const GemmArgs_transposeB: usize = offsetof<GemmArgs>('transposeB');
+export const GemmArgs_lda: usize = offsetof<GemmArgs>('lda');
+export const GemmArgs_ldb: usize = offsetof<GemmArgs>('ldb');
+export const GemmArgs_ldc: usize = offsetof<GemmArgs>('ldc');
+export const GemmArgs_aBatch: usize = offsetof<GemmArgs>('aBatch');
+export const GemmArgs_bBatch: usize = offsetof<GemmArgs>('bBatch');
+export const GemmArgs_packedBatch: usize = offsetof<GemmArgs>('packedBatch');
+export const GemmArgs_cBatch: usize = offsetof<GemmArgs>('cBatch');
+export const GemmArgs_tile: usize = offsetof<GemmArgs>('tile');
+export const GemmArgs_size: usize = offsetof<GemmArgs>();
+
+export const GemmItem_batch: usize = offsetof<GemmItem>('batch');
+export const GemmItem_m0: usize = offsetof<GemmItem>('m0');
+export const GemmItem_rows: usize = offsetof<GemmItem>('rows');
+export const GemmItem_n0: usize = offsetof<GemmItem>('n0');
+export const GemmItem_cols: usize = offsetof<GemmItem>('cols');
+export const GemmItem_size: usize = offsetof<GemmItem>();

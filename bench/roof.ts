@@ -1,0 +1,70 @@
+/**
+ * The roof of this machine and JavaScript engine, per build: `peak`, the rate of register-only multiply-add loops, and
+ * `read`, the rate at which wasm reads an array. Loops only (assembly/roof.ts, in builds that are never shipped); who
+ * samples them decides when, so that they share the minute with what they are compared with.
+ */
+import { normal } from '../test/data.ts';
+import { testingModule, type Build } from '../test/builds.ts';
+
+type Peak = (x: number, steps: number) => number;
+
+interface RoofExports extends WebAssembly.Exports {
+  readonly heapBase: () => number;
+  readonly peak8: Peak;
+  readonly peak9: Peak;
+  readonly peak10: Peak;
+  readonly peak12: Peak;
+  readonly readAll: (p: number, bytes: number) => number;
+}
+
+/** Chains of the loops that `peak` is the best of. Which one wins depends on the chip and on the code V8 makes. */
+export const CHAINS = [8, 9, 10, 12] as const;
+export type Chains = (typeof CHAINS)[number];
+
+/** Bytes of an array that no cache holds. */
+export const LARGE = 64 * 2 ** 20;
+
+/** Multiply-adds of one sample, times two: about 0.15 ms. Long enough for the timer, short beside a row. */
+const PEAK_FLOPS = 8e6;
+
+const PAGE = 65536;
+
+/** Test-only builds keep their assertions. */
+function abort(): never {
+  throw new Error('an assertion failed in assembly/roof.ts');
+}
+
+/** The loops of one build. Each returns what it did: FLOPs or bytes. */
+export class Roof {
+  readonly build: Build;
+  readonly #loops: RoofExports;
+  readonly #array: number;
+  /** What the loops computed is added here, so that no engine may leave them out. */
+  sink = 0;
+
+  constructor(build: Build) {
+    this.build = build;
+    const memory = new WebAssembly.Memory({ initial: LARGE / PAGE + 2 });
+    const { exports } = new WebAssembly.Instance(testingModule(build), { env: { memory, abort } });
+    this.#loops = exports as RoofExports;
+    this.#array = Math.ceil(this.#loops.heapBase() / 128) * 128;
+    // Normal numbers, because subnormal ones are slow on some chips; and every page touched before it is timed.
+    const floats = new Float32Array(memory.buffer, this.#array, LARGE / 4);
+    const seed = normal(PAGE / 4, 1);
+    for (let at = 0; at < floats.length; at += seed.length) floats.set(seed, at);
+  }
+
+  /** One sample of a loop of so many chains of four lanes. */
+  peak(chains: Chains): number {
+    const steps = Math.round(PEAK_FLOPS / (8 * chains));
+    this.sink += this.#loops[`peak${chains}`](this.#array, steps);
+    return 8 * chains * steps;
+  }
+
+  /** Reads `bytes`, rounded to whole steps of 128, once. At most {@link LARGE}. */
+  read(bytes: number): number {
+    const whole = Math.min(LARGE, Math.max(128, Math.round(bytes / 128) * 128));
+    this.sink += this.#loops.readAll(this.#array, whole);
+    return whole;
+  }
+}

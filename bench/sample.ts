@@ -1,0 +1,97 @@
+/**
+ * Sampling. Contenders and roof loops of a row are lanes that are sampled in turn, so that a machine that drifts (its
+ * neighbours, its clock) drifts for all of them alike. tinybench runs one task to its end before the next, so the turns
+ * are taken here, and its statistics (interpolated percentiles) are asked for the samples that came of it.
+ */
+import { Bench } from 'tinybench';
+
+/** Something to time. */
+export interface Lane {
+  readonly run: () => unknown;
+  /** Milliseconds a call: one sample each. */
+  readonly samples: number[];
+  /** Calls in one sample: several where one is too short for the timer. */
+  readonly calls: number;
+}
+
+/** Milliseconds a call. */
+export interface Timing {
+  readonly p50: number;
+  readonly p75: number;
+  readonly min: number;
+  /** Samples. */
+  readonly n: number;
+}
+
+/** A sample of a short call is the mean over a burst of this many milliseconds. */
+const BURST = 0.4;
+
+/** A rate has settled when a window is not this much better than the ones before. */
+const SETTLED = 0.97;
+
+/** Milliseconds of `calls` calls. */
+export function clock(run: () => unknown, calls = 1): number {
+  const start = performance.now();
+  for (let i = 0; i < calls; i++) run();
+  return performance.now() - start;
+}
+
+/**
+ * Runs until the rate has settled, and says how many milliseconds a call then takes. V8 starts with quick code and
+ * swaps in the optimised one when it is ready, so at least three windows must show no gain.
+ */
+export function settle(run: () => unknown, window = 25, limit = 2000): number {
+  const end = performance.now() + limit;
+  let best = Infinity;
+  let still = 0;
+  while (still < 3 && performance.now() < end) {
+    let fastest = Infinity;
+    const stop = performance.now() + window;
+    do fastest = Math.min(fastest, clock(run));
+    while (performance.now() < stop);
+    still = fastest < best * SETTLED ? 0 : still + 1;
+    best = Math.min(best, fastest);
+  }
+  return best;
+}
+
+/** A lane of a call that takes so many milliseconds. */
+export function lane(run: () => unknown, milliseconds: number): Lane {
+  return { run, samples: [], calls: Math.max(1, Math.floor(BURST / milliseconds)) };
+}
+
+/** Adds one sample. */
+export function sample({ run, samples, calls }: Lane): void {
+  samples.push(clock(run, calls) / calls);
+}
+
+/**
+ * Samples the quick lanes in `rounds` turns, and the slow ones in `slowRounds` turns spread evenly between them. Every
+ * round starts one lane further, so that no lane always follows the same one.
+ */
+export function interleave(
+  quick: readonly Lane[],
+  rounds: number,
+  slow: readonly Lane[],
+  slowRounds: number,
+): void {
+  let slowDone = 0;
+  for (let round = 0; round < rounds; round++) {
+    for (; slowDone < slowRounds && slowDone * rounds <= round * slowRounds; slowDone++) {
+      for (const each of slow) sample(each);
+    }
+    for (let i = 0; i < quick.length; i++) sample(quick[(round + i) % quick.length]!);
+  }
+}
+
+/** tinybench's statistics of samples that were taken here. */
+export function timing(samples: readonly number[]): Timing {
+  if (samples.length === 0) throw new Error('no samples to summarise');
+  const bench = new Bench({ iterations: samples.length, time: 0, warmup: false, throws: true });
+  let next = 0;
+  bench.add('replay', () => ({ overriddenDuration: samples[next++]! }), { async: false });
+  const result = bench.runSync()[0]?.result;
+  if (result === undefined || !('latency' in result)) throw new Error('tinybench gave no statistics');
+  const { p50, p75, min, samplesCount } = result.latency;
+  return { p50, p75, min, n: samplesCount };
+}

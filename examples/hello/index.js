@@ -1,0 +1,107 @@
+/**
+ * Hello, attention. First the textbook example "You found me", every step of it; then the same on real input: the two
+ * transformer blocks of PP-OCRv4's text recogniser, reading an image of these three words.
+ *
+ *   npm run build && node examples/hello
+ */
+import { readFileSync } from 'node:fs';
+import { MultiHeadAttention, attentionWeights, matmul } from 'heed';
+import { heatMap, matrix, shades, title } from './print.js';
+
+textbook();
+realModel();
+
+function textbook() {
+  const words = ['You', 'found', 'me'];
+  const X = Float32Array.of(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2);
+  const wq = Float32Array.of(0, 0.2, 0.1, 0, 0, 0.2, 0.1, 0);
+  const wk = Float32Array.of(0.1, 0, 0, 0.2, 0.1, 0, 0, 0.1);
+  const wv = Float32Array.of(0.1, 0.1, 0.1, 0.1, 0, 0, 0, 0);
+
+  title('1  The textbook example: "You found me"');
+  matrix('X', 'one row of 4 features a word', X, 4, words);
+
+  // Each word asks (Q), offers (K) and carries (V).
+  const project = (w) => matmul(X, w, { M: 3, K: 4, N: 2 });
+  const [Q, K, V] = [project(wq), project(wk), project(wv)];
+  matrix('Q = X·W^Q', 'what each word asks', Q, 2, words);
+  matrix('K = X·W^K', 'what each word offers', K, 2, words);
+  matrix('V = X·W^V', 'what each word carries', V, 2, words);
+
+  // How well does each question meet each offer? Scaled by 1/√2.
+  const scores = matmul(Q, K, { M: 3, K: 2, N: 3, transposeB: true }).map((s) => s / Math.SQRT2);
+  matrix('Q·Kᵀ / √2', 'scaled scores', scores, 3, words, words);
+
+  // One call for the rest: softmax row by row, then the weighted sum of V.
+  const { weights, out } = attentionWeights(Q, K, V, { seqQ: 3, headDim: 2 });
+  matrix('softmax', 'weights: each row sums to 1', weights, 3, words, words);
+  console.log('  from the lightest to the darkest of these weights:\n');
+  heatMap(weights, words, words, { stretch: true });
+  matrix('weights·V', 'the output: each word, having looked at all', out, 2, words);
+
+  const expected = [0.1105, 0.1105, 0.1115, 0.1115, 0.1125, 0.1125];
+  if (!expected.every((x, i) => Math.abs(x - out[i]) <= 0.00005)) throw new Error('not the textbook result');
+}
+
+function realModel() {
+  const folder = new URL('../../test/fixtures/pp-ocr/', import.meta.url);
+  const manifest = JSON.parse(readFileSync(new URL('fixture.json', folder), 'utf8'));
+  const bytes = readFileSync(new URL('fixture.bin', folder));
+  const floats = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+  const tensor = (name) => {
+    const { offset, shape } = manifest.tensors[name];
+    return floats.subarray(offset, offset + shape.reduce((a, b) => a * b));
+  };
+  const [seqQ, modelDim] = manifest.tensors['block0.input'].shape;
+  const columns = [...manifest.recognised.columns].map((c) => (c === '_' ? '·' : c));
+
+  title('2  Real input: two transformer blocks of PP-OCRv4 reading an image');
+  console.log(`  ${seqQ} columns of the image, ${modelDim} features each, 8 heads of 15.`);
+  console.log(`  What the model reads, column by column: ${columns.join('')}\n`);
+
+  for (const block of ['block0', 'block1']) {
+    const mha = new MultiHeadAttention({
+      modelDim,
+      heads: 8,
+      weightLayout: 'in-out',
+      weights: {
+        wqkv: tensor(`${block}.qkv.weight`),
+        bqkv: tensor(`${block}.qkv.bias`),
+        wo: tensor(`${block}.proj.weight`),
+        bo: tensor(`${block}.proj.bias`),
+      },
+    });
+    const { out, weights } = mha.inspect(tensor(`${block}.attention.input`), { seqQ });
+    mha.dispose();
+    const off = largestDifference(out, tensor(`${block}.attention.output`));
+    const size = tensor(`${block}.attention.output`).reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+    console.log(
+      `  ${block}: ${seqQ} × ${modelDim} outputs, at most ${off.toExponential(1)} from what the model`,
+    );
+    console.log(`          itself computed (largest value ${size.toFixed(2)})`);
+    // Both are float32 results of the same sums (120 + 15 + 33 + 120 terms) in another order: as many roundings.
+    if (!(off <= 300 * 2 ** -24 * size)) throw new Error(`${block} differs from the model`);
+    if (block === 'block0') continue;
+
+    const head = sharpest(weights, 8, seqQ);
+    console.log(`\n  Where each column looks, ${block}, head ${head} (${shades}: 0 … 1):\n`);
+    heatMap(weights.subarray(head * seqQ * seqQ, (head + 1) * seqQ * seqQ), columns, columns, {
+      stretch: false,
+    });
+  }
+}
+
+function largestDifference(a, b) {
+  return a.reduce((most, x, i) => Math.max(most, Math.abs(x - b[i])), 0);
+}
+
+/** The head whose rows have the highest peaks. */
+function sharpest(weights, heads, seq) {
+  const peaks = Array.from({ length: heads }, (_, h) => {
+    let sum = 0;
+    for (let i = 0; i < seq; i++)
+      sum += Math.max(...weights.subarray((h * seq + i) * seq, (h * seq + i + 1) * seq));
+    return sum / seq;
+  });
+  return peaks.indexOf(Math.max(...peaks));
+}

@@ -1,0 +1,17 @@
+/** What `npm start` shows: the example, then the one-minute benchmark. */
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+process.chdir(fileURLToPath(new URL('..', import.meta.url)));
+
+run('npm', ['run', '--silent', 'build'], 'ignore');
+run(process.execPath, ['examples/hello']);
+console.log('\n3  How fast: one minute of benchmark\n');
+run(process.execPath, ['--import', 'tsx', 'bench/index.ts']);
+
+function run(command, args, stdout = 'inherit') {
+  const options = { stdio: ['inherit', stdout, 'inherit'], shell: process.platform === 'win32' };
+  const { status, error } = spawnSync(command, args, options);
+  if (error) throw error;
+  if (status !== 0) process.exit(status ?? 1);
+}
