@@ -6,13 +6,15 @@ import esbuild from 'rollup-plugin-esbuild';
 
 const input = { index: 'src/index.ts', reference: 'src/reference.ts' };
 
-/** `heed/wasm/*`: for who compiles the kernels himself. */
-const bareWasm = {
-  name: 'bare-wasm',
+/** Beside the code: `heed/wasm/*`, for who compiles the kernels himself, and the licence of the loader inside. */
+const beside = {
+  name: 'beside',
   writeBundle() {
     mkdirSync('dist/wasm', { recursive: true });
-    for (const build of ['baseline', 'relaxed'])
+    for (const build of ['baseline', 'relaxed']) {
       copyFileSync(`build/${build}.wasm`, `dist/wasm/${build}.wasm`);
+    }
+    copyFileSync('node_modules/assemblyscript/LICENSE', 'dist/LICENSE.assemblyscript-loader.txt');
   },
 };
 
@@ -20,7 +22,7 @@ export default [
   {
     input,
     output: { dir: 'dist', format: 'es', chunkFileNames: '[name].js' },
-    plugins: [resolve(), esbuild({ target: 'es2022' }), bareWasm],
+    plugins: [resolve(), esbuild({ target: 'es2022' }), beside],
   },
   // One self-contained .d.ts an entry; what is marked @internal stays out.
   ...Object.entries(input).map(([name, file]) => ({

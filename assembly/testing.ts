@@ -124,8 +124,6 @@ export function f32Gemm6x8(
   else rows6(a, lda, b, k, c, ldc, f, MAX);
 }
 
-// The forms with A transposed serve BEGIN and ADD only.
-
 export function f32GemmT1x8(
   a: usize,
   lda: usize,
@@ -137,7 +135,8 @@ export function f32GemmT1x8(
   e: i32,
 ): void {
   if (e == BEGIN) columns1(a, lda, b, k, c, ldc, f, BEGIN);
-  else columns1(a, lda, b, k, c, ldc, f, ADD);
+  else if (e == ADD) columns1(a, lda, b, k, c, ldc, f, ADD);
+  else columns1(a, lda, b, k, c, ldc, f, MAX);
 }
 
 export function f32GemmT2x8(
@@ -151,7 +150,8 @@ export function f32GemmT2x8(
   e: i32,
 ): void {
   if (e == BEGIN) columns2(a, lda, b, k, c, ldc, f, BEGIN);
-  else columns2(a, lda, b, k, c, ldc, f, ADD);
+  else if (e == ADD) columns2(a, lda, b, k, c, ldc, f, ADD);
+  else columns2(a, lda, b, k, c, ldc, f, MAX);
 }
 
 export function f32GemmT4x8(
@@ -165,7 +165,8 @@ export function f32GemmT4x8(
   e: i32,
 ): void {
   if (e == BEGIN) columns4(a, lda, b, k, c, ldc, f, BEGIN);
-  else columns4(a, lda, b, k, c, ldc, f, ADD);
+  else if (e == ADD) columns4(a, lda, b, k, c, ldc, f, ADD);
+  else columns4(a, lda, b, k, c, ldc, f, MAX);
 }
 
 export function f32GemmT6x8(
@@ -179,7 +180,8 @@ export function f32GemmT6x8(
   e: i32,
 ): void {
   if (e == BEGIN) columns6(a, lda, b, k, c, ldc, f, BEGIN);
-  else columns6(a, lda, b, k, c, ldc, f, ADD);
+  else if (e == ADD) columns6(a, lda, b, k, c, ldc, f, ADD);
+  else columns6(a, lda, b, k, c, ldc, f, MAX);
 }
 
 // ---- descriptors: class_field is an offset in bytes, class_size the bytes of the whole ----

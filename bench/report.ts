@@ -54,6 +54,8 @@ export interface RowReport {
   readonly roofs: Readonly<Partial<Record<Build, number>>>;
   /** Every how many rows of the result one was held against the law. */
   readonly checkedEvery: number;
+  /** The part of the time that this program had a core: well below 1, other programs were running. */
+  readonly core: number;
   readonly results: Readonly<Partial<Record<ContenderName, Result>>>;
 }
 

@@ -22,7 +22,7 @@ export const CHAINS = [8, 9, 10, 12] as const;
 export type Chains = (typeof CHAINS)[number];
 
 /** Bytes of an array that no cache holds. */
-export const LARGE = 64 * 2 ** 20;
+export const LARGE: number = 64 * 2 ** 20;
 
 /** Multiply-adds of one sample, times two: about 0.15 ms. Long enough for the timer, short beside a row. */
 const PEAK_FLOPS = 8e6;

@@ -1,10 +1,11 @@
 /** A run of the benchmark: every row is checked, warmed up, and sampled in turn with its own roof. */
 import { availableParallelism, arch, cpus, loadavg, platform } from 'node:os';
 import type { Engine } from '../src/index.ts';
-import { builds, engineOf, type Build } from '../test/builds.ts';
+import { builds, type Build } from '../test/builds.ts';
 import { CHAINS, LARGE, Roof, type Chains } from './roof.ts';
 import type { ContenderName, Machine, Report, Result, RoofReport, RowReport } from './report.ts';
 import type { Contender, Row } from './rows.ts';
+import { loadShipped } from './shipped.ts';
 import { clock, interleave, lane, settle, timing, type Lane } from './sample.ts';
 
 /** How much time a row gets. Milliseconds; the counts win where they ask for more. */
@@ -13,23 +14,30 @@ interface Plan {
   readonly quickRounds: readonly [least: number, most: number];
   readonly slowTime: number;
   readonly slowRounds: readonly [least: number, most: number];
+  /** A JavaScript contender whose one call takes longer is not sampled. */
+  readonly tooSlow: number;
   /** Multiply-adds, times two, that the check of a row may take: so dense are the rows of the result that it looks at. */
   readonly checkFlops: number;
 }
 
 const plans: Readonly<Record<Report['mode'], Plan>> = {
-  quick: { quickTime: 800, quickRounds: [15, 200], slowTime: 500, slowRounds: [3, 15], checkFlops: 1e8 },
+  quick: {
+    quickTime: 800,
+    quickRounds: [15, 200],
+    slowTime: 500,
+    slowRounds: [3, 15],
+    tooSlow: 2500,
+    checkFlops: 1e8,
+  },
   full: {
     quickTime: 5000,
     quickRounds: [40, 500],
     slowTime: 5000,
     slowRounds: [3, 30],
     checkFlops: Infinity,
+    tooSlow: 5000,
   },
 };
-
-/** A JavaScript contender whose one call takes longer, in milliseconds, is not sampled. */
-export const TOO_SLOW = 3000;
 
 /** Bytes of the smaller array whose read rate is told: it fits the second or third cache level. */
 const SMALL = 2 * 2 ** 20;
@@ -51,7 +59,8 @@ export async function run({ mode, rows, progress }: RunOptions): Promise<Report>
   const machine = describeMachine();
   const engines = new Map<Build, Engine>();
   // Baseline first, as in the table.
-  for (const build of [...builds].reverse()) engines.set(build, await engineOf(build));
+  const { createEngine } = await loadShipped();
+  for (const build of [...builds].reverse()) engines.set(build, await createEngine({ simd: build }));
   const roofs = [...engines.keys()].map((build) => new Roof(build));
   for (const roof of roofs) for (const chains of CHAINS) settle(() => roof.peak(chains), 10);
 
@@ -64,6 +73,20 @@ export async function run({ mode, rows, progress }: RunOptions): Promise<Report>
   const roofReports = describeRoofs(roofs, peaks);
   for (const engine of engines.values()) engine.dispose();
   return { mode, machine, builds: [...engines.keys()], roofs: roofReports, rows: reports };
+}
+
+/** WrongResult if a contender used more than its error bound. */
+export function requireRight(
+  { section, name }: Pick<Row, 'section' | 'name'>,
+  use: ReadonlyMap<ContenderName, number>,
+): void {
+  for (const [contender, part] of use) {
+    if (part <= 1) continue;
+    const problem = Number.isFinite(part)
+      ? `is ${part.toPrecision(3)} times its error bound away from the reference`
+      : 'is not a number where the reference is one';
+    throw new WrongResult(`${section} ${name}: what ${contender} computes ${problem}`);
+  }
 }
 
 function runRow(
@@ -79,20 +102,14 @@ function runRow(
   const first = new Map(ready.contenders.map(({ name, run }) => [name, clock(run)]));
   const checkedEvery = strideOf(row.flops / plan.checkFlops);
   const use = ready.check(checkedEvery);
-  for (const [name, part] of use) {
-    if (part <= 1) continue;
-    const problem = Number.isFinite(part)
-      ? `uses ${part.toPrecision(3)} times its error bound`
-      : 'is not a number';
-    throw new WrongResult(`${row.section} ${row.name}: what ${name} computes ${problem}`);
-  }
+  requireRight(row, use);
 
   // Pass 2: warm-up.
-  const contenders = ready.contenders.filter(({ name }) => isHeed(name) || first.get(name)! <= TOO_SLOW);
+  const contenders = ready.contenders.filter(({ name }) => isHeed(name) || first.get(name)! <= plan.tooSlow);
   const lanes = new Map<ContenderName, Lane>();
   for (const { name, run } of contenders) lanes.set(name, lane(run, warmUp({ name, run }, first.get(name)!)));
   const peakLanes = roofs.flatMap((roof) =>
-    CHAINS.map((chains) => ({ roof, chains, lane: lane(() => roof.peak(chains), Infinity) })),
+    CHAINS.map((chains) => ({ roof, chains, lane: peakLane(roof, chains, lanes) })),
   );
   const { bytes } = row;
   const readLanes =
@@ -111,7 +128,10 @@ function runRow(
   const script = contenders.filter(({ name }) => !isHeed(name)).map(({ name }) => lanes.get(name)!);
   const quick = [...heed, ...peakLanes.map((each) => each.lane), ...readLanes.map((each) => each.lane)];
   const rounds = fit(plan.quickTime, plan.quickRounds, quick);
-  interleave(quick, rounds, script, fit(plan.slowTime, plan.slowRounds, script));
+  const slowRounds = fit(plan.slowTime, plan.slowRounds, script);
+  const core = coreShare(() => {
+    interleave(quick, rounds, script, slowRounds);
+  });
 
   // Pass 4: rates and roofs.
   const rowRoofs: Partial<Record<Build, number>> = {};
@@ -141,17 +161,38 @@ function runRow(
   ready.dispose();
   const { section, name, flops } = row;
   const roof = bytes === undefined ? 'peak' : 'read';
-  return { section, name, flops, roof, bytes, roofs: rowRoofs, checkedEvery, results };
+  return { section, name, flops, roof, bytes, roofs: rowRoofs, checkedEvery, core, results };
 }
 
 function isHeed(name: ContenderName): name is Build {
   return name === 'baseline' || name === 'relaxed';
 }
 
+/**
+ * Peak samples last as long as a call of the kernels, up to 4 ms: where other programs take slices of the core, a short
+ * sample would mostly be spared and a long call never.
+ */
+function peakLane(roof: Roof, chains: Chains, lanes: ReadonlyMap<ContenderName, Lane>): Lane {
+  const run = (): number => roof.peak(chains);
+  const { milliseconds } = lanes.get(roof.build)!;
+  return {
+    ...lane(run, milliseconds),
+    calls: Math.max(1, Math.round(Math.min(4, milliseconds) / clock(run))),
+  };
+}
+
 /** Milliseconds of a warm call. A slow JavaScript contender is warm after one: V8 replaces running loops. */
 function warmUp({ name, run }: Contender, first: number): number {
   if (!isHeed(name) && first > 250) return first;
   return settle(run);
+}
+
+/** What part of the time this program had a core to itself, and not other programs. V8's helper threads count too. */
+function coreShare(run: () => void): number {
+  const before = process.cpuUsage();
+  const elapsed = clock(run);
+  const { user, system } = process.cpuUsage(before);
+  return Math.min(1, (user + system) / 1000 / elapsed);
 }
 
 /** Rounds that fit into the time. */
@@ -184,11 +225,17 @@ function describeMachine(): Machine {
 /** Peaks as the rows saw them; reads, of an array that a cache holds and of one that none does, now. */
 function describeRoofs(roofs: readonly Roof[], peaks: ReadonlyMap<string, readonly number[]>): RoofReport[] {
   const reads = roofs.flatMap((roof) =>
-    [SMALL, LARGE].map((bytes) => ({ roof, bytes, lane: lane(() => roof.read(bytes), 1) })),
+    [SMALL, LARGE].map((bytes) => {
+      const read = (): number => roof.read(bytes);
+      return { roof, bytes, lane: lane(read, settle(read, 20)) };
+    }),
   );
-  const lanes = reads.map((each) => each.lane);
-  for (const { run } of lanes) settle(run, 20);
-  interleave(lanes, 30, [], 0);
+  interleave(
+    reads.map((each) => each.lane),
+    30,
+    [],
+    0,
+  );
   return roofs.map((roof) => {
     const chains = Object.fromEntries(
       CHAINS.map((n) => [n, timing(peaks.get(`${roof.build} ${n}`)!).p50]),

@@ -12,6 +12,8 @@ export interface Lane {
   readonly samples: number[];
   /** Calls in one sample: several where one is too short for the timer. */
   readonly calls: number;
+  /** What one call takes, as the warm-up found. */
+  readonly milliseconds: number;
 }
 
 /** Milliseconds a call. */
@@ -57,7 +59,7 @@ export function settle(run: () => unknown, window = 25, limit = 2000): number {
 
 /** A lane of a call that takes so many milliseconds. */
 export function lane(run: () => unknown, milliseconds: number): Lane {
-  return { run, samples: [], calls: Math.max(1, Math.floor(BURST / milliseconds)) };
+  return { run, samples: [], calls: Math.max(1, Math.floor(BURST / milliseconds)), milliseconds };
 }
 
 /** Adds one sample. */

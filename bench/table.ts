@@ -9,6 +9,9 @@ const NONE = '–';
 /** In the place of the relaxed build where the JavaScript engine lacks its instructions. */
 export const NO_RELAXED = 'relaxed: needs Node ≥ 22';
 
+/** Below this part of a core the figures say more about other programs than about this one. */
+const QUIET = 0.95;
+
 const heads = [
   'case',
   'JS reference',
@@ -19,7 +22,7 @@ const heads = [
   '% of peak',
   '× plain loops',
 ];
-const widths = [27, 11, 10, 10, 10, 11, 11, 11];
+const widths = [26, 10, 10, 10, 10, 12, 11, 11];
 
 /** Lines only under the heads: the rows are close enough to be read along. */
 const chars = {
@@ -42,13 +45,14 @@ export function renderTable(report: Report, color = false): string {
       style: { head: [], border: [], 'padding-left': 0, 'padding-right': 1 },
       wordWrap: true,
     });
-    for (const row of report.rows) if (row.section === section) table.push(cells(row, bold));
+    const pairs = report.builds.includes('relaxed');
+    for (const row of report.rows) if (row.section === section) table.push(cells(row, pairs, bold));
     lines.push(trimLines(table.toString()), '');
   }
   return [...lines, ...notes(report).map(dim)].join('\n');
 }
 
-function cells(row: RowReport, bold: (text: string) => string): string[] {
+function cells(row: RowReport, pairs: boolean, bold: (text: string) => string): string[] {
   const { reference, plain, baseline, relaxed } = row.results;
   const speedUp = (name: 'baseline' | 'relaxed'): string => {
     const mine = row.results[name]?.timing?.p50;
@@ -57,6 +61,8 @@ function cells(row: RowReport, bold: (text: string) => string): string[] {
   const times = [reference, plain, baseline, relaxed].map((result) => milliseconds(result?.timing?.p50));
   const fastest = relaxed === undefined ? 2 : 3;
   times[fastest] = bold(times[fastest]!);
+  const pair = (first: string, second: string): string =>
+    pairs ? `${first} / ${second.padStart(2)}` : first;
   const percent = (value: number | undefined): string => (value === undefined ? NONE : value.toFixed(0));
   const rate = (value: number | undefined): string => (value === undefined ? NONE : significant(value, 3));
   return [
@@ -74,16 +80,15 @@ function machineLines({ machine, roofs, mode }: Report): string[] {
   const reads = roofs
     .at(-1)
     ?.read.map(({ bytes, rate }) => `${rate.toFixed(0)} GB/s of ${bytes / 2 ** 20} MB`);
-  const busy = load > 0.5 ? ` · load ${load.toFixed(1)} before the run` : '';
   return [
     `${cpu}, ${cores} ${cores === 1 ? 'core' : 'cores'} · ${system} · Node ${node} (V8 ${v8})`,
     `one thread · peak ${peaks} · read ${reads?.join(', ') ?? NONE}`,
-    `${date.slice(0, 10)} · ${mode === 'full' ? 'full run' : 'quick run'}${busy}`,
+    `${date.slice(0, 10)} · ${mode === 'full' ? 'full run' : 'quick run'} · load ${load.toFixed(1)} before it`,
   ];
 }
 
 function notes({ rows, builds }: Report): string[] {
-  const lines = ['Times are medians. Pairs are baseline / relaxed.'];
+  const lines = [`Times are medians.${builds.includes('relaxed') ? ' Pairs are baseline / relaxed.' : ''}`];
   if (rows.some(({ roof }) => roof === 'read')) {
     lines.push(
       'ʳ one row meets each weight once, so per cent of the rate at which wasm reads that many bytes',
@@ -95,6 +100,13 @@ function notes({ rows, builds }: Report): string[] {
       .map(([contender, result]) => `${contender}, ${name}: ${milliseconds(result?.first)}`),
   );
   if (slow.length > 0) lines.push(`${NONE} too slow to be sampled, one call took: ${slow.join('; ')}`);
+  const core = Math.min(...rows.map((row) => row.core));
+  if (core < QUIET) {
+    const held = `${(100 * (1 - core)).toFixed(0)} %`;
+    lines.push(
+      `Other programs held the core for up to ${held} of a row's time: run again when they are done.`,
+    );
+  }
   if (!builds.includes('relaxed')) lines.push(NO_RELAXED);
   return lines;
 }
@@ -102,19 +114,16 @@ function notes({ rows, builds }: Report): string[] {
 /** 28.4 µs, 3.42 ms, 1.23 s */
 export function milliseconds(value: number | undefined): string {
   if (value === undefined) return NONE;
-  if (value < 1) return `${significant(value * 1000, 3)} µs`;
-  return value < 1000 ? `${significant(value, 3)} ms` : `${significant(value / 1000, 3)} s`;
+  const rounded = Number(value.toPrecision(3));
+  if (rounded < 1) return `${significant(value * 1000, 3)} µs`;
+  return rounded < 1000 ? `${significant(value, 3)} ms` : `${significant(value / 1000, 3)} s`;
 }
 
-/** Without an exponent: 0.0123, 1.23, 123, 1234 */
+/** Without an exponent, and with two decimals at most: 0.01, 1.23, 123, 1234 */
 function significant(value: number, digits: number): string {
   const rounded = Number(value.toPrecision(digits));
-  if (rounded === 0) return '0';
-  return value.toFixed(Math.max(0, digits - 1 - Math.floor(Math.log10(Math.abs(rounded)))));
-}
-
-function pair(baseline: string, relaxed: string): string {
-  return `${baseline} / ${relaxed.padStart(2)}`;
+  const whole = rounded < 1 ? 1 : Math.floor(Math.log10(rounded)) + 1;
+  return value.toFixed(Math.min(2, Math.max(0, digits - whole)));
 }
 
 function trimLines(text: string): string {

@@ -57,19 +57,17 @@ function attend(
   const shape = layout === 'bshd' ? [batch, seqQ, heads, valueDim] : [batch, heads, seqQ, valueDim];
   const out = call.output(valueOf(problem.out), shape, tensors);
   const wantsSum = inspect || problem.logSumExp !== undefined;
-  const sum = wantsSum ? call.output(valueOf(problem.logSumExp), [batch, heads, seqQ], tensors) : undefined;
+  const sum = wantsSum
+    ? call.output(valueOf(problem.logSumExp), [batch, heads, seqQ], tensors, 'logSumExp')
+    : undefined;
   const weights = inspect ? call.output(undefined, [batch, heads, seqQ, seqK], tensors) : undefined;
   const launch = launchAttention(runtime, op, problem);
   const room = call.room(launch.bytes);
-  call.begin();
-  launch.run(
-    {
-      ...{ q: Q.address, k: K.address, v: V.address, out: out.address },
-      ...{ logSumExp: sum?.address ?? 0, weights: weights?.address ?? 0 },
-    },
-    room.address,
-  );
-  call.finish();
+  call.compute(() => {
+    const operands = { q: Q.address, k: K.address, v: V.address, out: out.address };
+    const looks = { logSumExp: sum?.address ?? 0, weights: weights?.address ?? 0 };
+    launch.run({ ...operands, ...looks }, room.address);
+  });
   return {
     out: out.result,
     ...(inspect && { weights: weights?.result, logSumExp: sum?.result }),
@@ -97,14 +95,14 @@ export function matmul(
   const pack = !packed && needsPacking(problem) ? launchPack(runtime, op, problem) : undefined;
   const panels = pack && call.room((sharedB ? 1 : batch) * packedBytes(N, K));
   const room = call.room(Math.max(gemm.bytes, pack?.bytes ?? 0));
-  call.begin();
-  const addresses = {
-    ...{ a: A.address, b: B.address, c: C.address, bias: bias?.address ?? 0 },
-    packed: packed ? B.address : (panels?.address ?? 0),
-  };
-  pack?.run(addresses, room.address);
-  gemm.run(addresses, room.address);
-  call.finish();
+  call.compute(() => {
+    const addresses = {
+      ...{ a: A.address, b: B.address, c: C.address, bias: bias?.address ?? 0 },
+      packed: packed ? B.address : (panels?.address ?? 0),
+    };
+    pack?.run(addresses, room.address);
+    gemm.run(addresses, room.address);
+  });
   return C.result;
 }
 
@@ -118,10 +116,11 @@ export function packMatrix(runtime: Runtime, op: string, b: unknown, options: un
   const B = call.input(b as Values);
   const launch = launchPack(runtime, op, shape);
   const room = call.room(launch.bytes);
-  call.begin();
-  const packed = runtime.allocate(op, packedBytes(N, K));
-  launch.run({ a: 0, b: B.address, c: 0, bias: 0, packed }, room.address);
-  return PackedMatrix.make(runtime, packed, K, N);
+  const packed = call.block(packedBytes(N, K));
+  call.compute(() => {
+    launch.run({ a: 0, b: B.address, c: 0, bias: 0, packed: packed.address }, room.address);
+  });
+  return PackedMatrix.make(runtime, packed.address, K, N);
 }
 
 /** `tensor` */
@@ -129,15 +128,14 @@ export function tensor(runtime: Runtime, op: string, shape: unknown, data: unkno
   runtime.requireAlive(op);
   const problem = resolveTensor(op, shape, data);
   const call = new Call(runtime, op, keep);
-  const source = problem.data && call.input(problem.data);
   const result = call.output(undefined, problem.shape, true);
-  call.begin();
+  // Straight to its place: staged, the largest tensor would be half of what there is room for.
+  if (problem.data) call.copy(problem.data, result);
   const size = problem.shape.reduce((a, b) => a * b, 1);
-  const { f32 } = runtime.words;
-  const to = result.address / 4;
-  if (source) f32.copyWithin(to, source.address / 4, source.address / 4 + size);
-  else f32.fill(0, to, to + size);
-  call.finish();
+  call.compute(() => {
+    const to = result.address / 4;
+    if (!problem.data) runtime.words.f32.fill(0, to, to + size);
+  });
   return result.result as Tensor;
 }
 

@@ -57,11 +57,15 @@ const AT_LEAST_ONE: readonly string[] = 'heads kvHeads headDim valueDim modelDim
 // ---- what a value is ----
 
 const { apply, ownKeys } = Reflect;
-const { keys } = typedArray as Float32Array;
-export const lengthOf: (x: unknown) => number = intrinsic<number>(typedArray, 'length');
-export const bufferOf: (x: unknown) => ArrayBufferLike = intrinsic<ArrayBufferLike>(typedArray, 'buffer');
-export const byteOffsetOf: (x: unknown) => number = intrinsic<number>(typedArray, 'byteOffset');
-const byteLengthOf = intrinsic<number>(typedArray, 'byteLength');
+const { keys } = typedArray;
+const numberOf = (key: string): ((x: unknown) => number) =>
+  intrinsic(typedArray, key) as (x: unknown) => number;
+export const lengthOf: (x: unknown) => number = numberOf('length');
+export const bufferOf: (x: unknown) => ArrayBufferLike = intrinsic(typedArray, 'buffer') as (
+  x: unknown,
+) => ArrayBufferLike;
+export const byteOffsetOf: (x: unknown) => number = numberOf('byteOffset');
+const byteLengthOf = numberOf('byteLength');
 
 function wrongKind(op: string, arg: string, expected: string, x: unknown, hint?: string): never {
   throw new HeedTypeError('ERR_ARG_TYPE', { op, arg, expected, received: kindOf(x), hint });
@@ -131,11 +135,13 @@ export function overlaps(a: object, b: object): boolean {
   return begin < Math.min(byteOffsetOf(a) + byteLengthOf(a), byteOffsetOf(b) + byteLengthOf(b));
 }
 
-/** ERR_OVERLAP if both are there and share memory: arrays by their bytes, tensors by identity. */
+/** ERR_OVERLAP if both are there and share memory: by their bytes, or by identity where both are tensors. */
 export function disjoint(op: string, a: Operand | undefined, b: Operand | undefined): void {
   if (a === undefined || b === undefined) return;
-  const arrays = a.shape === undefined && b.shape === undefined;
-  if (arrays ? overlaps(a.value, b.value) : a.value === b.value) {
+  const tensors = a.shape !== undefined && b.shape !== undefined;
+  const bytesOf = ({ value, shape }: Operand): object =>
+    shape === undefined ? value : (value as { readonly data: object }).data;
+  if (tensors ? a.value === b.value : overlaps(bytesOf(a), bytesOf(b))) {
     refuse('ERR_OVERLAP', op, a.arg, 'memory of its own', `memory that "${b.arg}" uses too`);
   }
 }
@@ -157,7 +163,7 @@ export function options<Name extends string>(
   // Not by kindOf: to tell a buffer from an object it has brand checks throw, which costs 12 µs.
   const object = typeof given === 'object' && given !== null && !ArrayBuffer.isView(given);
   if (!object || holds(() => Array.isArray(given))) wrongKind(op, prefix || 'options', 'an object', given);
-  const names = ownKeys(given as object).filter((key) => typeof key === 'string') as Name[];
+  const names = ownKeys(given).filter((key) => typeof key === 'string') as Name[];
   for (const name of names) {
     if (known.includes(name)) continue;
     const near = nearest(name, known);

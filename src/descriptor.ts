@@ -64,10 +64,8 @@ export const ATTENTION_ITEM = ['batch', 'head', 'q0', 'rows', 'k0', 'k1'] as con
 /** GemmItem: a block of C; for `pack` columns of B. */
 export const GEMM_ITEM = ['batch', 'm0', 'rows', 'n0', 'cols'] as const;
 
-export type AttentionArgs = Readonly<Record<(typeof ATTENTION_ARGS)[number], number>>;
-export type GemmArgs = Readonly<Record<(typeof GEMM_ARGS)[number], number>>;
-export type AttentionItem = Readonly<Record<(typeof ATTENTION_ITEM)[number], number>>;
-export type GemmItem = Readonly<Record<(typeof GEMM_ITEM)[number], number>>;
+export type AttentionArgs = Record<(typeof ATTENTION_ARGS)[number], number>;
+export type GemmArgs = Record<(typeof GEMM_ARGS)[number], number>;
 
 /** Bytes of the larger descriptor. */
 export const DESCRIPTOR_BYTES: number = 4 * Math.max(ATTENTION_ARGS.length, GEMM_ARGS.length);
@@ -78,33 +76,60 @@ export interface Words {
   readonly f32: Float32Array;
 }
 
-export function writeAttentionArgs(memory: Words, address: number, args: AttentionArgs): void {
-  writeWords(memory.u32, address, ATTENTION_ARGS, args);
-  memory.f32[address / 4 + ATTENTION_ARGS.indexOf('scale')] = args.scale;
+// Addresses lie above 2³¹ in large memories: divide, never shift. One store a field, written out: a loop over the names
+// takes ten times as long, and a small call is little else.
+
+export function writeAttentionArgs({ u32, f32 }: Words, address: number, args: AttentionArgs): void {
+  const at = address / 4;
+  u32[at] = args.q;
+  u32[at + 1] = args.k;
+  u32[at + 2] = args.v;
+  u32[at + 3] = args.out;
+  u32[at + 4] = args.logSumExp;
+  u32[at + 5] = args.weights;
+  u32[at + 6] = args.queryOffset;
+  u32[at + 7] = args.items;
+  u32[at + 8] = args.group;
+  u32[at + 9] = args.seqQ;
+  u32[at + 10] = args.seqK;
+  u32[at + 11] = args.headDim;
+  u32[at + 12] = args.valueDim;
+  f32[at + 13] = args.scale;
+  u32[at + 14] = args.qBatch;
+  u32[at + 15] = args.qHead;
+  u32[at + 16] = args.qToken;
+  u32[at + 17] = args.kBatch;
+  u32[at + 18] = args.kHead;
+  u32[at + 19] = args.kToken;
+  u32[at + 20] = args.vBatch;
+  u32[at + 21] = args.vHead;
+  u32[at + 22] = args.vToken;
+  u32[at + 23] = args.outBatch;
+  u32[at + 24] = args.outHead;
+  u32[at + 25] = args.outToken;
+  u32[at + 26] = args.heads;
+  u32[at + 27] = args.tile;
 }
 
-export function writeGemmArgs(memory: Words, address: number, args: GemmArgs): void {
-  writeWords(memory.u32, address, GEMM_ARGS, args);
-}
-
-/** Writes a table of items, one behind the other. */
-export function writeItems<Field extends string>(
-  memory: Words,
-  address: number,
-  fields: readonly Field[],
-  items: readonly Readonly<Record<Field, number>>[],
-): void {
-  for (const [i, item] of items.entries())
-    writeWords(memory.u32, address + 4 * fields.length * i, fields, item);
-}
-
-function writeWords<Field extends string>(
-  u32: Uint32Array,
-  address: number,
-  fields: readonly Field[],
-  values: Readonly<Record<Field, number>>,
-): void {
-  // Addresses lie above 2³¹ in large memories: divide, never shift.
-  let at = address / 4;
-  for (const field of fields) u32[at++] = values[field];
+export function writeGemmArgs({ u32 }: Words, address: number, args: GemmArgs): void {
+  const at = address / 4;
+  u32[at] = args.a;
+  u32[at + 1] = args.b;
+  u32[at + 2] = args.packed;
+  u32[at + 3] = args.c;
+  u32[at + 4] = args.bias;
+  u32[at + 5] = args.items;
+  u32[at + 6] = args.M;
+  u32[at + 7] = args.N;
+  u32[at + 8] = args.K;
+  u32[at + 9] = args.transposeA;
+  u32[at + 10] = args.transposeB;
+  u32[at + 11] = args.lda;
+  u32[at + 12] = args.ldb;
+  u32[at + 13] = args.ldc;
+  u32[at + 14] = args.aBatch;
+  u32[at + 15] = args.bBatch;
+  u32[at + 16] = args.packedBatch;
+  u32[at + 17] = args.cBatch;
+  u32[at + 18] = args.tile;
 }

@@ -111,13 +111,12 @@ function errorClass<Instance extends HeedError, Details extends ErrorDetails = E
 ): HeedErrorClass<Instance, Details> {
   const Class = class extends Base {
     constructor(code: string, details: ErrorDetails) {
-      const { cause, problem, ...fields } = details;
+      const { cause, ...rest } = details;
       super(messageOf(code, details), cause === undefined ? undefined : { cause });
-      Object.assign(
-        this,
-        { code },
-        Object.fromEntries(Object.entries(fields).filter(([, x]) => x !== undefined)),
+      const fields = Object.entries<unknown>(rest).filter(
+        ([name, x]) => name !== 'problem' && x !== undefined,
       );
+      Object.assign(this, { code }, Object.fromEntries(fields));
     }
   };
   Object.defineProperty(Class, 'name', { value: name });
@@ -168,17 +167,22 @@ export const KernelTrapError: HeedErrorClass<KernelTrapError> = errorClass('Kern
 // ---- the words ----
 
 /** A getter of a built-in prototype, as a function. Captured at load, it cannot be fooled by a user's object. */
-export function intrinsic<T>(prototype: object, key: PropertyKey): (x: unknown) => T {
-  const get = Object.getOwnPropertyDescriptor(prototype, key)?.get as () => T;
+export function intrinsic(prototype: object, key: PropertyKey): (x: unknown) => unknown {
+  const { get } = Object.getOwnPropertyDescriptor(prototype, key) as { readonly get: () => unknown };
   const { apply } = Reflect;
   return (x) => apply(get, x, []);
 }
 
-/** %TypedArray%.prototype. */
-export const typedArray: object = Object.getPrototypeOf(Float32Array.prototype) as object;
+/** %TypedArray%.prototype, with the methods that are applied to arrays of any realm. */
+export const typedArray: {
+  readonly keys: () => unknown;
+  readonly set: (from: ArrayLike<number>) => void;
+} = Object.getPrototypeOf(Float32Array.prototype) as Float32Array;
 
 /** 'Float32Array' …: the class of a typed array of any realm; undefined for anything else, proxies included. */
-export const tagOf: (x: unknown) => string | undefined = intrinsic(typedArray, Symbol.toStringTag);
+export const tagOf: (x: unknown) => string | undefined = intrinsic(typedArray, Symbol.toStringTag) as (
+  x: unknown,
+) => string | undefined;
 
 const buffers: (readonly [kind: string, byteLength: (x: unknown) => unknown])[] = [
   ['ArrayBuffer', intrinsic(ArrayBuffer.prototype, 'byteLength')],

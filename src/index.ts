@@ -19,16 +19,19 @@ export type { Features } from './engine.ts';
 export type { Inspection } from './calls.ts';
 export type { MemoryUse } from './runtime.ts';
 export type { TensorAttentionOptions, TensorMatmulOptions, Values } from './tensor.ts';
+export type { MultiHeadAttentionOptions } from './multi-head-attention.ts';
+export type {
+  ForwardOptions,
+  JoinedWeights,
+  LayerOptions,
+  SeparateWeights,
+  WeightLayout,
+} from './layer-options.ts';
 export type {
   AttentionOptions,
   AttentionShape,
   EngineOptions,
-  ForwardOptions,
-  JoinedWeights,
   Layout,
   MatmulOptions,
-  MultiHeadAttentionOptions,
   PackOptions,
-  SeparateWeights,
-  WeightLayout,
 } from './options.ts';

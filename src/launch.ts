@@ -1,13 +1,15 @@
 /**
  * From a complete problem and addresses to kernels that have run: writes the descriptor and its items, asks wasm for
- * scratch, runs. Each launch says first how much room it needs, so that a call stages everything at once.
+ * scratch, runs. A launch says first how much room it needs, so that a call takes all its memory at once.
+ *
+ *   room: | items | queryOffset (attention) | scratch |
  */
 import { PANEL } from '../common/abi.ts';
-import { ATTENTION_ITEM, GEMM_ITEM, writeAttentionArgs, writeGemmArgs, writeItems } from './descriptor.ts';
-import type { AttentionItem, GemmItem } from './descriptor.ts';
+import { ATTENTION_ITEM, GEMM_ITEM, writeAttentionArgs, writeGemmArgs } from './descriptor.ts';
+import type { AttentionArgs, GemmArgs } from './descriptor.ts';
 import { attentionItems, gemmItems, packItems } from './items.ts';
 import { align } from './memory/allocator.ts';
-import type { AttentionProblem, Layout } from './options.ts';
+import type { AttentionProblem } from './options.ts';
 import { TILES, type Runtime } from './runtime.ts';
 
 /** A call whose items are cut: `bytes` of room for its side tables and scratch. */
@@ -20,8 +22,8 @@ export interface AttentionAddresses {
   readonly q: number;
   readonly k: number;
   readonly v: number;
-  /** 0 where only the weights are wanted, as the two below where they are not. */
   readonly out: number;
+  /** 0 where they are not wanted. */
   readonly logSumExp: number;
   readonly weights: number;
 }
@@ -34,6 +36,7 @@ export interface GemmShape {
   readonly K: number;
   readonly transposeA: boolean;
   readonly transposeB: boolean;
+  /** One B for the whole batch. */
   readonly sharedB: boolean;
 }
 
@@ -52,39 +55,65 @@ export function launchAttention(
   op: string,
   problem: AttentionProblem,
 ): Launch<AttentionAddresses> {
-  const { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim, layout, queryOffset } = problem;
+  const { heads, kvHeads, seqQ, seqK, headDim, valueDim, queryOffset } = problem;
   const items = attentionItems(problem);
-  const itemBytes = align(4 * ATTENTION_ITEM.length * items.length);
-  const offsetBytes = align(4 * batch);
-  const args = {
-    ...{ group: heads / kvHeads, seqQ, seqK, headDim, valueDim, heads },
+  const offsets = align(4 * items.length);
+  const scratch = offsets + align(4 * queryOffset.length);
+  // Bytes from one head and from one token to the next.
+  const bshd = problem.layout === 'bshd';
+  const head = (seq: number, dim: number): number => 4 * (bshd ? dim : seq * dim);
+  const token = (hs: number, dim: number): number => 4 * (bshd ? hs * dim : dim);
+  const args: AttentionArgs = {
+    q: 0,
+    k: 0,
+    v: 0,
+    out: 0,
+    logSumExp: 0,
+    weights: 0,
+    queryOffset: 0,
+    items: 0,
+    group: heads / kvHeads,
+    seqQ,
+    seqK,
+    headDim,
+    valueDim,
     // Scores in base 2, so that the exponential is 2^x.
     scale: problem.scale * Math.LOG2E,
-    ...strides('q', layout, heads, seqQ, headDim),
-    ...strides('k', layout, kvHeads, seqK, headDim),
-    ...strides('v', layout, kvHeads, seqK, valueDim),
-    ...strides('out', layout, heads, seqQ, valueDim),
+    qBatch: 4 * heads * seqQ * headDim,
+    qHead: head(seqQ, headDim),
+    qToken: token(heads, headDim),
+    kBatch: 4 * kvHeads * seqK * headDim,
+    kHead: head(seqK, headDim),
+    kToken: token(kvHeads, headDim),
+    vBatch: 4 * kvHeads * seqK * valueDim,
+    vHead: head(seqK, valueDim),
+    vToken: token(kvHeads, valueDim),
+    outBatch: 4 * heads * seqQ * valueDim,
+    outHead: head(seqQ, valueDim),
+    outToken: token(heads, valueDim),
+    heads,
     tile: TILES[runtime.tile],
   };
-  const write = (addresses: AttentionAddresses, room: number): void => {
-    writeAttentionArgs(runtime.words, runtime.descriptor, {
-      ...args,
-      ...addresses,
-      items: room,
-      queryOffset: room + itemBytes,
-    });
-  };
-  write({ q: 0, k: 0, v: 0, out: 0, logSumExp: 0, weights: 0 }, 0);
+  writeAttentionArgs(runtime.words, runtime.descriptor, args);
   const scratchBytes = runtime.kernels.attentionScratch(runtime.descriptor);
   return {
-    bytes: itemBytes + offsetBytes + align(scratchBytes),
-    run(addresses, room) {
-      write(addresses, room);
-      writeItems<keyof AttentionItem>(runtime.words, room, ATTENTION_ITEM, items);
-      runtime.words.u32.set(queryOffset, (room + itemBytes) / 4);
-      const scratch = room + itemBytes + offsetBytes;
-      if (addresses.out) runtime.run(op, runtime.kernels.attention, items.length, scratch);
-      if (addresses.weights) runtime.run(op, runtime.kernels.weights, items.length, scratch);
+    bytes: scratch + align(scratchBytes),
+    run({ q, k, v, out, logSumExp, weights }, room) {
+      args.q = q;
+      args.k = k;
+      args.v = v;
+      args.out = out;
+      args.logSumExp = logSumExp;
+      args.weights = weights;
+      args.queryOffset = room + offsets;
+      args.items = room;
+      const { words, descriptor, kernels } = runtime;
+      writeAttentionArgs(words, descriptor, args);
+      words.u32.set(items, room / 4);
+      words.u32.set(queryOffset, (room + offsets) / 4);
+      const count = items.length / ATTENTION_ITEM.length;
+      runtime.run(op, kernels.attention, count, room + scratch);
+      if (weights) runtime.run(op, kernels.weights, count, room + scratch);
     },
   };
 }
@@ -94,74 +123,73 @@ export function packedBytes(N: number, K: number): number {
   return Math.ceil(N / PANEL) * PANEL * K * 4;
 }
 
+/** Whether B pays for packing: a single row reads it once, in place. */
+export function needsPacking({ batch, M, sharedB }: GemmShape): boolean {
+  return M > 1 || (sharedB && batch > 1);
+}
+
 /** B of a matmul into panels. */
 export function launchPack(runtime: Runtime, op: string, shape: GemmShape): Launch<GemmAddresses> {
   const items = packItems(shape.sharedB ? 1 : shape.batch, shape.N);
   return launchGemmDriver(runtime, op, shape, items, 'pack');
 }
 
-/** Whether B pays for packing: a single row reads it once, in place. */
-export function needsPacking({ batch, M, sharedB }: GemmShape): boolean {
-  return M > 1 || (sharedB && batch > 1);
-}
-
 /** C = op(A)·op(B) + bias. */
 export function launchGemm(runtime: Runtime, op: string, given: GemmShape): Launch<GemmAddresses> {
-  // A batch that shares B is one tall matrix; a single row lies the same way transposed or not.
+  const { N, K, transposeB, sharedB } = given;
+  // A single row lies the same way transposed or not; a batch that shares B is one tall matrix.
   const transposeA = given.transposeA && given.M > 1;
-  const tall = given.sharedB && !transposeA;
-  const shape = {
-    ...given,
-    transposeA,
-    batch: tall ? 1 : given.batch,
-    M: tall ? given.batch * given.M : given.M,
-  };
-  return launchGemmDriver(runtime, op, shape, gemmItems(shape.batch, shape.M, shape.N), 'gemm');
+  const tall = sharedB && !transposeA;
+  const batch = tall ? 1 : given.batch;
+  const M = tall ? given.batch * given.M : given.M;
+  const shape = { batch, M, N, K, transposeA, transposeB, sharedB };
+  return launchGemmDriver(runtime, op, shape, gemmItems(batch, M, N), 'gemm');
 }
 
 function launchGemmDriver(
   runtime: Runtime,
   op: string,
-  shape: GemmShape,
-  items: readonly GemmItem[],
+  { M, N, K, transposeA, transposeB, sharedB }: GemmShape,
+  items: readonly number[],
   driver: 'gemm' | 'pack',
 ): Launch<GemmAddresses> {
-  const { M, N, K, transposeA, transposeB, sharedB } = shape;
-  const itemBytes = align(4 * GEMM_ITEM.length * items.length);
-  const args = {
-    ...{ M, N, K, transposeA: Number(transposeA), transposeB: Number(transposeB) },
-    ...{ lda: 4 * (transposeA ? M : K), ldb: 4 * (transposeB ? K : N), ldc: 4 * N },
-    ...{ aBatch: 4 * M * K, bBatch: sharedB ? 0 : 4 * K * N, cBatch: 4 * M * N },
+  const scratch = align(4 * items.length);
+  const args: GemmArgs = {
+    a: 0,
+    b: 0,
+    packed: 0,
+    c: 0,
+    bias: 0,
+    items: 0,
+    M,
+    N,
+    K,
+    transposeA: Number(transposeA),
+    transposeB: Number(transposeB),
+    lda: 4 * (transposeA ? M : K),
+    ldb: 4 * (transposeB ? K : N),
+    ldc: 4 * N,
+    aBatch: 4 * M * K,
+    bBatch: sharedB ? 0 : 4 * K * N,
     packedBatch: sharedB ? 0 : packedBytes(N, K),
+    cBatch: 4 * M * N,
     tile: TILES[runtime.tile],
   };
-  const write = (addresses: GemmAddresses, room: number): void => {
-    writeGemmArgs(runtime.words, runtime.descriptor, { ...args, ...addresses, items: room });
-  };
-  write({ a: 0, b: 0, packed: 0, c: 0, bias: 0 }, 0);
+  writeGemmArgs(runtime.words, runtime.descriptor, args);
   const scratchBytes = runtime.kernels.gemmScratch(runtime.descriptor);
   return {
-    bytes: itemBytes + align(scratchBytes),
-    run(addresses, room) {
-      write(addresses, room);
-      writeItems<keyof GemmItem>(runtime.words, room, GEMM_ITEM, items);
-      runtime.run(op, runtime.kernels[driver], items.length, room + itemBytes);
+    bytes: scratch + align(scratchBytes),
+    run({ a, b, packed, c, bias }, room) {
+      args.a = a;
+      args.b = b;
+      args.packed = packed;
+      args.c = c;
+      args.bias = bias;
+      args.items = room;
+      const { words, descriptor, kernels } = runtime;
+      writeGemmArgs(words, descriptor, args);
+      words.u32.set(items, room / 4);
+      runtime.run(op, kernels[driver], items.length / GEMM_ITEM.length, room + scratch);
     },
   };
-}
-
-/** Bytes from one batch, head or token to the next. */
-function strides<Name extends string>(
-  name: Name,
-  layout: Layout,
-  heads: number,
-  seq: number,
-  dim: number,
-): Record<`${Name}${'Batch' | 'Head' | 'Token'}`, number> {
-  const [head, token] = layout === 'bshd' ? [dim, heads * dim] : [seq * dim, dim];
-  return {
-    [`${name}Batch`]: 4 * heads * seq * dim,
-    [`${name}Head`]: 4 * head,
-    [`${name}Token`]: 4 * token,
-  } as Record<`${Name}${'Batch' | 'Head' | 'Token'}`, number>;
 }

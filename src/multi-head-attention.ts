@@ -2,14 +2,21 @@
 import { Call, type Slot } from './call.ts';
 import type { Inspection } from './calls.ts';
 import * as calls from './calls.ts';
-import { defaultEngine, runtimeOf } from './engine.ts';
+import { defaultEngine, runtimeOf, type Engine } from './engine.ts';
 import { StateError } from './errors.ts';
 import { launchAttention, launchGemm } from './launch.ts';
 import type { GemmAddresses, Launch } from './launch.ts';
-import { resolveForward, resolveLayer } from './options.ts';
-import type { AttentionProblem, ForwardOptions, LayerProblem, MultiHeadAttentionOptions } from './options.ts';
+import { resolveForward, resolveLayer } from './layer-options.ts';
+import type { ForwardOptions, LayerOptions, LayerProblem, SeparateWeights } from './layer-options.ts';
+import type { AttentionProblem } from './options.ts';
 import type { Runtime } from './runtime.ts';
 import { addressOf, type PackedMatrix, type Tensor } from './tensor.ts';
+
+/** What a multi-head attention layer is made of. */
+export interface MultiHeadAttentionOptions extends LayerOptions {
+  /** The engine to run on. Default: the one that the plain functions use. */
+  readonly engine?: Engine | undefined;
+}
 
 /** A linear map on the engine: packed weights and, where there is one, a bias. */
 interface Projection {
@@ -46,8 +53,9 @@ export class MultiHeadAttention {
     const op = 'MultiHeadAttention';
     const layer = resolveLayer(options);
     this.#layer = layer;
-    this.#runtime = runtimeOf(op, layer.engine ?? defaultEngine(op));
-    const { modelDim, contextDim, heads, kvHeads, headDim, transpose, weights } = layer;
+    this.#runtime = runtimeOf(op, layer.engine === undefined ? defaultEngine(op) : layer.engine);
+    const { modelDim, contextDim, heads, kvHeads, headDim, transpose } = layer;
+    const weights = this.#settled(layer.weights);
     const made: (PackedMatrix | Tensor)[] = [];
     const project = (w: Float32Array, K: number, N: number, b: Float32Array | undefined): Projection => {
       const matrix = calls.packMatrix(this.#runtime, op, w, { K, N, transposeB: transpose });
@@ -110,11 +118,11 @@ export class MultiHeadAttention {
 
   #pass(op: string, x: Float32Array, options: ForwardOptions, inspect: boolean): Inspection {
     const runtime = this.#runtime;
-    runtime.requireAlive(op);
-    if (!this.#alive)
-      throw new StateError('ERR_DISPOSED', { op, problem: 'this layer has been disposed of' });
+    this.#requireAlive(op);
     const { modelDim, contextDim, heads, kvHeads, headDim } = this.#layer;
     const problem = resolveForward(op, this.#layer, x, options, inspect);
+    // Again: reading the options may have run the user's code.
+    this.#requireAlive(op);
     const { batch, seqQ, seqK } = problem;
     const attention: AttentionProblem = {
       ...{ tensors: false, layout: 'bshd', heads, kvHeads, headDim, valueDim: headDim },
@@ -131,7 +139,9 @@ export class MultiHeadAttention {
     const [Q, K, V, O] = [call.room(qBytes), call.room(kBytes), call.room(kBytes), call.room(qBytes)];
     const out = call.output(problem.out, [batch, seqQ, modelDim], false);
     const wantsSum = inspect || problem.logSumExp !== undefined;
-    const sum = wantsSum ? call.output(problem.logSumExp, [batch, heads, seqQ], false) : undefined;
+    const sum = wantsSum
+      ? call.output(problem.logSumExp, [batch, heads, seqQ], false, 'logSumExp')
+      : undefined;
     const weights = inspect ? call.output(undefined, [batch, heads, seqQ, seqK], false) : undefined;
 
     const width = heads * headDim;
@@ -142,22 +152,35 @@ export class MultiHeadAttention {
       attention: launchAttention(runtime, op, attention),
     };
     const room = call.room(Math.max(...Object.values(steps).map(({ bytes }) => bytes)));
-    call.begin();
     const { q, k, v, o } = this.#projections;
     const project = (step: Launch<GemmAddresses>, by: Projection, a: Slot, c: Slot): void => {
       const packed = addressOf(by.matrix);
       const bias = by.bias ? addressOf(by.bias) : 0;
       step.run({ a: a.address, b: 0, packed, c: c.address, bias }, room.address);
     };
-    project(steps.q, q, X, Q);
-    project(steps.k, k, C, K);
-    project(steps.k, v, C, V);
-    const operands = { q: Q.address, k: K.address, v: V.address, out: O.address };
-    const looks = { logSumExp: sum?.address ?? 0, weights: weights?.address ?? 0 };
-    steps.attention.run({ ...operands, ...looks }, room.address);
-    project(steps.o, o, O, out);
-    call.finish();
+    call.compute(() => {
+      project(steps.q, q, X, Q);
+      project(steps.k, k, C, K);
+      project(steps.k, v, C, V);
+      const operands = { q: Q.address, k: K.address, v: V.address, out: O.address };
+      const looks = { logSumExp: sum?.address ?? 0, weights: weights?.address ?? 0 };
+      steps.attention.run({ ...operands, ...looks }, room.address);
+      project(steps.o, o, O, out);
+    });
     return { out: out.result, weights: weights?.result, logSumExp: sum?.result } as Inspection;
+  }
+
+  /** Packing the first weight may grow the memory, which would take away those that lie on it: those are copied. */
+  #settled(weights: SeparateWeights): SeparateWeights {
+    const entries = Object.entries({ ...weights } as Record<string, Float32Array>);
+    const settled = entries.map(([name, w]) => [name, this.#runtime.owns(w.buffer) ? w.slice() : w] as const);
+    return Object.fromEntries(settled) as unknown as SeparateWeights;
+  }
+
+  #requireAlive(op: string): void {
+    this.#runtime.requireAlive(op);
+    if (this.#alive) return;
+    throw new StateError('ERR_DISPOSED', { op, problem: 'this layer has been disposed of' });
   }
 
   /** [M × K] · [K × N] with packed weights. */

@@ -31,11 +31,11 @@ export class Runtime {
   readonly build: Build;
   readonly fma: boolean;
   readonly tile: Tile;
-  readonly kernels: KernelExports;
   /** Address of the one descriptor. A call writes it, runs its items, and is done with it. */
   readonly descriptor: number;
 
-  readonly #memory: WebAssembly.Memory;
+  /** Undefined once disposed of: an engine that somebody still holds does not hold its memory. */
+  #instance: Instance | undefined;
   readonly #allocator: Allocator;
   readonly #limit: number;
   readonly #orphans: FinalizationRegistry<number>;
@@ -44,14 +44,25 @@ export class Runtime {
   #staging = 0;
   #stagingBytes = 0;
   #end: 'disposed' | 'poisoned' | undefined;
+  /** Why the system gave no more memory, the last time it was asked. */
+  #refusal: unknown;
 
   constructor(op: string, build: Build, maxMemory: number, tile: Tile | 'auto') {
-    const { memory, kernels }: Instance = instantiate(op, build, maxMemory);
-    this.build = build;
-    this.kernels = kernels;
-    this.#memory = memory;
-    this.#words = wordsOf(memory);
     this.#limit = Math.floor(maxMemory / PAGE) * PAGE;
+    if (this.#limit === 0) {
+      const problem = `an engine needs ${PAGE} bytes at least, where maxMemory is ${maxMemory}`;
+      throw new MemoryLimitError('ERR_MEMORY_LIMIT', {
+        op,
+        problem,
+        needed: PAGE,
+        limit: maxMemory,
+        inUse: 0,
+      });
+    }
+    this.#instance = instantiate(op, build, maxMemory);
+    const { memory, kernels } = this.#instance;
+    this.build = build;
+    this.#words = wordsOf(memory);
     this.#allocator = new Allocator(kernels.heapBase(), this.#limit, (end) => this.#reserve(end));
     // 2⁻²⁴ where the product is not rounded before the sum, 0 where it is.
     this.fma = kernels.multiplyAdd(1 + 2 ** -12, 1 + 2 ** -12, -(1 + 2 ** -11)) !== 0;
@@ -65,15 +76,21 @@ export class Runtime {
     });
   }
 
+  get kernels(): KernelExports {
+    return this.#live.kernels;
+  }
+
   /** Linear memory as words, derived again after it grew. */
   get words(): Words {
-    if (this.#words.f32.length === 0) this.#words = wordsOf(this.#memory);
+    if (this.#words.f32.length === 0) this.#words = wordsOf(this.#live.memory);
     return this.#words;
   }
 
   get memory(): MemoryUse {
-    const used = this.#end === undefined ? this.#allocator.inUse - this.#internal : 0;
-    return { used, reserved: this.#memory.buffer.byteLength, limit: this.#limit };
+    const limit = this.#limit;
+    if (this.#instance === undefined) return { used: 0, reserved: 0, limit };
+    const used = this.#allocator.inUse - this.#internal;
+    return { used, reserved: this.#instance.memory.buffer.byteLength, limit };
   }
 
   get disposed(): boolean {
@@ -86,7 +103,7 @@ export class Runtime {
     if (this.#end === 'disposed') {
       throw new StateError('ERR_DISPOSED', { op, problem: 'this engine has been disposed of' });
     }
-    const hint = 'dispose of it and create a new one';
+    const hint = 'dispose of it and create a new one; for the plain functions releaseMemory() does both';
     throw new StateError('ERR_POISONED', { op, problem: 'a kernel of this engine has trapped', hint });
   }
 
@@ -100,7 +117,7 @@ export class Runtime {
   }
 
   free(address: number): void {
-    if (this.#end !== 'disposed') this.#allocator.free(address);
+    if (this.#instance !== undefined) this.#allocator.free(address);
   }
 
   /** Frees the block at `address` should its owner be collected without having been disposed of. */
@@ -112,27 +129,35 @@ export class Runtime {
     this.#orphans.unregister(owner);
   }
 
-  /** Makes room for the parts of one call and gives their addresses. What they held before is gone. ERR_MEMORY_LIMIT. */
-  stage(op: string, bytes: readonly number[]): number[] {
+  /**
+   * Makes room for the parts of one call and gives their addresses. What they held before is gone. ERR_MEMORY_LIMIT, and
+   * before anything grows where there can be no room for `blocks`, which the call will allocate, too.
+   */
+  stage(op: string, bytes: readonly number[], blocks: readonly number[]): number[] {
     const total = bytes.reduce((sum, each) => sum + align(each), 0);
-    if (total > this.#stagingBytes) this.#growStaging(op, total);
+    const grows = total > this.#stagingBytes;
+    const more = blocks.reduce((sum, each) => sum + align(each), grows ? total - this.#stagingBytes : 0);
+    if (this.#allocator.inUse + more > this.#limit) throw this.#tooMuch(op, more);
+    if (grows) this.#growStaging(op, total);
     let next = this.#staging;
     return bytes.map((each) => (next += align(each)) - align(each));
   }
 
   /** Whether a buffer is this memory: that of a tensor's `data`. */
   owns(buffer: ArrayBufferLike): boolean {
-    return buffer === this.#memory.buffer;
+    return buffer === this.#instance?.memory.buffer;
   }
 
   /** A live view of `length` floats. Gone when memory grows. */
   floats(address: number, length: number): Float32Array {
-    return new Float32Array(this.#memory.buffer, address, length);
+    return new Float32Array(this.#live.memory.buffer, address, length);
   }
 
   /** Drops the memory. Everything on it is gone. */
   dispose(): void {
     this.#end = 'disposed';
+    this.#instance = undefined;
+    this.#words = { u32: new Uint32Array(0), f32: new Float32Array(0) };
   }
 
   // ---- kernels ----
@@ -140,11 +165,13 @@ export class Runtime {
   /**
    * Runs `count` items of the call in the descriptor, one call into wasm each: V8 never replaces a running frame, so one
    * long call would stay in the baseline compiler's code (341 ms for a first attention where 64 calls take 113).
+   * A trap poisons. A caller's stack that ends in here does not: kernels keep no state that could be half changed.
    */
   run(op: string, driver: Driver, count: number, scratch: number): void {
     try {
       for (let i = 0; i < count; i++) driver(this.descriptor, i, i + 1, scratch);
     } catch (cause) {
+      if (!(cause instanceof WebAssembly.RuntimeError)) throw cause;
       this.#end = 'poisoned';
       throw new KernelTrapError('ERR_TRAP', { op, problem: 'a kernel trapped', cause });
     }
@@ -159,13 +186,19 @@ export class Runtime {
     this.#internal += this.#stagingBytes;
   }
 
+  get #live(): Instance {
+    return this.#instance as Instance;
+  }
+
   #reserve(end: number): boolean {
-    const missing = end - this.#memory.buffer.byteLength;
+    const { memory } = this.#live;
+    const missing = end - memory.buffer.byteLength;
     if (missing <= 0) return true;
     try {
-      this.#memory.grow(Math.ceil(missing / PAGE));
+      memory.grow(Math.ceil(missing / PAGE));
       return true;
-    } catch {
+    } catch (error) {
+      this.#refusal = error;
       return false;
     }
   }
@@ -173,13 +206,17 @@ export class Runtime {
   #tooMuch(op: string, needed: number): MemoryLimitError {
     const inUse = this.#allocator.inUse;
     const limit = this.#limit;
-    const problem = `needs ${needed} bytes more, where ${inUse} of ${limit} are in use`;
-    const hint = 'split the batch or the queries into several calls, or raise maxMemory';
-    return new MemoryLimitError('ERR_MEMORY_LIMIT', { op, problem, hint, needed, limit, inUse });
+    const cause = this.#refusal;
+    this.#refusal = undefined;
+    const refused = cause === undefined ? '' : ', and the system refuses to give more';
+    const problem = `needs ${needed} bytes more, where ${inUse} of ${limit} are in use${refused}`;
+    const split = 'split the batch or the queries into several calls';
+    const hint = cause === undefined ? `${split}, or raise maxMemory` : split;
+    return new MemoryLimitError('ERR_MEMORY_LIMIT', { op, problem, hint, needed, limit, inUse, cause });
   }
 
   #adopt(address: number): void {
-    if (this.#end === 'disposed') return;
+    if (this.#instance === undefined) return;
     this.#allocator.free(address);
     warnOnce();
   }

@@ -44,7 +44,9 @@ export class Scope {
   }
 
   readonly #keep = (made: Tensor): void => {
-    this.#made.push(made);
+    // A getter among the options may have ended the scope.
+    if (this.#alive) this.#made.push(made);
+    else made.dispose();
   };
 
   #live(op: string): Runtime {

@@ -62,6 +62,8 @@ export class Tensor {
   private constructor(shape: readonly number[]) {
     this.shape = Object.freeze([...shape]);
     this.size = shape.reduce((a, b) => a * b, 1);
+    // Calls read memory by this shape.
+    Object.freeze(this);
   }
 
   /** @internal Users call `engine.tensor`. */
@@ -101,6 +103,7 @@ export class PackedMatrix {
   private constructor(K: number, N: number) {
     this.K = K;
     this.N = N;
+    Object.freeze(this);
   }
 
   /** @internal Users call `engine.packMatrix`. */

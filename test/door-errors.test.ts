@@ -39,7 +39,7 @@ it('an argument at fault', () => {
   const details = { op: 'attention', arg: 'k', expected: 'Float32Array of length 8', received: 'length 7' };
   const error = new HeedRangeError('ERR_SHAPE', details);
   expect(error.message).toBe('attention: "k" expected Float32Array of length 8, got length 7 [ERR_SHAPE]');
-  expect({ ...error }).toEqual({ code: 'ERR_SHAPE', ...details });
+  expect(Object.fromEntries(Object.entries(error))).toEqual({ code: 'ERR_SHAPE', ...details });
   expect('hint' in error).toBe(false);
   expect('cause' in error).toBe(false);
   const hinted = new HeedRangeError('ERR_SHAPE', { ...details, hint: 'add one' });
@@ -56,7 +56,11 @@ it('a whole sentence', () => {
     problem: 'tensor "q" was disposed',
   });
   expect(state.message).toBe('attention: tensor "q" was disposed [ERR_DISPOSED]');
-  expect({ ...state }).toEqual({ code: 'ERR_DISPOSED', op: 'attention', arg: 'q' });
+  expect(Object.fromEntries(Object.entries(state))).toEqual({
+    code: 'ERR_DISPOSED',
+    op: 'attention',
+    arg: 'q',
+  });
   const cause = new Error('underneath');
   const environment = new EnvironmentError('ERR_CSP', {
     problem: 'refused',

@@ -1,20 +1,11 @@
 /** The door of the layer: what it is made of, how joined weights are cut, and one pass. */
 import { describe, expect, it } from 'vitest';
-import { HeedRangeError, HeedTypeError, type HeedError } from '../src/errors.ts';
-import { resolveForward, resolveLayer, type SeparateWeights } from '../src/options.ts';
+import { HeedRangeError, HeedTypeError } from '../src/errors.ts';
+import { resolveForward, resolveLayer, type SeparateWeights } from '../src/layer-options.ts';
+import { fault } from './nothing-lost.ts';
 
 const f32 = (n: number): Float32Array => new Float32Array(n).fill(0.5);
 const count = (n: number, from = 0): Float32Array => Float32Array.from({ length: n }, (_, i) => from + i);
-
-function fault(call: () => unknown): HeedError {
-  try {
-    call();
-  } catch (error) {
-    if ((error as HeedError).isHeedError) return error as HeedError;
-    throw error;
-  }
-  throw new Error('nothing was thrown');
-}
 
 type Row = readonly [given: object, arg: string, code: string, words: string];
 

@@ -1,20 +1,11 @@
 /** The door of matmul, packMatrix, tensor and createEngine. What counts as a float array is in door-arrays. */
 import { describe, expect, it } from 'vitest';
-import { HeedRangeError, HeedTypeError, type HeedError } from '../src/errors.ts';
+import { HeedRangeError, HeedTypeError } from '../src/errors.ts';
 import { PLAIN, resolveEngine, resolveMatmul, resolvePack, resolveTensor } from '../src/options.ts';
 import { matmul } from '../src/reference.ts';
+import { fault } from './nothing-lost.ts';
 
 const f32 = (n: number): Float32Array => new Float32Array(n).fill(0.5);
-
-function fault(call: () => unknown): HeedError {
-  try {
-    call();
-  } catch (error) {
-    if ((error as HeedError).isHeedError) return error as HeedError;
-    throw error;
-  }
-  throw new Error('nothing was thrown');
-}
 
 /** A table of faults: options, argument, code and what stands between "expected" and the code. */
 type Row = readonly [given: unknown, arg: string, code: string, words: string];

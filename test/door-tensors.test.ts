@@ -1,13 +1,17 @@
 /** The door with tensors and packed matrices, through a door of the test's own: shapes, mixing, states, overlap. */
 import { describe, expect, it } from 'vitest';
-import { StateError, type HeedError } from '../src/errors.ts';
+import { StateError } from '../src/errors.ts';
 import { resolveAttention, resolveMatmul, resolvePack, type Door } from '../src/options.ts';
+import { fault } from './nothing-lost.ts';
 
 class Tensor {
+  readonly data: Float32Array;
   constructor(
     readonly shape: readonly number[],
     readonly state: 'live' | 'disposed' | 'foreign' = 'live',
-  ) {}
+  ) {
+    this.data = new Float32Array(shape.reduce((a, b) => a * b, 1));
+  }
 }
 
 class Packed extends Tensor {}
@@ -37,16 +41,6 @@ const door: Door = {
 
 const t = (...shape: number[]): Tensor => new Tensor(shape);
 const f32 = (n: number): Float32Array => new Float32Array(n);
-
-function fault(call: () => unknown): HeedError {
-  try {
-    call();
-  } catch (error) {
-    if ((error as HeedError).isHeedError) return error as HeedError;
-    throw error;
-  }
-  throw new Error('nothing was thrown');
-}
 
 describe('attention', () => {
   const attend = (q: unknown, k: unknown, v: unknown, options?: unknown) =>

@@ -9,6 +9,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { HeedRangeError, HeedTypeError, type HeedError } from '../src/errors.ts';
 import { PLAIN, resolveAttention } from '../src/options.ts';
 import { attention, attentionWeights } from '../src/reference.ts';
+import { fault } from './nothing-lost.ts';
 
 const f32 = (n: number): Float32Array => new Float32Array(n).fill(0.5);
 
@@ -17,17 +18,6 @@ const good = { seqQ: 3, seqK: 5, heads: 2, kvHeads: 1, headDim: 4 };
 const q = f32(24);
 const k = f32(20);
 const v = f32(20);
-
-/** What a call throws, which must be one of heed's errors. */
-function fault(call: () => unknown): HeedError {
-  try {
-    call();
-  } catch (error) {
-    if ((error as HeedError).isHeedError) return error as HeedError;
-    throw error;
-  }
-  throw new Error('nothing was thrown');
-}
 
 /** The fault of the kernels' door, after checking that the reference refuses the same in the same words. */
 function refused(args: { q?: unknown; k?: unknown; v?: unknown }, options: unknown): HeedError {
@@ -289,7 +279,7 @@ describe('options (faults 41–44)', () => {
   });
 
   afterEach(() => {
-    for (const key of ['scale', 'causal', 'mask']) delete (Object.prototype as Record<string, unknown>)[key];
+    for (const key of ['scale', 'causal', 'mask']) Reflect.deleteProperty(Object.prototype, key);
   });
   it('a polluted Object.prototype is ignored', () => {
     const before = attention(q, k, v, good);
@@ -392,8 +382,8 @@ describe('option values', () => {
     expect(offsets({ causal: true, queryOffset: [1, 2 ** 40] })).toEqual([1, 5]);
     expect(offsets({ causal: true, queryOffset: new Float64Array([-0, -2]) })).toEqual([0, -2]);
     expect(offsets({ causal: true, queryOffset: { length: 2, 0: 3, 1: -4 } })).toEqual([3, -3]);
-    expect(offsets({ causal: true, queryOffset: vm.runInNewContext('new Int8Array([1, 2])') })).toEqual([
-      1, 2,
-    ]);
+    expect(
+      offsets({ causal: true, queryOffset: vm.runInNewContext('new Int8Array([1, 2])') as unknown }),
+    ).toEqual([1, 2]);
   });
 });

@@ -10,6 +10,7 @@
 import { hsum, madd } from '../simd';
 
 export function f32Dot(a: usize, b: usize, ldb: usize, k: i32, rows: i32, t: usize): void {
+  assert(k >= 0 && rows >= 0);
   for (; rows >= 4; rows -= 4) {
     let b0 = b;
     let b1 = b0 + ldb;

@@ -11,6 +11,7 @@
 import { madd } from '../simd';
 
 export function f32Gemm1x32(a: usize, b: usize, panel: usize, k: i32, c: usize): void {
+  assert(k >= 0);
   let b1 = b + panel;
   let b2 = b1 + panel;
   let b3 = b2 + panel;

@@ -25,6 +25,7 @@ export function f32Gemm1x8(
   f: usize,
   epilogue: i32,
 ): void {
+  assert(k >= 0);
   let a0 = a;
   let c00 = f32x4.splat(0);
   let c01 = f32x4.splat(0);

@@ -26,6 +26,7 @@ export function f32Gemm4x8(
   f: usize,
   epilogue: i32,
 ): void {
+  assert(k >= 0);
   let a0 = a;
   let a1 = a0 + lda;
   let a2 = a1 + lda;

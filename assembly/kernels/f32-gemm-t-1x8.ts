@@ -6,12 +6,12 @@
  *
  * What remains of a taller tile.
  *
- * Needs:     k >= 0; f has 8 floats.
+ * Needs:     k >= 0; f has 8 floats; BEGIN or ADD (nothing takes a maximum of a weighted sum).
  * Registers: 2 accumulators + 2 of b + 1 broadcast + 1 product.
  * FLOPs:     16 · k.
  */
 import { madd } from '../simd';
-import { storeRow } from './f32-panel-store';
+import { MAX, storeRow } from './f32-panel-store';
 
 // @ts-ignore: decorator
 @inline
@@ -25,6 +25,7 @@ export function f32GemmT1x8(
   f: usize,
   epilogue: i32,
 ): void {
+  assert(k >= 0 && epilogue != MAX);
   let c00 = f32x4.splat(0);
   let c01 = f32x4.splat(0);
   let b0: v128, b1: v128, x: v128;

@@ -7,12 +7,12 @@
  * Not unrolled: with multiply and add, V8 in Node 20 then orders each accumulator's chain by itself and spills (50 % of
  * peak instead of 85). The test stands at the bottom of the loop: one branch a step instead of two, +2 points.
  *
- * Needs:     k >= 0; f has 8 floats.
+ * Needs:     k >= 0; f has 8 floats; BEGIN or ADD (nothing takes a maximum of a weighted sum).
  * Registers: 8 accumulators + 2 of b + 1 broadcast + 1 product = 12 of 15.
  * FLOPs:     64 · k.
  */
 import { madd } from '../simd';
-import { storeRow } from './f32-panel-store';
+import { MAX, storeRow } from './f32-panel-store';
 
 // @ts-ignore: decorator
 @inline
@@ -26,6 +26,7 @@ export function f32GemmT4x8(
   f: usize,
   epilogue: i32,
 ): void {
+  assert(k >= 0 && epilogue != MAX);
   let c00 = f32x4.splat(0);
   let c01 = f32x4.splat(0);
   let c10 = f32x4.splat(0);

@@ -7,12 +7,12 @@
  * k is unrolled ×4 by hand: the loop then is 48 FMAs, 32 loads and 10 other instructions. Relaxed build only: where
  * the product needs a register of its own (multiply and add) this tile spills and runs at half speed.
  *
- * Needs:     k >= 0; f has 8 floats.
+ * Needs:     k >= 0; f has 8 floats; BEGIN or ADD (nothing takes a maximum of a weighted sum).
  * Registers: 12 accumulators + 2 of b + 1 broadcast = the 15 that V8 gives on x64 (with FMA; no spills in its code).
  * FLOPs:     96 · k.
  */
 import { madd } from '../simd';
-import { storeRow } from './f32-panel-store';
+import { MAX, storeRow } from './f32-panel-store';
 
 // @ts-ignore: decorator
 @inline
@@ -26,6 +26,7 @@ export function f32GemmT6x8(
   f: usize,
   epilogue: i32,
 ): void {
+  assert(k >= 0 && epilogue != MAX);
   let c00 = f32x4.splat(0);
   let c01 = f32x4.splat(0);
   let c10 = f32x4.splat(0);

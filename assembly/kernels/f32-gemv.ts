@@ -12,6 +12,7 @@ import { madd } from '../simd';
 
 /** Eight rows. */
 export function f32Gemv8(a: usize, b: usize, ldb: usize, cols: i32, t: usize): void {
+  assert(cols >= 0);
   const a0 = v128.load32_splat(a);
   const a1 = v128.load32_splat(a, 4);
   const a2 = v128.load32_splat(a, 8);
@@ -72,6 +73,7 @@ export function f32Gemv8(a: usize, b: usize, ldb: usize, cols: i32, t: usize): v
 
 /** One row: what is left of a block of rows. */
 export function f32Gemv1(a: usize, b: usize, cols: i32, t: usize): void {
+  assert(cols >= 0);
   const a0 = v128.load32_splat(a);
   for (let j = cols >> 2; j > 0; j--) {
     v128.store(t, madd(a0, v128.load(b), v128.load(t)));

@@ -7,6 +7,7 @@
  * Columns beyond `cols` are zeros: they are computed with and never stored.
  */
 export function f32Pack(b: usize, ldb: usize, k: i32, cols: i32, panel: usize): void {
+  assert(k >= 0 && cols >= 1 && cols <= 8);
   if (cols == 8) {
     for (let i = 0; i < k; i++) {
       const lo = v128.load(b);

@@ -10,6 +10,7 @@
 import { madd } from '../simd';
 
 export function f32ScoreSeen(s: usize, keys: i32, seen: usize): void {
+  assert(keys >= 0);
   const masked = f32x4.splat(-Infinity);
   const end = s + ((<usize>keys) << 5);
   for (; s < end; s += 16, seen += 16) v128.store(seen, f32x4.ne(v128.load(s), masked));
@@ -25,6 +26,7 @@ export function f32PvExact(
   o: usize,
   factor: usize,
 ): void {
+  assert(keys >= 0 && valueDim >= 0);
   for (let half: usize = 0; half < 32; half += 16) {
     const f = v128.load(factor + half);
     for (let d = 0; d < valueDim; d++) {

@@ -10,6 +10,7 @@
 import { maxKeep } from '../simd';
 
 export function f32ScoreLimit(s: usize, first: i32, keys: i32, limit: usize, m: usize): void {
+  assert(keys >= 0);
   const masked = f32x4.splat(-Infinity);
   const limit0 = v128.load(limit);
   const limit1 = v128.load(limit, 16);

@@ -17,6 +17,7 @@ import { exp2, exp2Four } from '../exp';
 import { madd } from '../simd';
 
 export function f32SoftmaxOnline(s: usize, keys: i32, factor: usize, m: usize, l: usize): void {
+  assert(keys >= 0);
   const end = s + ((<usize>keys) << 5);
   const rounded = s + ((<usize>((keys + 3) & ~3)) << 5);
   for (let p = end; p < rounded; p += 16) v128.store(p, f32x4.splat(-Infinity));

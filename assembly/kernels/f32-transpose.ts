@@ -26,6 +26,7 @@ function interleave(a: v128, b: v128, c: v128, d: v128, to: usize): void {
 
 /** panel[i][r] = rows[r][i] · scale, i = 0 … n − 1. `rows` holds eight addresses (u32), all readable for n floats. */
 export function f32RowsToPanel(rows: usize, n: i32, scale: f32, panel: usize): void {
+  assert(n >= 0);
   const factor = f32x4.splat(scale);
   for (let half: usize = 0; half < 2; half++) {
     let a = <usize>load<u32>(rows + half * 16);
@@ -65,8 +66,10 @@ export function f32RowsToPanel(rows: usize, n: i32, scale: f32, panel: usize): v
 /**
  * rows[r][i] = panel[i][r] · factor[r], for the first `count` of eight rows. Returns lanes that are all ones where a
  * result is NaN although its factor is not: a value that no weight should have met (see `assembly/attention.ts`).
+ * Rows beyond `count` are looked at too, so they repeat a row that counts.
  */
 export function f32PanelToRows(panel: usize, n: i32, factor: usize, rows: usize, count: i32): v128 {
+  assert(n >= 0 && count >= 1 && count <= 8);
   let foreign = i32x4.splat(0);
   for (let half: i32 = 0; half < 2; half++) {
     const valid = count - 4 * half;
@@ -81,7 +84,7 @@ export function f32PanelToRows(panel: usize, n: i32, factor: usize, rows: usize,
       const x1 = f32x4.mul(v128.load(from, 32), f);
       const x2 = f32x4.mul(v128.load(from, 64), f);
       const x3 = f32x4.mul(v128.load(from, 96), f);
-      // x − x is not 0 where x is NaN or infinite; the sum keeps a NaN.
+      // A sum keeps a NaN. It may also make one, of ∞ − ∞: then an item is computed once more than it had to be.
       const sum = f32x4.add(f32x4.add(x0, x1), f32x4.add(x2, x3));
       foreign = v128.or(foreign, v128.and(f32x4.ne(sum, sum), known));
       // [x0 of q0…q3] [x1 …] [x2 …] [x3 …] => four floats of each query

@@ -10,6 +10,7 @@
 import { exp2 } from '../exp';
 
 export function f32Weights(s: usize, keys: i32, m: usize, inverse: usize): void {
+  assert(keys >= 0);
   const masked = f32x4.splat(-Infinity);
   const zero = f32x4.splat(0);
   const end = s + ((<usize>keys) << 5);

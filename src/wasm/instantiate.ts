@@ -78,8 +78,22 @@ function compileNow(op: string, build: Build): WebAssembly.Module {
   }
 }
 
+/** A module of one SIMD function: () → i8x16.popcnt(i8x16.splat(0)). */
+const SIMD = Uint8Array.of(
+  ...[0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123],
+  ...[3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11],
+);
+
+/** ERR_NO_SIMD, or ERR_WASM_INTEGRITY where it is the kernels' bytes that are at fault. */
 function requireSimd(op: string): void {
   if (supports('baseline')) return;
+  if (WebAssembly.validate(SIMD)) {
+    const damaged = {
+      problem: 'the bytes of the kernels are no valid module',
+      hint: 'install the package again',
+    };
+    throw new EnvironmentError('ERR_WASM_INTEGRITY', { op, ...damaged });
+  }
   const problem = 'this JavaScript engine has no WebAssembly SIMD';
   const hint = 'it is in Node 16.4, Chrome 91, Firefox 89, Safari 16.4 and later';
   throw new EnvironmentError('ERR_NO_SIMD', { op, problem, hint });

@@ -1,0 +1,70 @@
+/**
+ * Draws docs/heads.svg for the README: where each column of a real image looks, in two heads of a trained model
+ * (test/fixtures/pp-ocr). The weights come from heed. Needs the built package: `npm run build && node scripts/draw-heads.mjs`.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { MultiHeadAttention } from 'heed';
+
+const heads = [
+  { block: 'block1', head: 3 },
+  { block: 'block0', head: 5 },
+];
+const folder = new URL('../test/fixtures/pp-ocr/', import.meta.url);
+const manifest = JSON.parse(readFileSync(new URL('fixture.json', folder), 'utf8'));
+const bytes = readFileSync(new URL('fixture.bin', folder));
+const floats = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+const png = readFileSync(new URL('image.png', folder)).toString('base64');
+const [seq, modelDim] = manifest.tensors['block0.input'].shape;
+const letters = [...manifest.recognised.columns].map((c) => (c === '_' ? '' : c));
+
+const cell = 11;
+const side = seq * cell;
+const picture = (side * 48) / 264;
+const [left, top, gap] = [26, picture + 46, 40];
+const width = left + 2 * side + gap + 12;
+const height = top + side + 14;
+const parts = [
+  `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif">`,
+  `<rect width="${width}" height="${height}" fill="#fff"/>`,
+];
+for (const [at, { block, head }] of heads.entries()) {
+  const x = left + at * (side + gap);
+  parts.push(`<text x="${x}" y="18" font-size="13" fill="#222">${block}, head ${head}</text>`);
+  parts.push(`<image x="${x}" y="26" width="${side}" height="${picture}" href="data:image/png;base64,${png}"/>`);
+  const weights = weightsOf(block).subarray(head * seq * seq, (head + 1) * seq * seq);
+  for (let i = 0; i < seq; i++) {
+    const y = top + i * cell;
+    const label = `font-size="9" fill="#555" text-anchor="middle"`;
+    parts.push(`<text x="${x - 9}" y="${y + 8.5}" ${label}>${letters[i]}</text>`);
+    parts.push(`<text x="${x + i * cell + 5.5}" y="${top - 5}" ${label}>${letters[i]}</text>`);
+    for (let j = 0; j < seq; j++) {
+      const weight = weights[i * seq + j];
+      if (weight < 0.01) continue;
+      // A square root lets small weights be seen too.
+      const opacity = Math.sqrt(weight).toFixed(2);
+      parts.push(
+        `<rect x="${x + j * cell}" y="${y}" width="${cell}" height="${cell}" fill="#14509b" fill-opacity="${opacity}"/>`,
+      );
+    }
+  }
+  parts.push(`<rect x="${x}" y="${top}" width="${side}" height="${side}" fill="none" stroke="#bbb"/>`);
+}
+parts.push('</svg>');
+writeFileSync(new URL('../docs/heads.svg', import.meta.url), parts.join('\n') + '\n');
+
+function weightsOf(block) {
+  const tensor = (name) => {
+    const { offset, shape } = manifest.tensors[`${block}.${name}`];
+    return floats.subarray(offset, offset + shape.reduce((a, b) => a * b));
+  };
+  const mha = new MultiHeadAttention({
+    ...{ modelDim, heads: 8, weightLayout: 'in-out' },
+    weights: {
+      ...{ wqkv: tensor('qkv.weight'), bqkv: tensor('qkv.bias') },
+      ...{ wo: tensor('proj.weight'), bo: tensor('proj.bias') },
+    },
+  });
+  const { weights } = mha.inspect(tensor('attention.input'), { seqQ: seq });
+  mha.dispose();
+  return weights;
+}

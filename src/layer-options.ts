@@ -1,0 +1,213 @@
+/**
+ * The options of the layer, and the resolvers of its constructor and of one pass. The order of the checks is that of
+ * `options.ts`, whose types of attention these extend.
+ */
+import * as check from './checks.ts';
+import { or, PLAIN, type Dims, type Filled, type Fit, type Operand } from './checks.ts';
+import type { AttentionOptions, AttentionProblem, AttentionShape } from './options.ts';
+
+/** The projections of a layer one by one. Shapes are those of weightLayout `'out-in'`; ERR_SHAPE names e.g. weights.wq. */
+export interface SeparateWeights {
+  /** [heads·headDim, modelDim] */
+  readonly wq: Float32Array;
+  /** [kvHeads·headDim, contextDim] */
+  readonly wk: Float32Array;
+  /** [kvHeads·headDim, contextDim] */
+  readonly wv: Float32Array;
+  /** [modelDim, heads·headDim] */
+  readonly wo: Float32Array;
+  /** [heads·headDim]. Default none, as all biases. */
+  readonly bq?: Float32Array | undefined;
+  /** [kvHeads·headDim] */
+  readonly bk?: Float32Array | undefined;
+  /** [kvHeads·headDim] */
+  readonly bv?: Float32Array | undefined;
+  /** [modelDim] */
+  readonly bo?: Float32Array | undefined;
+}
+
+/** The projections of q, k and v joined, in this order. Needs contextDim = modelDim (ERR_OPTION). */
+export interface JoinedWeights extends Pick<SeparateWeights, 'wo' | 'bo'> {
+  /** [(heads + 2·kvHeads)·headDim, modelDim] */
+  readonly wqkv: Float32Array;
+  /** [(heads + 2·kvHeads)·headDim] */
+  readonly bqkv?: Float32Array | undefined;
+}
+
+/** `'out-in'` [outDim, inDim], as nn.Linear.weight, or `'in-out'` [inDim, outDim], the paper's X·W. */
+export type WeightLayout = 'out-in' | 'in-out';
+
+/** What a layer is made of, but for the engine it runs on: this file knows of none. */
+export interface LayerOptions {
+  /** Elements of one token of x and of the result, at least 1. */
+  readonly modelDim: number;
+  /** Query heads, at least 1. */
+  readonly heads: number;
+  /** Heads of keys and values, a divisor of heads (ERR_HEADS). Default heads. */
+  readonly kvHeads?: number | undefined;
+  /** Elements of one head. Default modelDim / heads, which must then be an integer (ERR_DIM). */
+  readonly headDim?: number | undefined;
+  /** Elements of one token of the context. Default modelDim. */
+  readonly contextDim?: number | undefined;
+  /** Copied and packed at construction. Both kinds at once: ERR_OPTION. */
+  readonly weights: SeparateWeights | JoinedWeights;
+  /** Default `'out-in'`. */
+  readonly weightLayout?: WeightLayout | undefined;
+}
+
+/** One pass through a layer: x [batch, seqQ, modelDim] → [batch, seqQ, modelDim]. Here `out` has that shape too. */
+export interface ForwardOptions extends AttentionOptions, Pick<AttentionShape, 'seqQ' | 'batch' | 'seqK'> {
+  /** [batch, seqK, contextDim]: where keys and values come from. Default x. ERR_OPTION if contextDim ≠ modelDim without. */
+  readonly context?: Float32Array | undefined;
+}
+
+const DIMS = ['modelDim', 'heads', 'kvHeads', 'headDim', 'contextDim'] as const;
+
+/**
+ * A layer with nothing left open. Each weight is a contiguous matrix of its own: [outDim, inDim] if transpose, else
+ * [inDim, outDim]. They may lie on the caller's memory, so who keeps them copies them.
+ */
+export interface LayerProblem extends Filled<Pick<LayerOptions, (typeof DIMS)[number]>> {
+  readonly weights: SeparateWeights;
+  readonly transpose: boolean;
+  /** As given: what it must be is the layer's to say. */
+  readonly engine: unknown;
+}
+
+/** One pass through a layer with nothing left open; scale and queryOffset as in {@link AttentionProblem}. */
+export interface ForwardProblem extends Pick<
+  AttentionProblem,
+  'batch' | 'seqQ' | 'seqK' | 'scale' | 'queryOffset'
+> {
+  readonly context: Float32Array | undefined;
+  readonly out: Float32Array | undefined;
+  readonly logSumExp: Float32Array | undefined;
+}
+
+const LAYER = [...DIMS, 'weights', 'weightLayout', 'engine'] as const;
+const APART = ['wq', 'wk', 'wv', 'bq', 'bk', 'bv'] as const;
+const WEIGHTS = [...APART, 'wqkv', 'bqkv', 'wo', 'bo'] as const;
+const FORWARD = ['batch', 'seqQ', 'context', 'seqK', ...check.SCORES] as const;
+
+/** `new MultiHeadAttention(options)`. @throws HeedTypeError, HeedRangeError. */
+export function resolveLayer(options: unknown): LayerProblem {
+  const op = 'MultiHeadAttention';
+  const o = check.options(op, options, LAYER);
+  const w = check.options(op, o.weights, WEIGHTS, 'weights');
+  const transpose = check.word(op, 'weightLayout', o.weightLayout, ['out-in', 'in-out']) === 'out-in';
+  const joined = w.wqkv !== undefined || w.bqkv !== undefined;
+  const apart = APART.find((name) => w[name] !== undefined);
+  if (joined && apart !== undefined) {
+    check.refuse('ERR_OPTION', op, `weights.${apart}`, 'undefined beside wqkv', 'a weight');
+  }
+  const needed = joined ? ['wqkv', 'wo'] : ['wq', 'wk', 'wv', 'wo'];
+  const names = WEIGHTS.filter((name) => w[name] !== undefined || needed.includes(name));
+  const given = names.map((name) => check.operand(op, PLAIN, `weights.${name}`, w[name]));
+  const numbers = typeof o.modelDim === 'number' && typeof o.heads === 'number';
+  const sizes = check.dims(op, {
+    modelDim: o.modelDim,
+    heads: o.heads,
+    kvHeads: or(o.kvHeads, o.heads),
+    contextDim: or(o.contextDim, o.modelDim),
+    headDim: or(o.headDim, numbers ? (o.modelDim as number) / (o.heads as number) : undefined),
+  });
+  const { modelDim, heads, kvHeads, contextDim, headDim } = sizes;
+  check.groups(op, heads, kvHeads);
+  if (joined && contextDim !== modelDim) {
+    const expected = `modelDim ${modelDim} with weights.wqkv`;
+    check.refuse('ERR_OPTION', op, 'contextDim', expected, `${contextDim}`, 'give wq, wk and wv one by one');
+  }
+  const inner: Dims = { heads, headDim };
+  const all: Dims = { 'heads + 2·kvHeads': heads + 2 * kvHeads, headDim };
+  const matrix = (rows: Dims, columns: Dims): Dims =>
+    transpose ? { ...rows, ...columns } : { ...columns, ...rows };
+  const shapes: Record<(typeof WEIGHTS)[number], Dims> = {
+    wq: matrix(inner, { modelDim }),
+    wk: matrix({ kvHeads, headDim }, { contextDim }),
+    wv: matrix({ kvHeads, headDim }, { contextDim }),
+    wo: matrix({ modelDim }, inner),
+    bq: inner,
+    bk: { kvHeads, headDim },
+    bv: { kvHeads, headDim },
+    bo: { modelDim },
+    wqkv: matrix(all, { modelDim }),
+    bqkv: all,
+  };
+  const fits = names.map((name, i): Fit => [`weights.${name}`, shapes[name], given[i]]);
+  check.sizes(op, fits);
+  check.fits(op, fits);
+  const weights: Record<string, Float32Array> = {};
+  for (const { arg, value } of given) {
+    weights[arg.slice('weights.'.length)] = check.view(value, 0, check.length(op, arg, value));
+  }
+  if (joined) split(weights, [heads * headDim, kvHeads * headDim, kvHeads * headDim], transpose);
+  return { ...sizes, weights: weights as unknown as SeparateWeights, transpose, engine: o.engine };
+}
+
+/** Cuts wqkv and bqkv into the parts of q, k and v: rows are views, columns have to be copied. */
+function split(weights: Record<string, Float32Array>, widths: readonly number[], transpose: boolean): void {
+  const { wqkv = new Float32Array(0), bqkv } = weights;
+  const outDim = widths.reduce((a, b) => a + b);
+  const inDim = wqkv.length / outDim;
+  let start = 0;
+  for (const [i, part] of ['q', 'k', 'v'].entries()) {
+    const end = start + (widths[i] ?? 0);
+    const rows = wqkv.subarray(start * inDim, end * inDim);
+    weights[`w${part}`] = transpose ? rows : columns(wqkv, outDim, start, end);
+    if (bqkv !== undefined) weights[`b${part}`] = bqkv.subarray(start, end);
+    start = end;
+  }
+  delete weights['wqkv'];
+  delete weights['bqkv'];
+}
+
+/** Columns `start` … `end` of a matrix with rows of `stride` elements, as a matrix of their own. */
+function columns(matrix: Float32Array, stride: number, start: number, end: number): Float32Array {
+  const width = end - start;
+  const part = new Float32Array((matrix.length / stride) * width);
+  for (let from = start, to = 0; to < part.length; from += stride, to += width) {
+    part.set(matrix.subarray(from, from + width), to);
+  }
+  return part;
+}
+
+/** `layer.forward(x, options)`; with `weights` also room for [batch, heads, seqQ, seqK]. @throws as above. */
+export function resolveForward(
+  op: string,
+  layer: LayerProblem,
+  x: unknown,
+  options: unknown,
+  weights = false,
+): ForwardProblem {
+  const { modelDim, heads, kvHeads, headDim, contextDim } = layer;
+  const o = check.options(op, options, FORWARD);
+  check.scores(op, o);
+  const X = check.operand(op, PLAIN, 'x', x);
+  const context = check.optional(op, PLAIN, 'context', o.context);
+  const out = check.optional(op, PLAIN, 'out', o.out);
+  const logSumExp = check.optional(op, PLAIN, 'logSumExp', o.logSumExp);
+  const dims = check.dims(op, { batch: or(o.batch, 1), seqQ: o.seqQ, seqK: or(o.seqK, o.seqQ) });
+  const { batch, seqQ, seqK } = dims;
+  if (context === undefined && seqK !== seqQ) {
+    check.refuse('ERR_OPTION', op, 'seqK', `seqQ ${seqQ} without a context`, `${seqK}`);
+  }
+  if (context === undefined && contextDim !== modelDim) {
+    const expected = `Float32Array, as contextDim ${contextDim} is not modelDim ${modelDim}`;
+    check.refuse('ERR_OPTION', op, 'context', expected, 'undefined');
+  }
+  const fits: Fit[] = [
+    ['x', { batch, seqQ, modelDim }, X],
+    ['context', { batch, seqK, contextDim }, context],
+    ['q', { batch, heads, seqQ, headDim }, undefined],
+    ['k', { batch, kvHeads, seqK, headDim }, undefined],
+    ['out', { batch, seqQ, modelDim }, out],
+    ['logSumExp', { batch, heads, seqQ }, logSumExp],
+  ];
+  if (weights) fits.push(['weights', { batch, heads, seqQ, seqK }, undefined]);
+  const queryOffset = check.settle(op, o, dims, fits);
+  check.disjoint(op, out, logSumExp);
+  const scale = or(o.scale, 1 / Math.sqrt(headDim)) as number;
+  const array = (given: Operand | undefined): Float32Array | undefined => given?.value as Float32Array;
+  const arrays = { context: array(context), out: array(out), logSumExp: array(logSumExp) };
+  return { ...dims, scale, queryOffset, ...arrays };
+}

@@ -1,0 +1,225 @@
+/**
+ * What host and kernels have agreed on: where each descriptor field lies, what a module exports and imports; and two
+ * promises about the shipped bytes: their size, and no constant that is built anew in a hot loop.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { ABI_VERSION, BQ, MC } from '../common/abi.ts';
+import {
+  ATTENTION_ARGS,
+  ATTENTION_ITEM,
+  GEMM_ARGS,
+  GEMM_ITEM,
+  writeAttentionArgs,
+  writeGemmArgs,
+  type Words,
+} from '../src/descriptor.ts';
+import { baseline } from '../src/generated/baseline.ts';
+import { relaxed } from '../src/generated/relaxed.ts';
+import { attentionItems, gemmItems } from '../src/items.ts';
+import type { AttentionProblem } from '../src/options.ts';
+import type { KernelExports } from '../src/wasm/exports.ts';
+import { BUILDS } from '../src/wasm/instantiate.ts';
+import { builds, testingModule, type Build } from './builds.ts';
+
+function pathOf(file: string): URL {
+  return new URL(`../${file}`, import.meta.url);
+}
+
+function exportsOf(module: WebAssembly.Module): WebAssembly.Exports {
+  const env = { memory: new WebAssembly.Memory({ initial: 1 }), abort: () => undefined };
+  return new WebAssembly.Instance(module, { env }).exports;
+}
+
+/** The classes of assembly/args.ts, by the fields that the host knows. */
+const classes: readonly (readonly [name: string, fields: readonly string[]])[] = [
+  ['AttentionArgs', ATTENTION_ARGS],
+  ['GemmArgs', GEMM_ARGS],
+  ['AttentionItem', ATTENTION_ITEM],
+  ['GemmItem', GEMM_ITEM],
+];
+
+/** Field i holds i + 1. */
+function numbered<Field extends string>(fields: readonly Field[]): Record<Field, number> {
+  return Object.fromEntries(fields.map((field, i) => [field, i + 1])) as Record<Field, number>;
+}
+
+describe.each(builds)('descriptors, %s', (build) => {
+  const globals = exportsOf(testingModule(build));
+  const valueOf = (name: string) => Number((globals[name] as WebAssembly.Global | undefined)?.value);
+  /** Fields as the kernels were compiled with them, by offset. */
+  const compiled = (name: string) =>
+    Object.keys(globals)
+      .filter((key) => key.startsWith(`${name}_`) && key !== `${name}_size`)
+      .sort((a, b) => valueOf(a) - valueOf(b))
+      .map((key) => key.slice(name.length + 1));
+
+  it.each(classes)('%s: the same fields in the same order, four bytes each', (name, fields) => {
+    expect(compiled(name)).toEqual(fields);
+    expect(fields.map((field) => valueOf(`${name}_${field}`))).toEqual(fields.map((_, i) => 4 * i));
+    expect(valueOf(`${name}_size`)).toBe(4 * fields.length);
+  });
+
+  /** Writes a numbered descriptor and reads every field where the kernels do; nothing else may change. */
+  const expectWritten = (
+    name: string,
+    fields: readonly string[],
+    write: (words: Words, at: number) => void,
+  ) => {
+    const address = 64;
+    const bytes = new Uint8Array(1024).fill(0xee);
+    write({ u32: new Uint32Array(bytes.buffer), f32: new Float32Array(bytes.buffer) }, address);
+    const view = new DataView(bytes.buffer);
+    for (const [i, field] of fields.entries()) {
+      const at = address + valueOf(`${name}_${field}`);
+      // The one field that is not an integer.
+      const value = field === 'scale' ? view.getFloat32(at, true) : view.getUint32(at, true);
+      expect(value, field).toBe(i + 1);
+    }
+    bytes.fill(0xee, address, address + valueOf(`${name}_size`));
+    expect(bytes.every((byte) => byte === 0xee)).toBe(true);
+  };
+
+  it('AttentionArgs: written where it is read', () => {
+    expectWritten('AttentionArgs', ATTENTION_ARGS, (words, at) => {
+      writeAttentionArgs(words, at, numbered(ATTENTION_ARGS));
+    });
+  });
+
+  it('GemmArgs: written where it is read', () => {
+    expectWritten('GemmArgs', GEMM_ARGS, (words, at) => {
+      writeGemmArgs(words, at, numbered(GEMM_ARGS));
+    });
+  });
+
+  /** The values that a field takes over a table of items, where the kernels read it. */
+  const valuesOf = (name: string, field: string, items: readonly number[]) => {
+    const [at, size] = [`${name}_${field}`, `${name}_size`].map((key) => valueOf(key) / 4);
+    return [...new Set(items.filter((_, i) => i % size! === at))].sort((a, b) => a - b);
+  };
+
+  it('AttentionItem: a table as it is read', () => {
+    // Groups of two heads, eight queries more than fill a block: the last query of the first block is BQ / 2 − 1.
+    const seqQ = BQ / 2 + 8;
+    const shape = { batch: 2, heads: 6, kvHeads: 3, seqQ, seqK: seqQ + 10, queryOffset: [10, 1] };
+    const items = attentionItems(shape as unknown as AttentionProblem);
+    const expected = {
+      batch: [0, 1],
+      head: [0, 1, 2],
+      q0: [0, BQ],
+      rows: [16, BQ],
+      k0: [0],
+      k1: [seqQ - 7, seqQ + 1, seqQ + 2, seqQ + 10],
+    };
+    const actual = ATTENTION_ITEM.map((field) => [field, valuesOf('AttentionItem', field, items)]);
+    expect(Object.fromEntries(actual)).toEqual(expected);
+  });
+
+  it('GemmItem: a table as it is read', () => {
+    const items = gemmItems(2, MC + 4, 8);
+    const expected = { batch: [0, 1], m0: [0, MC], rows: [4, MC], n0: [0], cols: [8] };
+    const actual = GEMM_ITEM.map((field) => [field, valuesOf('GemmItem', field, items)]);
+    expect(Object.fromEntries(actual)).toEqual(expected);
+  });
+});
+
+/** The whole of KernelExports, each with the number of its arguments: the type lets none be left out or added. */
+type Arities = {
+  [K in keyof KernelExports]: KernelExports[K] extends (...args: infer A) => unknown ? A['length'] : 'global';
+};
+const surface: Arities = {
+  abi: 'global',
+  attention: 4,
+  weights: 4,
+  gemm: 4,
+  pack: 4,
+  attentionScratch: 1,
+  gemmScratch: 1,
+  multiplyAdd: 3,
+  heapBase: 0,
+};
+
+describe.each(builds)('the shipped module, %s', (build) => {
+  const module = new WebAssembly.Module(readFileSync(pathOf(`build/${build}.wasm`)));
+
+  it('exports what src/wasm/exports.ts says, and its memory', () => {
+    const kernels = exportsOf(module);
+    const actual = Object.entries(kernels).map(([name, value]) => {
+      const kind = value instanceof WebAssembly.Global ? 'global' : 'memory';
+      return [name, typeof value === 'function' ? value.length : kind] as const;
+    });
+    expect(Object.fromEntries(actual)).toEqual({ ...surface, memory: 'memory' });
+  });
+
+  it('speaks the ABI of the host, in its testing form too', () => {
+    for (const one of [module, testingModule(build)]) {
+      expect((exportsOf(one) as KernelExports).abi.value).toBe(ABI_VERSION);
+    }
+  });
+
+  it('imports its memory and nothing else', () => {
+    // No `abort` either: without assertions nothing in it can fail.
+    const imports = WebAssembly.Module.imports(module).map(({ module: from, name }) => `${from}.${name}`);
+    expect(imports).toEqual(['env.memory']);
+  });
+
+  it('exports every kernel by its name in its testing form', () => {
+    const names = WebAssembly.Module.exports(testingModule(build)).map(({ name }) => name);
+    const kernels = readdirSync(pathOf('assembly/kernels')).flatMap((file) => {
+      const source = readFileSync(pathOf(`assembly/kernels/${file}`), 'utf8');
+      return [...source.matchAll(/^export function (f32\w+)/gm)].map((match) => match[1]);
+    });
+    expect(kernels.length).toBeGreaterThan(0);
+    expect(names).toEqual(expect.arrayContaining(kernels));
+  });
+});
+
+/** Functions whose loops decide the speed. Micro-kernels are inlined into them. */
+const HOT = [
+  'assembly/select/rowsBegin',
+  'assembly/select/rowsAdd',
+  'assembly/select/rowsMax',
+  'assembly/select/columnsBegin',
+  'assembly/select/columnsAdd',
+  'assembly/kernels/f32-softmax-online/f32SoftmaxOnline',
+  'assembly/kernels/f32-weights/f32Weights',
+  'assembly/kernels/f32-gemm-1x32/f32Gemm1x32',
+  'assembly/kernels/f32-gemv/f32Gemv8',
+  'assembly/kernels/f32-dot/f32Dot',
+];
+
+/** Innermost loops that multiply vectors, by function. In asc's text a block ends at the indentation it began with. */
+function vectorLoops(text: string): Map<string, string[][]> {
+  const loops = new Map<string, string[][]>();
+  let name = '';
+  let open: { end: string; body: string[] } | undefined;
+  for (const line of text.split('\n')) {
+    name = /^ \(func \$(\S+)/.exec(line)?.[1] ?? name;
+    const loop = /^( *)loop /.exec(line);
+    if (loop) open = { end: `${loop[1]!}end`, body: [] };
+    else if (open && line === open.end) {
+      if (open.body.some((each) => /f32x4\.(mul|relaxed_madd)$/.test(each))) {
+        loops.set(name, [...(loops.get(name) ?? []), open.body]);
+      }
+      open = undefined;
+    } else open?.body.push(line.trim());
+  }
+  return loops;
+}
+
+describe.each(BUILDS)('the shipped bytes, %s', (build: Build) => {
+  it('are those that are inlined, at most 32 KB', () => {
+    const bytes = readFileSync(pathOf(`build/${build}.wasm`));
+    expect(bytes.length).toBeLessThanOrEqual(32 * 1024);
+    expect(Buffer.from({ baseline, relaxed }[build], 'base64').equals(bytes)).toBe(true);
+  });
+
+  it('build no vector constant in a hot loop: V8 does so anew at every use', () => {
+    const loops = vectorLoops(readFileSync(pathOf(`build/${build}.wat`), 'utf8'));
+    expect([...loops.keys()]).toEqual(expect.arrayContaining(HOT));
+    for (const [name, bodies] of loops) {
+      const constants = bodies.flat().filter((line) => line.startsWith('v128.const'));
+      expect(constants, name).toEqual([]);
+    }
+  });
+});

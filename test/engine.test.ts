@@ -1,0 +1,163 @@
+/**
+ * Engines: how they are made, what they say of themselves, and how they end (RELIABILITY faults 55, 56). What the
+ * machine underneath may refuse is in the tests of the machine.
+ */
+import { describe, expect, it } from 'vitest';
+import { attention, createEngine, MultiHeadAttention, releaseMemory } from '../src/index.ts';
+import { EnvironmentError, HeedRangeError, HeedTypeError } from '../src/index.ts';
+import { MemoryLimitError, StateError, type EngineOptions } from '../src/index.ts';
+import { builds, engineOf } from './builds.ts';
+import { collect } from './collect.ts';
+import { fault, golden, matches, rejects, watch, type Refusal } from './nothing-lost.ts';
+
+const f32 = (n: number): Float32Array => new Float32Array(n).fill(0.5);
+const shape = { seqQ: 2, headDim: 2 };
+const call = (): unknown => attention(f32(4), f32(4), f32(4), shape);
+
+describe('createEngine refuses (faults 55, 56)', () => {
+  const headers =
+    'threads need shared memory, which a page has only with the headers ' +
+    'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp';
+  const range = "expected 'auto' or an integer from 1 to 64, got";
+  const rows: readonly [options: unknown, refusal: Refusal][] = [
+    ...[0, -1, 1.5, NaN, 65, 1000].map((threads): [unknown, Refusal] => [
+      { threads },
+      {
+        ...{ class: HeedRangeError, code: 'ERR_RANGE', op: 'createEngine', arg: 'threads' },
+        message: `createEngine: "threads" ${range} ${threads} [ERR_RANGE]`,
+      },
+    ]),
+    ...[2, 64].map((threads): [unknown, Refusal] => [
+      { threads },
+      {
+        ...{ class: EnvironmentError, code: 'ERR_NO_THREADS', op: 'createEngine', arg: 'threads' },
+        message: `createEngine: "threads" expected 1 or 'auto' in this version, got ${threads} — ${headers} [ERR_NO_THREADS]`,
+      },
+    ]),
+    [{ threads: 2n }, { class: HeedTypeError, code: 'ERR_ARG_TYPE', arg: 'threads' }],
+    [{ maxMemory: 0 }, { class: HeedRangeError, code: 'ERR_RANGE', arg: 'maxMemory' }],
+    [
+      { maxMemory: 65535 },
+      {
+        ...{ class: MemoryLimitError, code: 'ERR_MEMORY_LIMIT', op: 'createEngine' },
+        message:
+          'createEngine: an engine needs 65536 bytes at least, where maxMemory is 65535 [ERR_MEMORY_LIMIT]',
+      },
+    ],
+    [{ simd: 'avx' }, { class: HeedRangeError, code: 'ERR_OPTION', arg: 'simd' }],
+    [{ tile: '8x8' }, { class: HeedRangeError, code: 'ERR_OPTION', arg: 'tile' }],
+    [{ thread: 1 }, { class: HeedTypeError, code: 'ERR_UNKNOWN_OPTION', arg: 'thread' }],
+    [null, { class: HeedTypeError, code: 'ERR_ARG_TYPE', arg: 'options' }],
+  ];
+  for (const [options, refusal] of rows) {
+    const name = JSON.stringify(options, (_, x: unknown) =>
+      typeof x === 'number' || typeof x === 'bigint' ? String(x) : x,
+    );
+    it(`${name}: ${refusal.code}`, async () => {
+      const other = await createEngine();
+      await rejects(() => createEngine(options as EngineOptions), refusal, await watch(other));
+      other.dispose();
+    });
+  }
+});
+
+describe.each(builds)('%s', (build) => {
+  it('says what it is, and cannot be told otherwise', async () => {
+    const engine = await createEngine({ simd: build, maxMemory: 2 ** 24 + 5, threads: 1 });
+    const { features, memory } = engine;
+    expect(features).toMatchObject({
+      simd: build,
+      threads: 1,
+      reason: 'one thread: this version has no others',
+    });
+    expect(features.tile).toBe(features.fma && build === 'relaxed' ? '6x8' : '4x8');
+    expect(Object.isFrozen(features)).toBe(true);
+    expect(memory).toEqual({ used: 0, reserved: memory.reserved, limit: 2 ** 24 });
+    expect(memory.reserved % 65536).toBe(0);
+    engine.dispose();
+  });
+  it('says so where it has not the tile', async () => {
+    const engine = await createEngine({ simd: build, tile: '6x8' });
+    const words = 'one thread: this version has no others; tile 4x8: the baseline build has no 6x8';
+    if (build === 'baseline') expect(engine.features).toMatchObject({ tile: '4x8', reason: words });
+    else expect(engine.features.tile).toBe('6x8');
+    engine.dispose();
+  });
+  it('computes the same on both tiles', async () => {
+    const [narrow, wide] = [
+      await createEngine({ simd: build, tile: '4x8' }),
+      await createEngine({ simd: build, tile: '6x8' }),
+    ];
+    expect(golden(narrow)).toEqual(golden(wide));
+  });
+  it('ends with dispose(), which may be called twice', async () => {
+    const engine = await engineOf(build);
+    const tensor = engine.tensor([4]);
+    const packed = engine.packMatrix(f32(4), { K: 2, N: 2 });
+    const scope = engine.scope();
+    const layer = new MultiHeadAttention({ ...layerOptions, engine });
+    engine.dispose();
+    engine.dispose();
+    const gone = { class: StateError, code: 'ERR_DISPOSED' } as const;
+    const uses: readonly [op: string, use: () => unknown][] = [
+      ['attention', () => engine.attention(f32(4), f32(4), f32(4), shape)],
+      ['attentionWeights', () => engine.attentionWeights(f32(4), f32(4), f32(4), shape)],
+      ['matmul', () => engine.matmul(f32(4), f32(4), { M: 2, N: 2, K: 2 })],
+      ['packMatrix', () => engine.packMatrix(f32(4), { K: 2, N: 2 })],
+      ['tensor', () => engine.tensor([1])],
+      ['tensor', () => scope.tensor([1])],
+      ['forward', () => layer.forward(f32(4), { seqQ: 2 })],
+      ['MultiHeadAttention', () => new MultiHeadAttention({ ...layerOptions, engine })],
+    ];
+    for (const [op, use] of uses) {
+      const message = `${op}: this engine has been disposed of [ERR_DISPOSED]`;
+      matches(fault(use), { ...gone, op, message });
+    }
+    matches(
+      fault(() => tensor.data),
+      gone,
+    );
+    expect(engine.memory).toEqual({ used: 0, reserved: 0, limit: 2 ** 32 });
+    for (const each of [tensor, packed, scope, layer]) each.dispose();
+    expect(engine.memory.used).toBe(0);
+  });
+  it('does not hold its memory once it is disposed of', async () => {
+    const engine = await engineOf(build);
+    const buffer = new WeakRef(engine.tensor([1000]).data.buffer);
+    expect(buffer.deref()).toBeDefined();
+    engine.dispose();
+    await collect(() => buffer.deref() === undefined);
+    expect(buffer.deref()).toBeUndefined();
+    expect(engine.memory.reserved).toBe(0);
+  });
+});
+
+const layerOptions = { modelDim: 2, heads: 1, weights: { wq: f32(4), wk: f32(4), wv: f32(4), wo: f32(4) } };
+
+describe('the default engine', () => {
+  it('is made again after releaseMemory()', () => {
+    const before = call();
+    const layer = new MultiHeadAttention(layerOptions);
+    releaseMemory();
+    releaseMemory();
+    expect(call()).toEqual(before);
+    matches(
+      fault(() => layer.forward(f32(4), { seqQ: 2 })),
+      { class: StateError, code: 'ERR_DISPOSED' },
+    );
+  });
+  it('may be released by a getter of a call on it: that call is refused, the next one runs', () => {
+    const options = {
+      ...shape,
+      get scale(): number {
+        releaseMemory();
+        return 1;
+      },
+    };
+    matches(
+      fault(() => attention(f32(4), f32(4), f32(4), options)),
+      { class: StateError, code: 'ERR_DISPOSED', op: 'attention' },
+    );
+    expect(call()).toEqual(f32(4));
+  });
+});

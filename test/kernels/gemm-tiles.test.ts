@@ -1,0 +1,180 @@
+/** The register tiles, each alone: rows form (A as it lies) and columns form (A transposed), by every epilogue. */
+import { describe, expect, it } from 'vitest';
+import { builds } from '../builds.ts';
+import { integers, normal } from '../data.ts';
+import {
+  ADD,
+  Arena,
+  BEGIN,
+  expectSame,
+  expectWithin,
+  MAX,
+  part,
+  type Column,
+  type Epilogue,
+  type Row,
+} from './harness.ts';
+import { COLUMNS, exact, gather, inOrder, operands, spread, transpose, type Operands } from './tiles.ts';
+
+interface Form {
+  readonly name: Row | Column;
+  readonly rows: number;
+  readonly transposed: boolean;
+  readonly epilogues: readonly Epilogue[];
+}
+
+const HEIGHTS = [1, 2, 4, 6] as const;
+const forms: readonly Form[] = HEIGHTS.flatMap((rows): Form[] => [
+  { name: `f32Gemm${rows}x8`, rows, transposed: false, epilogues: [BEGIN, ADD, MAX] },
+  { name: `f32GemmT${rows}x8`, rows, transposed: true, epilogues: [BEGIN, ADD] },
+]);
+
+/** Around the unrolling by four, and many. */
+const DEPTHS = [0, 1, 2, 3, 4, 5, 7, 8, 9, 31, 64, 100];
+/** Floats between rows of A and rows of C. */
+const GAPS = [
+  [0, 0],
+  [1, 3],
+  [20, 8],
+] as const;
+
+type Operand = 'a' | 'b' | 'c' | 'f';
+
+/** Runs one tile. `last` lies at the very end of the memory. */
+function run(
+  arena: Arena,
+  form: Form,
+  epilogue: Epilogue,
+  x: Operands,
+  gaps: readonly number[],
+  last?: Operand,
+) {
+  const [gapA = 0, gapC = 0] = gaps;
+  const { rows, k } = x;
+  arena.clear();
+  const place = (name: Operand, data: Float32Array) =>
+    name === last ? arena.placeLast(data) : arena.place(data);
+  const columns = form.transposed ? rows : k;
+  const a = place('a', spread(form.transposed ? transpose(x.a, rows, k) : x.a, columns, gapA));
+  const b = place('b', x.b);
+  const f = place('f', x.f);
+  // What BEGIN and MAX write was NaN before; ADD adds to it.
+  const old = epilogue === ADD ? x.c : new Float32Array(rows * COLUMNS).fill(NaN);
+  const c = place('c', spread(old, COLUMNS, gapC));
+  const written = Array.from({ length: rows }, (_, i) => part(c, i * (COLUMNS + gapC), COLUMNS));
+  if (epilogue === MAX) written.push(f);
+  const [lda, ldc] = [4 * (columns + gapA), 4 * (COLUMNS + gapC)];
+  arena.run(written, () => {
+    arena.kernels[form.name](a.address, lda, b.address, k, c.address, ldc, f.address, epilogue);
+  });
+  return { c: gather(c, rows, COLUMNS, gapC), f: f.floats.slice() };
+}
+
+const small = (length: number, seed: number) => integers(length, seed, 9);
+
+describe.each(builds)('register tiles, %s', (build) => {
+  const arena = new Arena(build);
+
+  describe.each(forms)('$name', (form) => {
+    const { rows, epilogues } = form;
+
+    it.each(DEPTHS)('is exact on integers, k = %i', (k) => {
+      const x = operands(rows, COLUMNS, k, small);
+      for (const epilogue of epilogues) {
+        const expected = Float32Array.from(exact(x, epilogue).c);
+        for (const gaps of GAPS) {
+          expectSame(
+            run(arena, form, epilogue, x, gaps).c,
+            expected,
+            `epilogue ${epilogue}, gaps ${gaps.join()}`,
+          );
+        }
+      }
+    });
+
+    it.each(DEPTHS)('keeps the law and the order of addition, k = %i', (k) => {
+      const x = operands(rows, COLUMNS, k, normal);
+      for (const epilogue of epilogues) {
+        const what = `epilogue ${epilogue}`;
+        const { c, f } = run(arena, form, epilogue, x, [1, 3]);
+        const truth = exact(x, epilogue);
+        expectWithin(c, truth.c, truth.bound, `${what}: against float64`);
+        const ordered = inOrder(x, epilogue, arena);
+        expectSame(c, ordered.c, `${what}: in order`);
+        expectSame(f, ordered.f, `${what}: f`);
+      }
+    });
+
+    it('reads nothing beyond its operands', () => {
+      for (const k of [1, 3, 4, 5, 8]) {
+        const x = operands(rows, COLUMNS, k, small);
+        for (const epilogue of epilogues) {
+          const expected = run(arena, form, epilogue, x, [0, 0]);
+          for (const last of ['a', 'b', 'c', 'f'] as const) {
+            expectSame(
+              run(arena, form, epilogue, x, [2, 1], last).c,
+              expected.c,
+              `k = ${k}, ${last} at the end`,
+            );
+          }
+        }
+      }
+    });
+
+    it.each([NaN, Infinity, -Infinity])('keeps %s in A to its row', (special) => {
+      for (const k of [1, 4, 6]) {
+        for (let row = 0; row < rows; row++) {
+          const x = operands(rows, COLUMNS, k, normal);
+          x.a[row * k + (k >> 1)] = special;
+          for (const epilogue of epilogues) {
+            const actual = run(arena, form, epilogue, x, [0, 0]);
+            const expected = inOrder(x, epilogue, arena);
+            expectSame(actual.c, expected.c, `k = ${k}, row ${row}, epilogue ${epilogue}`);
+            expectSame(actual.f, expected.f, `k = ${k}, row ${row}, epilogue ${epilogue}: f`);
+            const spoiled = Array.from(actual.c, (y) => !Number.isFinite(y));
+            expect(spoiled).toEqual(spoiled.map((_, at) => Math.floor(at / COLUMNS) === row));
+          }
+        }
+      }
+    });
+
+    it('keeps NaN in B to its column', () => {
+      for (let column = 0; column < COLUMNS; column++) {
+        const x = operands(rows, COLUMNS, 5, normal);
+        x.b[2 * COLUMNS + column] = NaN;
+        for (const epilogue of epilogues) {
+          const actual = run(arena, form, epilogue, x, [0, 0]);
+          const isNaN = Array.from(actual.c, Number.isNaN);
+          expect(isNaN).toEqual(isNaN.map((_, at) => at % COLUMNS === column));
+          expectSame(actual.f, inOrder(x, epilogue, arena).f, `column ${column}: f`);
+        }
+      }
+    });
+
+    it('refuses what it does not serve', () => {
+      const x = operands(rows, COLUMNS, 1, small);
+      expect(() => run(arena, form, BEGIN, { ...x, k: -1 }, [0, 0])).toThrow('assertion');
+      if (form.transposed) expect(() => run(arena, form, MAX, x, [0, 0])).toThrow('assertion');
+    });
+  });
+
+  it.each([false, true])('of all heights give the same bits, transposed: %s', (transposed) => {
+    const some = forms.filter((form) => form.transposed === transposed);
+    const whole = some.find((form) => form.rows === 6)!;
+    for (const k of [1, 4, 7, 33]) {
+      const x = operands(6, COLUMNS, k, normal);
+      for (const epilogue of whole.epilogues) {
+        const expected = run(arena, whole, epilogue, x, [0, 0]).c;
+        for (const form of some) {
+          const { rows } = form;
+          for (let i = 0; i + rows <= 6; i++) {
+            const [from, to] = [i * COLUMNS, (i + rows) * COLUMNS];
+            const few = { ...x, rows, a: x.a.subarray(i * k, (i + rows) * k), c: x.c.subarray(from, to) };
+            const actual = run(arena, form, epilogue, few, [0, 0]).c;
+            expectSame(actual, expected.subarray(from, to), `${form.name}, rows from ${i}, k = ${k}`);
+          }
+        }
+      }
+    }
+  });
+});

@@ -1,0 +1,259 @@
+/**
+ * What the tests of single kernels stand on: one small memory a build, filled with canaries, in which operands are laid
+ * out by hand; a check that a kernel wrote only what it should; and its arithmetic, multiply-add by multiply-add, in
+ * plain JavaScript. No engine, no host allocator: a kernel gets addresses and nothing else.
+ */
+import { expect } from 'vitest';
+import type { KernelExports } from '../../src/wasm/exports.ts';
+import { testingModule, type Build } from '../builds.ts';
+
+/** Epilogues, as in assembly/kernels/f32-panel-store.ts. */
+export const BEGIN = 0;
+export const ADD = 1;
+export const MAX = 2;
+export type Epilogue = typeof BEGIN | typeof ADD | typeof MAX;
+
+export type Tile = (
+  a: number,
+  lda: number,
+  b: number,
+  k: number,
+  c: number,
+  ldc: number,
+  f: number,
+  epilogue: Epilogue,
+) => void;
+
+/** The functions of assembly/select.ts: rows of tiles by panels. */
+export type Panels = (
+  a: number,
+  lda: number,
+  rows: number,
+  p: number,
+  stride: number,
+  panels: number,
+  k: number,
+  c: number,
+  ldc: number,
+  f: number,
+  step: number,
+  tile: number,
+) => void;
+
+export type Row = 'f32Gemm1x8' | 'f32Gemm2x8' | 'f32Gemm4x8' | 'f32Gemm6x8';
+export type Column = 'f32GemmT1x8' | 'f32GemmT2x8' | 'f32GemmT4x8' | 'f32GemmT6x8';
+export type Choice = 'rowsBegin' | 'rowsAdd' | 'rowsMax' | 'columnsBegin' | 'columnsAdd';
+
+/** What assembly/testing.ts adds to the surface that ships. */
+export type TestingExports = KernelExports &
+  Readonly<Record<Row | Column, Tile>> &
+  Readonly<Record<Choice, Panels>> & {
+    f32Dot(a: number, b: number, ldb: number, k: number, rows: number, t: number): void;
+    f32Gemm1x32(a: number, b: number, panel: number, k: number, c: number): void;
+    f32Gemv1(a: number, b: number, cols: number, t: number): void;
+    f32Gemv8(a: number, b: number, ldb: number, cols: number, t: number): void;
+    f32Pack(b: number, ldb: number, k: number, cols: number, panel: number): void;
+    f32PvExact(
+      v: number,
+      ldv: number,
+      valueDim: number,
+      p: number,
+      keys: number,
+      seen: number,
+      o: number,
+      factor: number,
+    ): void;
+    f32ScoreSeen(s: number, keys: number, seen: number): void;
+    f32ScoreLimit(s: number, first: number, keys: number, limit: number, m: number): void;
+    f32SoftmaxOnline(s: number, keys: number, factor: number, m: number, l: number): void;
+    f32RowsToPanel(rows: number, n: number, scale: number, panel: number): void;
+    f32PanelToRows(
+      panel: number,
+      n: number,
+      factor: number,
+      rows: number,
+      count: number,
+      foreign: number,
+    ): void;
+    f32Weights(s: number, keys: number, m: number, inverse: number): void;
+    exp2Vectors(p: number, vectors: number): void;
+    exp2FourVectors(p: number, vectors: number): void;
+  };
+
+/** A piece of the arena. */
+export interface Block {
+  readonly address: number;
+  /** What lies there now. */
+  readonly floats: Float32Array;
+  readonly words: Uint32Array;
+}
+
+const PAGES = 2;
+const BYTES = PAGES * 65536;
+/** Between any two blocks, and NaN as a float: what reads beyond its operand spoils its result. */
+const GUARD = 64;
+/** A signalling NaN, so that a canary that went through a register does not come back the same. */
+const CANARY = 0x7fa00d1e;
+
+/** A build's kernels over a memory of their own. */
+export class Arena {
+  readonly kernels: TestingExports;
+  /** Whether the build's multiply-add rounds once. */
+  readonly fma: boolean;
+  readonly #memory = new WebAssembly.Memory({ initial: PAGES, maximum: PAGES });
+  readonly #before = Buffer.alloc(BYTES);
+  readonly #after = Buffer.alloc(BYTES);
+  readonly #base: number;
+  #next: number;
+  #last = BYTES;
+  #placed = 0;
+
+  constructor(build: Build) {
+    const { exports } = new WebAssembly.Instance(testingModule(build), {
+      env: { memory: this.#memory, abort: refuse },
+    });
+    this.kernels = exports as TestingExports;
+    this.fma = this.kernels.multiplyAdd(1 + 2 ** -12, 1 + 2 ** -12, -(1 + 2 ** -11)) !== 0;
+    this.#base = Math.ceil(this.kernels.heapBase() / GUARD) * GUARD;
+    this.#next = this.#base;
+    this.clear();
+  }
+
+  /** Forgets all blocks and fills the memory with canaries. */
+  clear(): void {
+    new Uint32Array(this.#memory.buffer, this.#base).fill(CANARY);
+    this.#next = this.#base;
+    this.#last = BYTES;
+    this.#placed = 0;
+  }
+
+  /** Room for `length` floats, canaries inside and on both sides, at each alignment of four bytes in turn. */
+  room(length: number): Block {
+    const address = this.#next + GUARD + 4 * (this.#placed++ % 4);
+    this.#next = Math.ceil((address + 4 * length) / GUARD) * GUARD;
+    expect(this.#next + GUARD, 'the arena is full').toBeLessThanOrEqual(this.#last);
+    return this.#block(address, length);
+  }
+
+  /** A copy of `data`. */
+  place(data: ArrayLike<number>): Block {
+    const block = this.room(data.length);
+    block.floats.set(data);
+    return block;
+  }
+
+  /** A copy of `data` whose last byte is the memory's last: to read beyond it is a trap. Once between two clears. */
+  placeLast(data: ArrayLike<number>): Block {
+    expect(this.#last, 'one block only can be the last').toBe(BYTES);
+    this.#last = BYTES - 4 * data.length;
+    const block = this.#block(this.#last, data.length);
+    block.floats.set(data);
+    return block;
+  }
+
+  /** A table of addresses, or of any words. */
+  table(words: readonly number[]): Block {
+    const block = this.room(words.length);
+    block.words.set(words);
+    return block;
+  }
+
+  /** Runs a kernel and requires that every byte outside `written` is as it was. */
+  run(written: readonly Block[], kernel: () => void): void {
+    const memory = Buffer.from(this.#memory.buffer);
+    memory.copy(this.#before);
+    kernel();
+    memory.copy(this.#after);
+    for (const { address, words } of written) {
+      this.#before.copy(this.#after, address, address, address + words.byteLength);
+    }
+    if (this.#before.equals(this.#after)) return;
+    const at = this.#before.findIndex((byte, i) => byte !== this.#after[i]);
+    const blocks = written.map(({ address, words }) => `${address} … ${address + words.byteLength}`);
+    expect.fail(`wrote at ${at}, outside of [${blocks.join(', ')}]`);
+  }
+
+  /** a·b + c as the build's multiply-add rounds it. */
+  madd(a: number, b: number, c: number): number {
+    return this.fma ? fusedMultiplyAdd(a, b, c) : Math.fround(Math.fround(a * b) + c);
+  }
+
+  #block(address: number, length: number): Block {
+    return {
+      address,
+      floats: new Float32Array(this.#memory.buffer, address, length),
+      words: new Uint32Array(this.#memory.buffer, address, length),
+    };
+  }
+}
+
+/** `assert` of the testing builds. */
+function refuse(_message: number, _file: number, line: number, column: number): void {
+  throw new Error(`assertion failed at line ${line}, column ${column}`);
+}
+
+const double = new Float64Array(1);
+const bits = new BigInt64Array(double.buffer);
+
+/**
+ * The float32 nearest to a·b + c. The product of two float32 is exact in a double; their sum is rounded to odd, from
+ * where a second rounding, to a format of at most 51 bits, is as good as one (Boldo & Melquiond 2008).
+ */
+export function fusedMultiplyAdd(a: number, b: number, c: number): number {
+  const product = a * b;
+  const sum = product + c;
+  const part = sum - product;
+  // Knuth's TwoSum: product + c = sum + error, exactly.
+  const error = product - (sum - part) + (c - part);
+  if (error !== 0 && Number.isFinite(sum)) {
+    double[0] = sum;
+    const word = bits[0]!;
+    // The sum lies beside the exact value: of the two doubles around it take the odd one.
+    if ((word & 1n) === 0n) bits[0] = word + (error > 0 === sum > 0 ? 1n : -1n);
+    return Math.fround(double[0]);
+  }
+  return Math.fround(sum);
+}
+
+// ---- comparing ----
+
+/** Unit roundoff of float32. */
+export const U: number = 2 ** -24;
+
+/** Higham's γₙ = nu / (1 − nu): the bound on n roundings, one after the other. */
+export function gamma(n: number): number {
+  return (n * U) / (1 - n * U);
+}
+
+/** Same bits, the sign of a zero included; any NaN is any other (its bits are free in wasm). */
+export function expectSame(actual: ArrayLike<number>, expected: ArrayLike<number>, what: string): void {
+  expect(actual.length, what).toBe(expected.length);
+  for (let i = 0; i < expected.length; i++) {
+    if (!Object.is(actual[i], expected[i])) expect.fail(`${what}: [${i}] ${actual[i]} ≠ ${expected[i]}`);
+  }
+}
+
+/** Every element as near as its own bound says. */
+export function expectWithin(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  bound: ArrayLike<number>,
+  what: string,
+): void {
+  expect(actual.length, what).toBe(expected.length);
+  for (let i = 0; i < expected.length; i++) {
+    // Not `>`: a NaN must fail.
+    if (!(Math.abs(actual[i]! - expected[i]!) <= bound[i]!)) {
+      expect.fail(`${what}: [${i}] ${actual[i]}, expected ${expected[i]} ± ${bound[i]}`);
+    }
+  }
+}
+
+/** Part of a block. */
+export function part({ address, floats, words }: Block, start: number, length: number): Block {
+  return {
+    address: address + 4 * start,
+    floats: floats.subarray(start, start + length),
+    words: words.subarray(start, start + length),
+  };
+}

@@ -1,0 +1,235 @@
+/**
+ * The layer's state and faults: what it keeps, what it gives back, and that a refused pass loses nothing. How exact it is
+ * is in the accuracy tests; every wrong option is in the door tests.
+ */
+import { describe, expect, it } from 'vitest';
+import { createEngine, HeedRangeError, HeedTypeError, MultiHeadAttention, StateError } from '../src/index.ts';
+import type { Engine, ForwardOptions, MultiHeadAttentionOptions } from '../src/index.ts';
+import { builds, engineOf } from './builds.ts';
+import { normal } from './data.ts';
+import { fault, matches, pattern, refuses, watch, type Refusal } from './nothing-lost.ts';
+
+const MIB = 2 ** 20;
+
+/** 4 tokens of 6, 4 heads of 2 on 2 key heads. */
+const dims = { modelDim: 6, heads: 4, kvHeads: 2, headDim: 2 };
+const weights = () => ({
+  ...{ wq: normal(48, 1), wk: normal(24, 2), wv: normal(24, 3), wo: normal(48, 4) },
+  ...{ bq: normal(8, 5), bk: normal(4, 6), bv: normal(4, 7), bo: normal(6, 8) },
+});
+/** Packed: columns in panels of 8, K deep; biases: one cache line each. */
+const layerBytes =
+  [8 * 6, 8 * 6, 8 * 6, 8 * 8].map((n) => 64 * Math.ceil((4 * n) / 64)).reduce((a, b) => a + b) + 4 * 64;
+const x = normal(24, 9);
+const pass: ForwardOptions = { seqQ: 4 };
+
+describe.each(builds)('%s', (build) => {
+  const make = async (
+    more: Partial<MultiHeadAttentionOptions> = {},
+  ): Promise<[Engine, MultiHeadAttention]> => {
+    const engine = await engineOf(build);
+    return [engine, new MultiHeadAttention({ ...dims, weights: weights(), engine, ...more })];
+  };
+
+  it('keeps its weights, not the caller’s, and gives them back with dispose(), twice or not', async () => {
+    const own = weights();
+    const [engine, layer] = await make({ weights: own });
+    expect(engine.memory.used).toBe(layerBytes);
+    const before = layer.forward(x, pass);
+    for (const each of Object.values(own)) each.fill(NaN);
+    expect(layer.forward(x, pass)).toEqual(before);
+    layer.dispose();
+    layer.dispose();
+    layer[Symbol.dispose]();
+    expect(engine.memory.used).toBe(0);
+    const watched = await watch(engine, x);
+    for (const op of ['forward', 'inspect'] as const) {
+      const message = `${op}: this layer has been disposed of [ERR_DISPOSED]`;
+      refuses(() => layer[op](x, pass), { class: StateError, code: 'ERR_DISPOSED', op, message }, watched);
+    }
+  });
+
+  it('joined weights give the bits of separate ones, whatever their layout', async () => {
+    const [, layer] = await make();
+    const { wq, wk, wv, wo, bq, bk, bv, bo } = weights();
+    const bqkv = Float32Array.of(...bq, ...bk, ...bv);
+    const wqkv = Float32Array.of(...wq, ...wk, ...wv);
+    const turned = (w: Float32Array, columns: number): Float32Array =>
+      w.map((_, i) => w[(i % (w.length / columns)) * columns + Math.floor(i / (w.length / columns))]!);
+    const wanted = layer.forward(x, pass);
+    const [, joined] = await make({ weights: { wqkv, bqkv, wo, bo } });
+    expect(joined.forward(x, pass)).toEqual(wanted);
+    const inOut = { wqkv: turned(wqkv, 6), bqkv, wo: turned(wo, 8), bo };
+    const [, transposed] = await make({ weights: inOut, weightLayout: 'in-out' });
+    expect(transposed.forward(x, pass)).toEqual(wanted);
+  });
+
+  it('passes leave nothing behind, and the second is the first', async () => {
+    const [engine, layer] = await make();
+    const input = x.slice();
+    const first = layer.inspect(input, pass);
+    const { used, reserved } = engine.memory;
+    expect(layer.inspect(input, pass)).toEqual(first);
+    expect(layer.forward(input, pass)).toEqual(first.out);
+    expect(input).toEqual(x);
+    expect(engine.memory).toMatchObject({ used, reserved });
+    expect(used).toBe(layerBytes);
+  });
+
+  it('out may overlap x and context, and is returned', async () => {
+    const [, layer] = await make();
+    const context = normal(24, 10);
+    const wanted = layer.forward(x, { ...pass, context });
+    for (const shift of [0, 3, 6]) {
+      const memory = pattern(36);
+      memory.set(x, 3);
+      const out = memory.subarray(shift, shift + 24);
+      expect(layer.forward(memory.subarray(3, 27), { ...pass, context, out })).toBe(out);
+      expect(out).toEqual(wanted);
+      memory.set(context, 6);
+      expect(layer.forward(x, { ...pass, context: memory.subarray(6, 30), out })).toEqual(wanted);
+    }
+    const logSumExp = pattern(16);
+    expect(layer.forward(x, { ...pass, context, logSumExp })).toEqual(wanted);
+    expect(logSumExp).toEqual(layer.inspect(x, { ...pass, context }).logSumExp);
+  });
+
+  it('a refused pass loses nothing', async () => {
+    const [engine, layer] = await make();
+    const [out, logSumExp, context] = [pattern(24), pattern(16), normal(24, 11)];
+    const watched = await watch(engine, x, out, logSumExp, context);
+    const range = (code: Refusal['code'], arg: string): Refusal => ({
+      class: HeedRangeError,
+      code,
+      op: 'forward',
+      arg,
+    });
+    const rows: readonly [object, Refusal][] = [
+      [{ seqQ: 5 }, range('ERR_SHAPE', 'x')],
+      [{ context: context.subarray(6) }, range('ERR_SHAPE', 'context')],
+      [{ seqK: 3 }, range('ERR_OPTION', 'seqK')],
+      [{ out: out.subarray(1) }, range('ERR_SHAPE', 'out')],
+      [{ logSumExp: out.subarray(0, 16) }, range('ERR_OVERLAP', 'out')],
+      [{ scale: NaN }, range('ERR_RANGE', 'scale')],
+      [{ casual: true }, { class: HeedTypeError, code: 'ERR_UNKNOWN_OPTION', op: 'forward', arg: 'casual' }],
+    ];
+    for (const [more, refusal] of rows) {
+      refuses(() => layer.forward(x, { ...pass, out, logSumExp, ...more }), refusal, watched);
+    }
+    const mine = new Error('mine');
+    const throwing = {
+      ...pass,
+      out,
+      get causal(): boolean {
+        throw mine;
+      },
+    };
+    expect(() => layer.forward(x, throwing)).toThrow(mine);
+    expect(out).toEqual(pattern(24));
+  });
+
+  it('a refused construction leaves nothing', async () => {
+    const engine = await engineOf(build);
+    const watched = await watch(engine);
+    const good = { ...dims, weights: weights(), engine };
+    const refusal = { class: HeedTypeError, code: 'ERR_ARG_TYPE', op: 'MultiHeadAttention' } as const;
+    for (const wrong of [
+      null,
+      {},
+      'engine',
+      3,
+      Object.create(Object.getPrototypeOf(engine) as object),
+    ] as unknown[]) {
+      const kind = wrong === null ? 'null' : typeof wrong;
+      const options = { ...good, engine: wrong as Engine };
+      const message = `MultiHeadAttention: "engine" expected Engine, got ${kind} [ERR_ARG_TYPE]`;
+      refuses(() => new MultiHeadAttention(options), { ...refusal, arg: 'engine', message }, watched);
+    }
+    const short = { ...good, weights: { ...good.weights, bo: normal(5, 1) } };
+    refuses(
+      () => new MultiHeadAttention(short),
+      { class: HeedRangeError, code: 'ERR_SHAPE', op: 'MultiHeadAttention', arg: 'weights.bo' },
+      watched,
+    );
+    expect(engine.memory.used).toBe(0);
+  });
+
+  it('a getter that disposes of the layer, or calls it', async () => {
+    const [engine, layer] = await make();
+    const wanted = layer.forward(x, { ...pass, causal: true });
+    const calling = {
+      ...pass,
+      get causal(): boolean {
+        layer.inspect(x, pass);
+        return true;
+      },
+    };
+    expect(layer.forward(x, calling)).toEqual(wanted);
+    const out = pattern(24);
+    const disposing = {
+      ...pass,
+      out,
+      get causal(): boolean {
+        layer.dispose();
+        return true;
+      },
+    };
+    matches(
+      fault(() => layer.forward(x, disposing)),
+      {
+        class: StateError,
+        code: 'ERR_DISPOSED',
+        op: 'forward',
+        message: 'forward: this layer has been disposed of [ERR_DISPOSED]',
+      },
+    );
+    expect(out).toEqual(pattern(24));
+    expect(engine.memory.used).toBe(0);
+  });
+
+  it('weights on the engine’s own memory are taken before it grows', async () => {
+    const engine = await createEngine({ simd: build, maxMemory: 64 * MIB });
+    const n = 256;
+    const w = normal(4 * n * n, 12, 0.1);
+    const tokens = normal(2 * n, 13);
+    const tensor = engine.tensor([w.length], w);
+    const { data } = tensor;
+    const part = (from: Float32Array, i: number): Float32Array => from.subarray(i * n * n, (i + 1) * n * n);
+    const all = (from: Float32Array) => ({
+      wq: part(from, 0),
+      wk: part(from, 1),
+      wv: part(from, 2),
+      wo: part(from, 3),
+    });
+    const { reserved } = engine.memory;
+    const layer = new MultiHeadAttention({ modelDim: n, heads: 4, weights: all(data), engine });
+    expect(engine.memory.reserved).toBeGreaterThan(reserved);
+    expect(data).toHaveLength(0);
+    const other = new MultiHeadAttention({ modelDim: n, heads: 4, weights: all(w), engine });
+    expect(layer.forward(tokens, { seqQ: 2 })).toEqual(other.forward(tokens, { seqQ: 2 }));
+    const joined = tensor.data.subarray(0, 3 * n * n);
+    const third = new MultiHeadAttention({
+      modelDim: n,
+      heads: 4,
+      weights: { wqkv: joined, wo: part(tensor.data, 3) },
+      engine,
+    });
+    expect(third.forward(tokens, { seqQ: 2 })).toEqual(other.forward(tokens, { seqQ: 2 }));
+    engine.dispose();
+  });
+
+  it('two layers share an engine and disturb each other in nothing', async () => {
+    const [engine, layer] = await make();
+    const second = new MultiHeadAttention({
+      modelDim: 3,
+      heads: 1,
+      weights: { wq: x.subarray(0, 9), wk: x.subarray(9, 18), wv: x.subarray(1, 10), wo: x.subarray(2, 11) },
+      engine,
+    });
+    const [one, two] = [layer.forward(x, pass), second.forward(x, { seqQ: 8 })];
+    layer.dispose();
+    expect(second.forward(x, { seqQ: 8 })).toEqual(two);
+    const again = new MultiHeadAttention({ ...dims, weights: weights(), engine });
+    expect(again.forward(x, pass)).toEqual(one);
+  });
+});

@@ -1,0 +1,250 @@
+/**
+ * Faults of the machine underneath (RELIABILITY faults 24, 57–59, 61, 68, 69), played in fresh copies of the library,
+ * since a module remembers what it has found out.
+ */
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { ABI_VERSION } from '../common/abi.ts';
+import * as generated from '../src/generated/baseline.ts';
+import { relaxed as relaxedText } from '../src/generated/relaxed.ts';
+import type * as Instantiate from '../src/wasm/instantiate.ts';
+import type { Build } from './builds.ts';
+import { fault, golden, rejection, type Refusal } from './nothing-lost.ts';
+
+const f32 = (n: number): Float32Array => new Float32Array(n).fill(0.5);
+const shape = { seqQ: 2, headDim: 2 };
+
+type Library = Pick<typeof import('../src/index.ts'), 'createEngine' | 'attention'>;
+
+/** A copy of the library that has not looked at the machine yet. */
+async function fresh(): Promise<Library> {
+  vi.resetModules();
+  return import('../src/index.ts');
+}
+
+const baseline = Buffer.from(generated.baseline, 'base64');
+const validate = WebAssembly.validate.bind(WebAssembly);
+const relaxed = Buffer.from(relaxedText, 'base64');
+
+/** A copy of the library whose baseline build has these bytes. */
+async function freshOn(bytes: Uint8Array): Promise<Library> {
+  vi.doMock('../src/generated/baseline.ts', () => ({ baseline: Buffer.from(bytes).toString('base64') }));
+  // No other build may step in.
+  validateOnly((given) => Buffer.compare(given, relaxed) !== 0);
+  return fresh();
+}
+
+/** WebAssembly.validate accepts only what passes `test` too. */
+function validateOnly(test: (bytes: Uint8Array) => boolean): void {
+  vi.spyOn(WebAssembly, 'validate').mockImplementation(
+    (bytes) => test(bytes as Uint8Array) && validate(bytes),
+  );
+}
+
+/** The bytes with each occurrence of a pattern replaced. */
+function patched(bytes: Uint8Array, from: readonly number[], to: readonly number[]): Uint8Array {
+  const copy = Uint8Array.from(bytes);
+  let found = 0;
+  for (let i = 0; i + from.length <= copy.length; i++) {
+    if (!from.every((byte, at) => bytes[i + at] === byte)) continue;
+    copy.set(to, i);
+    found++;
+  }
+  expect(found).toBeGreaterThan(0);
+  return copy;
+}
+
+/** A constant in a module's data. */
+function float(x: number): readonly number[] {
+  return [...new Uint8Array(Float32Array.of(x).buffer)];
+}
+
+/** By name, as a fresh copy has classes of its own. */
+async function refusedBoth(
+  { createEngine, attention }: Library,
+  refusal: Omit<Refusal, 'class' | 'op'>,
+): Promise<void> {
+  const { message, ...fields } = refusal;
+  const errors = [
+    await rejection(createEngine({ simd: 'baseline' })),
+    fault(() => attention(f32(4), f32(4), f32(4), shape)),
+  ];
+  for (const [i, error] of errors.entries()) {
+    const op = ['createEngine', 'attention'][i]!;
+    expect(error).toMatchObject({ name: 'EnvironmentError', op, ...fields });
+    expect(error.message).toBe(`${op}: ${message!} [${refusal.code}]`);
+  }
+}
+
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.doUnmock('../src/generated/baseline.ts');
+  vi.doUnmock('../src/wasm/instantiate.ts');
+  vi.resetModules();
+});
+
+describe('a JavaScript engine', () => {
+  it('without SIMD: ERR_NO_SIMD (fault 57)', async () => {
+    validateOnly(() => false);
+    await refusedBoth(await fresh(), {
+      code: 'ERR_NO_SIMD',
+      message:
+        'this JavaScript engine has no WebAssembly SIMD — it is in Node 16.4, Chrome 91, Firefox 89, Safari 16.4 and later',
+    });
+  });
+  it("without relaxed SIMD: 'auto' takes baseline and says so, 'relaxed' is ERR_NO_RELAXED_SIMD (fault 58)", async () => {
+    validateOnly((bytes) => Buffer.compare(bytes, baseline) === 0);
+    const { createEngine } = await fresh();
+    const { features } = await createEngine();
+    expect(features.simd).toBe('baseline');
+    expect(features.reason).toContain('baseline SIMD: this JavaScript engine has no relaxed SIMD');
+    const error = await rejection(createEngine({ simd: 'relaxed' }));
+    expect(error).toMatchObject({
+      name: 'EnvironmentError',
+      code: 'ERR_NO_RELAXED_SIMD',
+      op: 'createEngine',
+    });
+    expect(error.hint).toBe("Node has it from version 22 on; simd: 'auto' takes what there is");
+  });
+  it('whose page forbids compilation: ERR_CSP with the directive (fault 59)', async () => {
+    const cause = new WebAssembly.CompileError('Refused to compile or instantiate WebAssembly module');
+    vi.spyOn(WebAssembly, 'compile').mockRejectedValue(cause);
+    vi.spyOn(WebAssembly, 'Module').mockImplementation(function refuse() {
+      throw cause;
+    });
+    const words =
+      "this page may not compile WebAssembly — its Content-Security-Policy needs script-src 'wasm-unsafe-eval'";
+    const library = await fresh();
+    await refusedBoth(library, { code: 'ERR_CSP', message: words });
+    expect((await rejection(library.createEngine())).cause).toBe(cause);
+    vi.restoreAllMocks();
+    expect(library.attention(f32(4), f32(4), f32(4), shape)).toEqual(f32(4));
+  });
+  it('without address space for one more memory: ERR_MEMORY_RESERVE (fault 24)', async () => {
+    const library = await fresh();
+    const engine = await library.createEngine({ simd: 'baseline' });
+    const cause = new RangeError('WebAssembly.Memory(): could not allocate memory');
+    const Memory = vi.spyOn(WebAssembly, 'Memory').mockImplementation(function refuse() {
+      throw cause;
+    });
+    await refusedBoth(library, {
+      code: 'ERR_MEMORY_RESERVE',
+      message:
+        'no address space for one more memory beside the 1 that this process has made — ' +
+        'share one engine instead of making many, and dispose of those that are done',
+    });
+    expect((await rejection(library.createEngine())).cause).toBe(cause);
+    Memory.mockRestore();
+    const again = await library.createEngine({ simd: 'baseline' });
+    expect(golden(again)).toEqual(golden(engine));
+  });
+});
+
+describe('damaged kernels (fault 61)', () => {
+  it('bytes that are no module', async () => {
+    for (const bytes of [baseline.subarray(0, baseline.length / 2), baseline.subarray(8), Uint8Array.of()]) {
+      await refusedBoth(await freshOn(bytes), {
+        code: 'ERR_WASM_INTEGRITY',
+        message: 'the bytes of the kernels are no valid module — install the package again',
+      });
+    }
+  });
+  it('another version', async () => {
+    // (global i32 (i32.const ABI_VERSION)), as the section of globals holds it.
+    const other = patched(baseline, [0x7f, 0x00, 0x41, ABI_VERSION, 0x0b], [0x7f, 0x00, 0x41, 63, 0x0b]);
+    await refusedBoth(await freshOn(other), {
+      code: 'ERR_WASM_INTEGRITY',
+      message: `the baseline kernels speak ABI 63, this code ABI ${ABI_VERSION}`,
+    });
+  });
+  const wrong = {
+    code: 'ERR_WASM_INTEGRITY',
+    message: 'the kernels compute wrong results — the package may be damaged: install it again',
+  } as const;
+  it.each([
+    ['f32x4.add → sub', [0xfd, 0xe4, 0x01], [0xfd, 0xe5, 0x01]],
+    ['f32x4.mul → add', [0xfd, 0xe6, 0x01], [0xfd, 0xe4, 0x01]],
+    ['f32x4.div → mul', [0xfd, 0xe7, 0x01], [0xfd, 0xe6, 0x01]],
+    ['the sign of a coefficient of 2^x', float(-0.306852788), float(0.306852788)],
+    ['one bit of the next one', float(0.240226552), float(0.240226552 - 2 ** -5)],
+  ] as const)('wrong arithmetic: %s', async (_, from, to) => {
+    await refusedBoth(await freshOn(patched(baseline, from, to)), wrong);
+  });
+  it('a kernel that traps is not trusted either', async () => {
+    const { library } = await trapping(() => true);
+    await refusedBoth(library, wrong);
+  });
+  it('one build at fault: the next one runs, and the reason is told', async () => {
+    const { library } = await trapping((build) => build === 'relaxed');
+    const engine = await library.createEngine();
+    expect(engine.features.simd).toBe('baseline');
+    expect(engine.features.reason).toContain('not relaxed SIMD: this JavaScript engine computes it wrongly');
+    expect(engine.attention(f32(4), f32(4), f32(4), shape)).toEqual(f32(4));
+    expect(await rejection(library.createEngine({ simd: 'relaxed' }))).toMatchObject({
+      code: 'ERR_WASM_INTEGRITY',
+    });
+  });
+});
+
+/** What `trapping` makes its kernels throw. */
+let thrown: unknown;
+
+/** A copy of the library with both builds, baseline kernels under either name, that throw where told to. */
+async function trapping(traps: (build: Build) => boolean): Promise<{ library: Library }> {
+  thrown = new WebAssembly.RuntimeError('unreachable');
+  const real = await vi.importActual<typeof Instantiate>('../src/wasm/instantiate.ts');
+  vi.doMock('../src/wasm/instantiate.ts', () => ({
+    ...real,
+    supports: () => true,
+    compile: () => Promise.resolve(),
+    instantiate(op: string, build: Build, maxMemory: number): Instantiate.Instance {
+      const { memory, kernels } = real.instantiate(op, 'baseline', maxMemory);
+      const gemm = (...given: Parameters<typeof kernels.gemm>): void => {
+        if (traps(build)) throw thrown;
+        kernels.gemm(...given);
+      };
+      return { build, memory, kernels: { ...kernels, gemm } };
+    },
+  }));
+  return { library: await fresh() };
+}
+
+describe('a kernel that traps at work (fault 68)', () => {
+  it('ends its engine, whose tensors can still be read, and no other', async () => {
+    let broken = false;
+    const { library } = await trapping(() => broken);
+    const options = { simd: 'baseline' } as const;
+    const [engine, other] = [await library.createEngine(options), await library.createEngine(options)];
+    const x = engine.tensor([2, 2], Float32Array.of(1, 2, 3, 4));
+    const { used } = engine.memory;
+    broken = true;
+    const error = fault(() => engine.matmul(x, x));
+    broken = false;
+    expect(error).toMatchObject({ name: 'KernelTrapError', code: 'ERR_TRAP', op: 'matmul', cause: thrown });
+    expect(error.message).toBe('matmul: a kernel trapped [ERR_TRAP]');
+    expect(engine.memory.used).toBe(used);
+    const words =
+      'a kernel of this engine has trapped — ' +
+      'dispose of it and create a new one; for the plain functions releaseMemory() does both [ERR_POISONED]';
+    expect(fault(() => engine.matmul(x, x)).message).toBe(`matmul: ${words}`);
+    expect(fault(() => engine.tensor([1])).message).toBe(`tensor: ${words}`);
+    expect([...x.data]).toEqual([1, 2, 3, 4]);
+    x.dispose();
+    expect(engine.memory.used).toBe(0);
+    engine.dispose();
+    expect(fault(() => engine.tensor([1])).code).toBe('ERR_DISPOSED');
+    expect([...other.matmul(f32(4), f32(4), { M: 2, N: 2, K: 2 })]).toEqual([0.5, 0.5, 0.5, 0.5]);
+  });
+  it("a stack that ends inside a kernel is the caller's RangeError, and ends nothing (fault 69)", async () => {
+    let full = false;
+    const { library } = await trapping(() => full);
+    const engine = await library.createEngine({ simd: 'baseline' });
+    const x = engine.tensor([2, 2], f32(4));
+    const { used } = engine.memory;
+    thrown = new RangeError('Maximum call stack size exceeded');
+    full = true;
+    expect(() => engine.matmul(x, x)).toThrow(thrown);
+    full = false;
+    expect(engine.memory.used).toBe(used);
+    expect([...engine.matmul(x, x).data]).toEqual([0.5, 0.5, 0.5, 0.5]);
+  });
+});

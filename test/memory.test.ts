@@ -1,0 +1,247 @@
+/**
+ * Memory of a whole engine: its limit, growth that is refused, staging, and that calls without end take no more of it
+ * (RELIABILITY faults 14, 16, 22, 23, 25, 69, 70). The allocator alone is in its own test.
+ */
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { createEngine, MemoryLimitError, MultiHeadAttention } from '../src/index.ts';
+import type { Engine, Tensor } from '../src/index.ts';
+import { Call } from '../src/call.ts';
+import { runtimeOf } from '../src/engine.ts';
+import { builds } from './builds.ts';
+import { normal } from './data.ts';
+import { golden, pattern, refuses, watch } from './nothing-lost.ts';
+import { mixedCalls } from './workload.ts';
+
+const MIB = 2 ** 20;
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+describe.each(builds)('%s', (build) => {
+  const small = (maxMemory: number): Promise<Engine> => createEngine({ simd: build, maxMemory });
+
+  describe('the limit (fault 22)', () => {
+    it('is refused before anything grows, with the numbers and what to do', async () => {
+      const engine = await small(4 * MIB);
+      const x = engine.tensor([1000], pattern(1000));
+      const out = pattern(64);
+      const [q, k, rows] = [normal(64, 1), normal(MIB / 2, 2), normal(128, 3)];
+      const watched = await watch(engine, x, out, q, k);
+      const tensor = engine.tensor([1, 256, 1, 16]);
+      const { used, reserved } = engine.memory;
+      const shape = { seqQ: 8, seqK: MIB / 16, headDim: 8, out };
+      const uses: readonly [op: string, least: number, use: () => unknown][] = [
+        ['tensor', 4 * MIB, () => engine.tensor([MIB])],
+        ['tensor', 2 ** 31, () => engine.tensor([2 ** 29])],
+        ['tensor', 2 ** 32, () => engine.tensor([2 ** 30])],
+        ['attention', 4 * MIB, () => engine.attention(q, k, k, shape)],
+        ['matmul', 4 * MIB, () => engine.matmul(rows, k, { M: 2, K: 64, N: MIB / 128 })],
+        ['packMatrix', 4 * MIB, () => engine.packMatrix(k, { K: 64, N: MIB / 128 })],
+        [
+          'attentionWeights',
+          4 * 2 ** 22,
+          () =>
+            engine.attentionWeights(pattern(2048), pattern(2048), pattern(2048), { seqQ: 2048, headDim: 1 }),
+        ],
+      ];
+      for (const [op, least, use] of uses) {
+        const error = refuses(
+          use,
+          { class: MemoryLimitError, code: 'ERR_MEMORY_LIMIT', op },
+          { ...watched, memory: [...watched.memory, tensor] },
+        );
+        const { needed, limit, inUse } = error as MemoryLimitError;
+        expect(limit).toBe(4 * MIB);
+        // Beside what is kept from earlier calls.
+        expect(needed + inUse - engine.memory.used).toBeGreaterThanOrEqual(least);
+        expect(inUse).toBeGreaterThanOrEqual(used);
+        expect(inUse + needed).toBeGreaterThan(limit);
+        const hint = 'split the batch or the queries into several calls, or raise maxMemory';
+        expect(error.hint).toBe(hint);
+        expect(error.message).toBe(
+          `${op}: needs ${needed} bytes more, where ${inUse} of ${limit} are in use — ${hint} [ERR_MEMORY_LIMIT]`,
+        );
+        expect(error).not.toHaveProperty('cause');
+        expect(engine.memory.reserved).toBe(reserved);
+      }
+    });
+    it('a call whose operands fit and whose result does not takes nothing', async () => {
+      const engine = await small(4 * MIB);
+      const [a, b] = [engine.tensor([750, 1]), engine.tensor([1, 1400])];
+      const watched = await watch(engine, a, b);
+      const { reserved } = engine.memory;
+      refuses(
+        () => engine.matmul(a, b),
+        { class: MemoryLimitError, code: 'ERR_MEMORY_LIMIT', op: 'matmul' },
+        watched,
+      );
+      expect(engine.memory.reserved).toBe(reserved);
+    });
+    it('leaves half of it for one tensor with its data', async () => {
+      const engine = await small(4 * MIB);
+      const data = normal(0.75 * MIB, 3);
+      expect(engine.tensor([data.length], data).data[data.length - 1]).toBe(data[data.length - 1]);
+    });
+    it('refused a layer, nothing of it stays', async () => {
+      const engine = await small(4 * MIB);
+      const watched = await watch(engine);
+      const n = 480;
+      const w = new Float32Array(n * n);
+      const options = {
+        modelDim: n,
+        heads: 8,
+        weights: { wq: w, wk: w, wv: w, wo: w, bq: w.subarray(0, n) },
+        engine,
+      };
+      refuses(
+        () => new MultiHeadAttention(options),
+        { class: MemoryLimitError, code: 'ERR_MEMORY_LIMIT', op: 'MultiHeadAttention' },
+        watched,
+      );
+      expect(engine.memory.used).toBe(0);
+    });
+  });
+
+  it('growth that the system refuses: the same error, with the cause, and the engine goes on (fault 23)', async () => {
+    const engine = await small(64 * MIB);
+    const x = engine.tensor([64], pattern(64));
+    const out = pattern(64);
+    const watched = await watch(engine, x, out);
+    const cause = new RangeError('WebAssembly.Memory.grow(): Unable to grow instance memory');
+    const grow = vi.spyOn(WebAssembly.Memory.prototype, 'grow').mockImplementation(() => {
+      throw cause;
+    });
+    const big = normal(MIB, 4);
+    for (const [op, use] of [
+      ['tensor', () => engine.tensor([MIB])],
+      ['attention', () => engine.attention(out, big, big, { seqQ: 1, seqK: MIB / 64, headDim: 64, out })],
+      ['packMatrix', () => engine.packMatrix(big, { K: 1024, N: 1024 })],
+    ] as const) {
+      const error = refuses(use, { class: MemoryLimitError, code: 'ERR_MEMORY_LIMIT', op }, watched);
+      expect(error.cause).toBe(cause);
+      const { needed, inUse } = error as MemoryLimitError;
+      expect(error.message).toBe(
+        `${op}: needs ${needed} bytes more, where ${inUse} of ${64 * MIB} are in use, and the system refuses to give more — ` +
+          'split the batch or the queries into several calls [ERR_MEMORY_LIMIT]',
+      );
+    }
+    expect(grow).toHaveBeenCalled();
+    grow.mockRestore();
+    expect(engine.tensor([MIB]).data).toHaveLength(MIB);
+    // What was refused once is no excuse later.
+    expect(() => engine.tensor([16 * MIB])).toThrow(
+      /^tensor: needs \d+ bytes more, where \d+ of \d+ are in use — /,
+    );
+  });
+
+  it('allocated to the limit, no two blocks share a byte (fault 25)', async () => {
+    const limit = 64 * MIB;
+    const engine = await small(limit);
+    const blocks: Tensor[] = [];
+    const sizes = [4 * MIB, 3 * MIB, MIB / 2, 1000, 16];
+    for (const size of sizes) {
+      for (;;) {
+        try {
+          const block = engine.tensor([size]);
+          block.data.fill(blocks.length + 1);
+          blocks.push(block);
+        } catch (error) {
+          expect(error).toBeInstanceOf(MemoryLimitError);
+          break;
+        }
+      }
+    }
+    expect(engine.memory.reserved).toBe(limit);
+    expect(limit - engine.memory.used).toBeLessThan(MIB / 16);
+    for (const [i, block] of blocks.entries()) {
+      const { data } = block;
+      expect(data.every((x) => x === i + 1)).toBe(true);
+    }
+    const spans = blocks.map(({ data }) => [data.byteOffset, data.byteOffset + data.byteLength] as const);
+    spans.sort(([a], [b]) => a - b);
+    for (const [i, [start]] of spans.entries()) expect(start).toBeGreaterThanOrEqual(spans[i - 1]?.[1] ?? 0);
+    for (const block of blocks) block.dispose();
+    expect(engine.memory.used).toBe(0);
+    engine.dispose();
+  });
+
+  it('an array that another thread makes longer is copied by the length that was checked (faults 14, 16)', async () => {
+    const engine = await small(4 * MIB);
+    const SharedBuffer = SharedArrayBuffer as unknown as new (
+      bytes: number,
+      options: object,
+    ) => SharedArrayBuffer & { grow(bytes: number): void };
+    const buffer = new SharedBuffer(64, { maxByteLength: 4096 });
+    const tracking = new Float32Array(buffer).fill(1);
+    const runtime = runtimeOf('test', engine);
+    const call = new Call(runtime, 'test');
+    const slot = call.input(tracking);
+    const behind = call.room(64);
+    const out = call.output(undefined, [16], false);
+    buffer.grow(4096);
+    new Float32Array(buffer).fill(2);
+    call.compute(() => {
+      const { f32 } = runtime.words;
+      expect(behind.address).toBe(slot.address + 64);
+      f32.fill(7, behind.address / 4, behind.address / 4 + 16);
+      f32.copyWithin(out.address / 4, slot.address / 4, slot.address / 4 + 16);
+    });
+    expect(out.result).toEqual(new Float32Array(16).fill(2));
+    const untouched = new Call(runtime, 'test');
+    const [again, next] = [untouched.input(tracking.subarray(0, 16)), untouched.room(64)];
+    const found: number[] = [];
+    untouched.compute(() => {
+      found.push(...runtime.floats(next.address, 16), runtime.floats(again.address, 1)[0]!);
+    });
+    expect(found).toEqual([...new Array<number>(16).fill(7), 2]);
+  });
+
+  it('a caller whose stack is full gets a RangeError, and nothing is lost (fault 69)', async () => {
+    const engine = await small(64 * MIB);
+    const [q, out] = [normal(64, 5), pattern(64)];
+    const x = engine.tensor([1, 8, 1, 8], q);
+    const watched = await watch(engine, q, x);
+    const { used } = engine.memory;
+    const wanted = engine.attention(q, q, q, { seqQ: 8, headDim: 8 });
+    let [refused, passed] = [0, 0];
+    /** Calls at every depth on the way back from where the stack ends. */
+    const dive = (): void => {
+      try {
+        dive();
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error;
+      }
+      if (passed >= 3) return;
+      try {
+        const result = engine.attention(q, q, q, { seqQ: 8, headDim: 8, out });
+        if (result.every((value, i) => value === wanted[i])) passed++;
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error;
+        refused++;
+      }
+    };
+    dive();
+    expect(refused).toBeGreaterThan(0);
+    expect(passed).toBe(3);
+    expect(engine.memory.used).toBe(used);
+    expect(golden(engine)).toEqual(watched.fresh);
+  });
+
+  it('20,000 small calls of every kind take no more memory than the first hundred (fault 70)', async () => {
+    const engine = await small(64 * MIB);
+    const calls = mixedCalls(engine);
+    calls.run(100);
+    const before = engine.memory;
+    const { arrayBuffers } = process.memoryUsage();
+    for (let i = 0; i < 20; i++) {
+      calls.run(1000);
+      expect(engine.memory).toEqual(before);
+    }
+    expect(calls.count).toBe(20_100);
+    expect(process.memoryUsage().arrayBuffers - arrayBuffers).toBeLessThan(64 * MIB);
+    calls.end();
+    expect(engine.memory.used).toBe(0);
+    engine.dispose();
+  });
+});

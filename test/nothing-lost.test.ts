@@ -1,0 +1,84 @@
+/** The helper of the fault tests must itself fail when something is lost. */
+import { describe, expect, it } from 'vitest';
+import { createEngine, HeedRangeError, HeedTypeError, type Engine } from '../src/index.ts';
+import { fault, pattern, refuses, rejection, rejects, watch, type Refusal } from './nothing-lost.ts';
+
+const refusal: Refusal = { class: HeedRangeError, code: 'ERR_DIM', op: 'tensor', arg: 'shape[0]' };
+const refuse = (engine: Engine): unknown => engine.tensor([-1]);
+
+describe('nothing lost', async () => {
+  const engine = await createEngine();
+  const [out, tensor] = [pattern(4), engine.tensor([4], pattern(4))];
+  const watched = await watch(engine, out, tensor);
+
+  it('passes where that is so', async () => {
+    const error = refuses(() => refuse(engine), refusal, watched);
+    expect(error).toBeInstanceOf(HeedRangeError);
+    const async = { class: HeedRangeError, code: 'ERR_RANGE' } as const;
+    await rejects(() => createEngine({ threads: 0 }), async, watched);
+  });
+  const losses: readonly [name: string, lose: () => unknown, undo: () => void][] = [
+    [
+      'an array is written',
+      () => (out[3] = 0),
+      () => {
+        out.set(pattern(4));
+      },
+    ],
+    [
+      'a tensor is written',
+      () => (tensor.data[3] = 0),
+      () => {
+        tensor.data.set(pattern(4));
+      },
+    ],
+    ['memory is kept', () => (kept = engine.tensor([4])), () => kept?.dispose()],
+    [
+      'a timer is left',
+      () => (timer = setTimeout(() => undefined, 1e6)),
+      () => {
+        clearTimeout(timer);
+      },
+    ],
+    ['nothing is thrown', () => 'return', () => undefined],
+  ];
+  let kept: { dispose(): void } | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  for (const [name, lose, undo] of losses) {
+    it(`fails where ${name}`, () => {
+      const call = (): unknown => (lose() === 'return' ? undefined : refuse(engine));
+      expect(() => refuses(call, refusal, watched)).toThrow();
+      undo();
+      refuses(() => refuse(engine), refusal, watched);
+    });
+  }
+  it('fails where the engine does not go on as a fresh one', async () => {
+    const other = await createEngine();
+    const broken = await watch(other);
+    const call = (): unknown => {
+      other.dispose();
+      return refuse(engine);
+    };
+    expect(() => refuses(call, refusal, broken)).toThrow();
+    const changed = { ...watched, fresh: watched.fresh.map((bits, i) => (i === 7 ? bits ^ 1 : bits)) };
+    expect(() => refuses(() => refuse(engine), refusal, changed)).toThrow();
+  });
+  it('fails where class, code, words, op or arg are others, or the error is not heed’s', async () => {
+    for (const other of [
+      { class: HeedTypeError },
+      { code: 'ERR_SIZE' },
+      { message: 'tensor: "shape[0]" expected another [ERR_DIM]' },
+      { op: 'matmul' },
+      { arg: 'shape' },
+    ] as const) {
+      expect(() => refuses(() => refuse(engine), { ...refusal, ...other }, watched)).toThrow();
+    }
+    const mine = new RangeError('mine');
+    const call = (): never => {
+      throw mine;
+    };
+    expect(() => fault(call)).toThrow(mine);
+    await expect(rejection(Promise.reject(mine))).rejects.toBe(mine);
+    await expect(rejection(Promise.resolve())).rejects.toThrow('nothing was rejected');
+  });
+});

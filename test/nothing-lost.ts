@@ -1,0 +1,174 @@
+/**
+ * The one helper of all fault tests: what a call throws, and that nothing is lost by it (RELIABILITY section 3):
+ *
+ *   (a) inputs, outputs and `engine.memory.used` are as they were
+ *   (b) a promise settles, with the error
+ *   (c) the next valid calls on that engine give the bits of a fresh one
+ *   (d) nothing is left that would keep the process alive
+ */
+import { expect } from 'vitest';
+import { Tensor, type Engine, type HeedError, type HeedErrorCode } from '../src/index.ts';
+import { engineOf, type Build } from './builds.ts';
+import { normal } from './data.ts';
+
+/** What a test expects of an error. */
+export interface Refusal {
+  readonly class: abstract new (...given: never[]) => Error;
+  readonly code: HeedErrorCode;
+  /** Word for word. */
+  readonly message?: string;
+  readonly op?: string;
+  readonly arg?: string;
+}
+
+/** What must not change while a call is refused. */
+export interface Watch {
+  readonly engine: Engine;
+  /** Bits of a fresh engine of the same build. */
+  readonly fresh: Uint32Array;
+  readonly memory: readonly (ArrayBufferView | Tensor)[];
+}
+
+/** What a call throws, which must be one of heed's errors. */
+export function fault(call: () => unknown): HeedError {
+  try {
+    call();
+  } catch (error) {
+    return heedError(error);
+  }
+  throw new Error('nothing was thrown');
+}
+
+/** What a promise is rejected with, which must be one of heed's errors. One that never settles ends by the test's time. */
+export async function rejection(promise: Promise<unknown>): Promise<HeedError> {
+  try {
+    await promise;
+  } catch (error) {
+    return heedError(error);
+  }
+  throw new Error('nothing was rejected');
+}
+
+const freshBits = new Map<Build, Uint32Array>();
+
+/** Names what a refused call on this engine must leave alone: its arrays and tensors, outputs filled with a pattern. */
+export async function watch(
+  engine: Engine,
+  ...memory: readonly (ArrayBufferView | Tensor)[]
+): Promise<Watch> {
+  const build = engine.features.simd;
+  let fresh = freshBits.get(build);
+  if (fresh === undefined) {
+    const other = await engineOf(build);
+    fresh = golden(other);
+    other.dispose();
+    freshBits.set(build, fresh);
+  }
+  return { engine, fresh, memory };
+}
+
+/** An array for results that nobody has written: no two neighbours are equal, none is zero. */
+export function pattern(length: number): Float32Array {
+  return Float32Array.from({ length }, (_, i) => 1000.5 + (i % 127));
+}
+
+/** The call is refused as expected, and nothing is lost. */
+export function refuses(call: () => unknown, refusal: Refusal, watched: Watch): HeedError {
+  const before = stateOf(watched);
+  const error = fault(call);
+  matches(error, refusal);
+  nothingLost(watched, before);
+  return error;
+}
+
+/** The promise is rejected as expected, and nothing is lost. */
+export async function rejects(
+  call: () => Promise<unknown>,
+  refusal: Refusal,
+  watched: Watch,
+): Promise<HeedError> {
+  const before = stateOf(watched);
+  const error = await rejection(call());
+  matches(error, refusal);
+  // What a settled promise leaves may take a turn of the loop to go.
+  for (let i = 0; i < 50 && !sameResources(before.resources); i++)
+    await new Promise((r) => setTimeout(r, 10));
+  nothingLost(watched, before);
+  return error;
+}
+
+/** Class, code, message, op and arg. */
+export function matches(error: HeedError, refusal: Refusal): void {
+  const { class: Class, message, ...fields } = refusal;
+  if (message !== undefined) expect(error.message).toBe(message);
+  expect(error).toMatchObject(fields);
+  expect(error).toBeInstanceOf(Class);
+  expect(error.message.endsWith(`[${refusal.code}]`)).toBe(true);
+}
+
+/** The bits of what an engine computes: every operation once, on plain arrays and on tensors. */
+export function golden(engine: Engine): Uint32Array {
+  const [q, k, v, w] = [
+    normal(2 * 9 * 4 * 7, 11),
+    normal(2 * 13 * 2 * 7, 12),
+    normal(2 * 13 * 2 * 5, 13),
+    normal(91, 14),
+  ];
+  const shape = { batch: 2, seqQ: 9, seqK: 13, heads: 4, kvHeads: 2, headDim: 7, valueDim: 5, causal: true };
+  const { out, weights, logSumExp } = engine.attentionWeights(q, k, v, shape);
+  const packed = engine.packMatrix(w, { K: 7, N: 13 });
+  const scope = engine.scope();
+  const [Q, K, V] = [
+    scope.tensor([2, 9, 4, 7], q),
+    scope.tensor([2, 13, 2, 7], k),
+    scope.tensor([2, 13, 2, 5], v),
+  ];
+  const results = [
+    ...[out, weights, logSumExp, engine.attention(q, k, v, shape)],
+    engine.matmul(q, w, { M: 72, K: 7, N: 13, bias: w.subarray(0, 13) }),
+    engine.matmul(q, packed, { M: 72 }),
+    scope.attention(Q, K, V, { causal: true }).data,
+  ];
+  const bits = results.flatMap((each) => [...new Uint32Array(each.slice().buffer)]);
+  scope.dispose();
+  packed.dispose();
+  return Uint32Array.from(bits);
+}
+
+interface State {
+  readonly used: number;
+  readonly bytes: readonly Uint8Array[];
+  readonly resources: string;
+}
+
+function stateOf({ engine, memory }: Watch): State {
+  return { used: engine.memory.used, bytes: memory.map(bytesOf), resources: resources() };
+}
+
+function nothingLost(watched: Watch, before: State): void {
+  const after = stateOf(watched);
+  expect(after.used).toBe(before.used);
+  for (const [i, bytes] of after.bytes.entries()) expect(Buffer.compare(bytes, before.bytes[i]!)).toBe(0);
+  expect(after.resources).toBe(before.resources);
+  expect(Buffer.compare(bytesOf(golden(watched.engine)), bytesOf(watched.fresh))).toBe(0);
+  expect(watched.engine.memory.used).toBe(before.used);
+}
+
+/** A copy. Of a tensor it is taken anew, as growth may have moved it. */
+function bytesOf(x: ArrayBufferView | Tensor): Uint8Array {
+  const view = x instanceof Tensor ? x.data : x;
+  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength).slice();
+}
+
+function resources(): string {
+  return process.getActiveResourcesInfo().sort().join();
+}
+
+function sameResources(before: string): boolean {
+  return resources() === before;
+}
+
+function heedError(error: unknown): HeedError {
+  if ((error as Partial<HeedError>).isHeedError === true) return error as HeedError;
+  throw error;
+}

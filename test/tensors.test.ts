@@ -1,0 +1,367 @@
+/**
+ * What outlives a call: tensors, packed matrices, scopes, and plain arrays that lie on the engine's own memory
+ * (RELIABILITY faults 18, 26, 27, 31, 32, 34, 35).
+ */
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { createEngine, HeedRangeError, HeedTypeError, StateError } from '../src/index.ts';
+import type { Engine, PackedMatrix, Tensor, Values } from '../src/index.ts';
+import { builds, engineOf } from './builds.ts';
+import { collect } from './collect.ts';
+import { normal } from './data.ts';
+import { fault, golden, matches, pattern, refuses, watch } from './nothing-lost.ts';
+
+const MIB = 2 ** 20;
+
+/** The memory moves: every view taken before is gone. */
+function grow(engine: Engine): void {
+  const before = engine.memory.reserved;
+  engine.tensor([(before + MIB) / 4]).dispose();
+  expect(engine.memory.reserved).toBeGreaterThan(before);
+}
+
+type Untyped = (...given: unknown[]) => unknown;
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+describe.each(builds)('%s', (build) => {
+  describe('a tensor', () => {
+    it('is a copy of its data, or zeros where others have written before', async () => {
+      const engine = await engineOf(build);
+      const data = normal(12, 1);
+      const x = engine.tensor([3, 4], data);
+      expect(x).toMatchObject({ shape: [3, 4], size: 12 });
+      expect(x.data).toEqual(data);
+      data[0] = 7;
+      expect(x.data[0]).not.toBe(7);
+      x.dispose();
+      expect(engine.tensor([12]).data).toEqual(new Float32Array(12));
+      expect(engine.tensor([0, 5]).data).toHaveLength(0);
+      engine.dispose();
+    });
+    it('cannot be told another shape', async () => {
+      const engine = await engineOf(build);
+      const x = engine.tensor([2, 2]) as { shape: readonly number[] };
+      expect(() => (x.shape = [1000, 1000])).toThrow(TypeError);
+      const packed = engine.packMatrix(pattern(4), { K: 2, N: 2 }) as { K: number };
+      expect(() => (packed.K = 1000)).toThrow(TypeError);
+      expect(Object.isFrozen(x.shape)).toBe(true);
+      engine.dispose();
+    });
+    it('is counted in whole cache lines, and no longer when disposed of, twice or not (fault 32)', async () => {
+      const engine = await engineOf(build);
+      const [x, y] = [engine.tensor([1]), engine.tensor([17])];
+      expect(engine.memory.used).toBe(64 + 128);
+      x.dispose();
+      x.dispose();
+      x[Symbol.dispose]();
+      expect(engine.memory.used).toBe(128);
+      y[Symbol.dispose]();
+      expect(engine.memory.used).toBe(0);
+    });
+    it('after dispose is refused everywhere, and its memory, somebody else’s by then, is not read (fault 31)', async () => {
+      const engine = await engineOf(build);
+      const [q, k] = [engine.tensor([1, 4, 1, 4], pattern(16)), engine.tensor([1, 4, 1, 4], pattern(16))];
+      const gone = engine.tensor([1, 4, 1, 4]);
+      gone.dispose();
+      const other = engine.tensor([1, 4, 1, 4], normal(16, 1));
+      const watched = await watch(engine, q, k, other);
+      const uses: readonly [arg: string, use: () => unknown][] = [
+        ['q', () => engine.attention(gone, k, k)],
+        ['k', () => engine.attention(q, gone, k)],
+        ['v', () => engine.attentionWeights(q, k, gone)],
+        ['out', () => engine.attention(q, k, k, { out: gone })],
+        ['logSumExp', () => engine.attention(q, k, k, { logSumExp: gone })],
+      ];
+      for (const [arg, use] of uses) {
+        const op = arg === 'v' ? 'attentionWeights' : 'attention';
+        const message = `${op}: "${arg}" expected a live tensor, got one that has been disposed of [ERR_DISPOSED]`;
+        refuses(use, { class: StateError, code: 'ERR_DISPOSED', op, arg, message }, watched);
+      }
+      refuses(
+        () => gone.data,
+        { class: StateError, code: 'ERR_DISPOSED', op: 'tensor', arg: 'data' },
+        watched,
+      );
+    });
+    it('of another engine is foreign (fault 34)', async () => {
+      const [engine, other] = [await engineOf(build), await engineOf(build)];
+      const [mine, theirs] = [engine.tensor([1, 2, 1, 2]), other.tensor([1, 2, 1, 2])];
+      const [flat, packed] = [engine.tensor([2, 2]), other.packMatrix(pattern(4), { K: 2, N: 2 })];
+      const watched = await watch(engine, mine, theirs, flat);
+      const uses: readonly [op: string, arg: string, what: string, use: () => unknown][] = [
+        ['attention', 'q', 'tensor', () => engine.attention(theirs, mine, mine)],
+        ['attention', 'out', 'tensor', () => engine.attention(mine, mine, mine, { out: theirs })],
+        ['matmul', 'bias', 'tensor', () => engine.matmul(flat, flat, { bias: other.tensor([2]) })],
+        ['matmul', 'b', 'packed matrix', () => engine.matmul(flat, packed)],
+        ['packMatrix', 'b', 'tensor', () => engine.packMatrix(theirs, { K: 2, N: 2 })],
+      ];
+      for (const [op, arg, what, use] of uses) {
+        const message = `${op}: "${arg}" expected a ${what} of this engine, got one of another engine [ERR_FOREIGN_TENSOR]`;
+        refuses(use, { class: StateError, code: 'ERR_FOREIGN_TENSOR', op, arg, message }, watched);
+      }
+    });
+    it('mixed with arrays is refused', async () => {
+      const engine = await engineOf(build);
+      const [x, array] = [engine.tensor([1, 2, 1, 2]), pattern(4)];
+      const attention = engine.attention.bind(engine) as Untyped;
+      const watched = await watch(engine, x, array);
+      const refusal = { class: HeedTypeError, code: 'ERR_ARG_TYPE', op: 'attention' } as const;
+      const shape = { seqQ: 2, headDim: 2 };
+      refuses(() => attention(x, array, x), { ...refusal, arg: 'k' }, watched);
+      refuses(() => attention(array, array, x, shape), { ...refusal, arg: 'v' }, watched);
+      refuses(() => attention(x, x, x, { out: array }), { ...refusal, arg: 'out' }, watched);
+      refuses(
+        () => attention(array, array, array, { ...shape, out: x }),
+        { ...refusal, arg: 'out' },
+        watched,
+      );
+      const fake = Object.create(Object.getPrototypeOf(x) as object) as Tensor;
+      refuses(() => attention(fake, x, x), { ...refusal, arg: 'q' }, watched);
+    });
+    it('as out may be no input, nor lie under logSumExp (fault 18)', async () => {
+      const engine = await engineOf(build);
+      const [x, y] = [engine.tensor([1, 2, 1, 2]), engine.tensor([1, 2, 1, 2])];
+      const [flat, square, row] = [engine.tensor([2, 2]), engine.tensor([2, 2]), engine.tensor([1, 1, 2])];
+      const attention = engine.attention.bind(engine) as Untyped;
+      const [arrays, shape] = [[pattern(2), pattern(2), pattern(2)], { seqQ: 2, headDim: 1 }];
+      const watched = await watch(engine, x, y, flat, square, row);
+      const refusal = { class: HeedRangeError, code: 'ERR_OVERLAP', arg: 'out' } as const;
+      for (const use of [
+        () => engine.attention(x, y, y, { out: x }),
+        () => engine.attention(y, y, x, { out: x }),
+        () => engine.matmul(flat, square, { out: flat }),
+        () => engine.matmul(square, flat, { out: flat }),
+        () => engine.attention(y, y, y, { out: x, logSumExp: x.data.subarray(2) }),
+        () => attention(...arrays, { ...shape, out: row.data, logSumExp: row }),
+      ]) {
+        refuses(use, refusal, watched);
+      }
+      expect(engine.attention(y, y, y, { out: x, logSumExp: row.data })).toBe(x);
+      expect(attention(...arrays, { ...shape, out: flat.data.subarray(2), logSumExp: row })).toHaveLength(2);
+    });
+    it('never disposed of is freed when it is collected, with one warning (fault 35)', async () => {
+      const warn = vi.spyOn(console, 'warn').mockImplementation(() => undefined);
+      const engine = await engineOf(build);
+      const kept = engine.tensor([16]);
+      const make = (): void => {
+        for (let i = 0; i < 20; i++) engine.tensor([1000 + i]);
+        engine.packMatrix(pattern(16), { K: 4, N: 4 });
+        engine.matmul(engine.tensor([4, 4]), engine.tensor([4, 4]));
+      };
+      make();
+      expect(engine.memory.used).toBeGreaterThan(20 * 4000);
+      await collect(() => engine.memory.used === 64);
+      expect(engine.memory.used).toBe(64);
+      expect(kept.data).toHaveLength(16);
+      make();
+      await collect(() => engine.memory.used === 64);
+      expect(engine.memory.used).toBe(64);
+      // Once in the life of the process, and this file runs once for each build.
+      const words =
+        'heed: a tensor or packed matrix was collected without dispose(); its memory was freed late';
+      expect(warn.mock.calls).toEqual(build === builds[0] ? [[words]] : []);
+    });
+  });
+
+  describe('when memory grows (faults 26, 27)', () => {
+    it('views are gone, tensors are where they were', async () => {
+      const engine = await engineOf(build);
+      const data = normal(64, 1);
+      const x = engine.tensor([1, 8, 1, 8], data);
+      const [view, before] = [x.data, engine.attention(x, x, x).data.slice()];
+      grow(engine);
+      expect(view).toHaveLength(0);
+      expect(x.data).toEqual(data);
+      expect(engine.attention(x, x, x).data).toEqual(before);
+      matches(
+        fault(() => engine.attention(view, view, view, { seqQ: 8, headDim: 8 })),
+        { class: HeedTypeError, code: 'ERR_DETACHED', arg: 'q' },
+      );
+    });
+    it('arrays on the engine’s memory are read where they lay, in the call that grows it too', async () => {
+      const engine = await engineOf(build);
+      const [data, n] = [normal(48, 2), 600];
+      const x = engine.tensor([48], data);
+      const a = x.data.subarray(16, 32);
+      const wide = normal(16 * n, 3);
+      const wanted = engine.matmul(data.slice(16, 32), wide, { M: 1, N: n, K: 16 });
+      const { reserved } = engine.memory;
+      const tall = new Float32Array(16 * n * 64);
+      tall.set(wide);
+      const result = engine.matmul(a, tall, { M: 1, N: 64 * n, K: 16, transposeB: true });
+      expect(engine.memory.reserved).toBeGreaterThan(reserved);
+      expect(result).toHaveLength(64 * n);
+      const again = engine.matmul(x.data.subarray(16, 32), wide, { M: 1, N: n, K: 16 });
+      expect(again).toEqual(wanted);
+      expect(result.subarray(0, n)).toEqual(
+        engine.matmul(data.slice(16, 32), wide, { M: 1, N: n, K: 16, transposeB: true }),
+      );
+    });
+    it('as data of a tensor and of a packed matrix', async () => {
+      const engine = await createEngine({ simd: build, maxMemory: 64 * MIB });
+      const data = normal(MIB, 4);
+      const x = engine.tensor([MIB], data);
+      const view = x.data;
+      const copy = engine.tensor([MIB], view);
+      expect(view).toHaveLength(0);
+      expect(Buffer.compare(new Uint8Array(copy.data.slice().buffer), new Uint8Array(data.buffer))).toBe(0);
+      const b = x.data.subarray(0, MIB / 2);
+      const packed = engine.packMatrix(b, { K: 1024, N: 512 });
+      expect(b).toHaveLength(0);
+      const ones = new Float32Array(1024).fill(1);
+      const wanted = engine.matmul(ones, engine.packMatrix(data.subarray(0, MIB / 2), { K: 1024, N: 512 }), {
+        M: 1,
+      });
+      expect(engine.matmul(ones, packed, { M: 1 })).toEqual(wanted);
+      engine.dispose();
+    });
+    it('an array on it as out: written where nothing grows, else ERR_STALE_VIEW before anything is', async () => {
+      const engine = await engineOf(build);
+      const out = engine.tensor([64], pattern(64));
+      const [q, k] = [normal(64, 5), normal(64, 6)];
+      const options = { seqQ: 8, headDim: 8 };
+      const wanted = engine.attention(q, k, k, options);
+      expect(engine.attention(q, k, k, { ...options, out: out.data })).toEqual(wanted);
+      expect(out.data).toEqual(wanted);
+      out.data.set(pattern(64));
+      const [tall, seqK] = [normal(MIB, 7), MIB / 8];
+      for (const arg of ['out', 'logSumExp'] as const) {
+        // A new engine: golden calls have grown the staging of this one.
+        const small = await engineOf(build);
+        const target = small.tensor([64], pattern(64));
+        const watched = await watch(small, target, q, tall);
+        const given = { ...options, seqK, [arg]: arg === 'out' ? target.data : target.data.subarray(0, 8) };
+        const message =
+          `attention: "${arg}" expected memory that stays where it is, ` +
+          "got a view of this engine's memory, which this call had to grow — " +
+          'take tensor.data again and repeat the call, or pass tensors [ERR_STALE_VIEW]';
+        refuses(
+          () => small.attention(q, tall, tall, given),
+          { class: StateError, code: 'ERR_STALE_VIEW', op: 'attention', arg, message },
+          watched,
+        );
+        const again = { ...given, [arg]: arg === 'out' ? target.data : target.data.subarray(0, 8) };
+        expect(() => small.attention(q, tall, tall, again)).not.toThrow();
+      }
+    });
+    it('out may overlap the inputs there too', async () => {
+      const engine = await engineOf(build);
+      const x = engine.tensor([80], normal(80, 8));
+      const copy = x.data.slice();
+      const options = { seqQ: 8, headDim: 8 };
+      const wanted = engine.attention(
+        copy.subarray(0, 64),
+        copy.subarray(5, 69),
+        copy.subarray(9, 73),
+        options,
+      );
+      const { data } = x;
+      engine.attention(data.subarray(0, 64), data.subarray(5, 69), data.subarray(9, 73), {
+        ...options,
+        out: data.subarray(3, 67),
+      });
+      expect(x.data.subarray(3, 67)).toEqual(wanted);
+    });
+  });
+
+  describe('a packed matrix', () => {
+    it('is a copy, with state', async () => {
+      const engine = await engineOf(build);
+      const b = normal(35, 9);
+      const packed: PackedMatrix = engine.packMatrix(b, { K: 5, N: 7 });
+      const a = normal(10, 10);
+      const before = engine.matmul(a, packed, { M: 2 });
+      b.fill(NaN);
+      expect(engine.matmul(a, packed, { M: 2 })).toEqual(before);
+      expect(engine.memory.used).toBe(64 * Math.ceil((8 * 5 * 4) / 64));
+      packed.dispose();
+      packed.dispose();
+      expect(engine.memory.used).toBe(0);
+      const watched = await watch(engine, a);
+      const message =
+        'matmul: "b" expected a live packed matrix, got one that has been disposed of [ERR_DISPOSED]';
+      refuses(
+        () => engine.matmul(a, packed, { M: 2 }),
+        { class: StateError, code: 'ERR_DISPOSED', arg: 'b', message },
+        watched,
+      );
+    });
+    it('is nothing else', async () => {
+      const engine = await engineOf(build);
+      const packed = engine.packMatrix(pattern(4), { K: 2, N: 2 }) as unknown as Values;
+      const watched = await watch(engine);
+      const refusal = { class: HeedTypeError, code: 'ERR_ARG_TYPE' } as const;
+      refuses(() => engine.packMatrix(packed, { K: 2, N: 2 }), { ...refusal, arg: 'b' }, watched);
+      refuses(
+        () => (engine.matmul.bind(engine) as Untyped)(packed, packed, { M: 2 }),
+        { ...refusal, arg: 'a' },
+        watched,
+      );
+    });
+  });
+
+  describe('a scope', () => {
+    it('frees what was made through it, and nothing else', async () => {
+      const engine = await engineOf(build);
+      const [own, packed] = [
+        engine.tensor([4, 4], pattern(16)),
+        engine.packMatrix(pattern(16), { K: 4, N: 4 }),
+      ];
+      const before = engine.memory.used;
+      const scope = engine.scope();
+      const x = scope.tensor([1, 4, 2, 8], normal(64, 11));
+      const y = scope.attention(x, x, x);
+      const z = scope.matmul(own, packed);
+      const kept = scope.matmul(own, own, { out: engine.tensor([4, 4]) });
+      expect(engine.memory.used).toBe(before + 256 + 256 + 64 + 64);
+      scope.dispose();
+      scope.dispose();
+      for (const each of [x, y, z]) expect(fault(() => each.data).code).toBe('ERR_DISPOSED');
+      expect(own.data).toEqual(pattern(16));
+      expect(kept.data).toHaveLength(16);
+      expect(engine.memory.used).toBe(before + 64);
+    });
+    it('disposes of what its tensors’ owner has disposed of already, and of what fails not at all', async () => {
+      const engine = await engineOf(build);
+      const scope = engine.scope();
+      const x = scope.tensor([2, 2]);
+      x.dispose();
+      const other = engine.tensor([2, 2], pattern(4));
+      expect(fault(() => scope.matmul(other, x)).code).toBe('ERR_DISPOSED');
+      scope[Symbol.dispose]();
+      expect(other.data).toEqual(pattern(4));
+      expect(engine.memory.used).toBe(64);
+    });
+    it('after dispose makes nothing', async () => {
+      const engine = await engineOf(build);
+      const scope = engine.scope();
+      const x = engine.tensor([1, 2, 1, 2]);
+      scope.dispose();
+      const watched = await watch(engine, x);
+      for (const [op, use] of [
+        ['tensor', () => scope.tensor([1])],
+        ['attention', () => scope.attention(x, x, x)],
+        ['matmul', () => scope.matmul(x, x)],
+      ] as const) {
+        const message = `${op}: this scope has been disposed of [ERR_DISPOSED]`;
+        refuses(use, { class: StateError, code: 'ERR_DISPOSED', op, message }, watched);
+      }
+    });
+    it('that a getter ends while it makes keeps nothing', async () => {
+      const engine = await engineOf(build);
+      const scope = engine.scope();
+      const shape = {
+        length: 1,
+        get 0(): number {
+          scope.dispose();
+          return 4;
+        },
+      };
+      expect(fault(() => scope.tensor(shape as unknown as number[]).data).code).toBe('ERR_DISPOSED');
+      expect(engine.memory.used).toBe(0);
+      expect(golden(engine).length).toBeGreaterThan(0);
+    });
+  });
+});

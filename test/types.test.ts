@@ -1,0 +1,85 @@
+/**
+ * What must not compile. Each `@ts-expect-error` below is itself an error of `npm run check:types` once the line under it
+ * compiles; what runs here shows that who goes around the types meets the door.
+ */
+import { expect, it } from 'vitest';
+import { attention, attentionWeights, createEngine, matmul, MultiHeadAttention } from '../src/index.ts';
+import type { Engine, HeedErrorCode, PackedMatrix, Tensor } from '../src/index.ts';
+import { fault, rejection } from './nothing-lost.ts';
+
+const x = new Float32Array(4);
+const shape = { seqQ: 2, headDim: 2 };
+const square = { M: 2, N: 2, K: 2 };
+const layer = { modelDim: 2, heads: 1 };
+const three = { wq: x, wk: x, wv: x };
+const weights = { ...three, wo: x };
+const doubles = { ...weights, wq: new Float64Array(4) };
+const engine: Engine = await createEngine();
+const [t, m]: [Tensor, Tensor] = [engine.tensor([1, 2, 1, 2]), engine.tensor([2, 2])];
+const packed: PackedMatrix = engine.packMatrix(x, { K: 2, N: 2 });
+
+const wrong: readonly [name: string, code: HeedErrorCode, call: () => unknown][] = [
+  // @ts-expect-error: casual is no option
+  ['a misspelt option', 'ERR_UNKNOWN_OPTION', () => attention(x, x, x, { ...shape, casual: true })],
+  // @ts-expect-error: headDim is missing
+  ['a missing headDim', 'ERR_ARG_TYPE', () => attention(x, x, x, { seqQ: 2 })],
+  // @ts-expect-error: options are missing
+  ['no options', 'ERR_ARG_TYPE', () => attention(x, x, x)],
+  // @ts-expect-error: a Float64Array is none
+  ['a Float64Array as q', 'ERR_ARG_TYPE', () => attention(new Float64Array(4), x, x, shape)],
+  // @ts-expect-error: nor is an array
+  ['an array as k', 'ERR_ARG_TYPE', () => attentionWeights(x, [1, 2, 3, 4], x, shape)],
+  // @ts-expect-error: nor is a Uint8Array
+  ['a Uint8Array as out', 'ERR_ARG_TYPE', () => attention(x, x, x, { ...shape, out: new Uint8Array(4) })],
+  // @ts-expect-error: a string is no dimension
+  ['a string as seqQ', 'ERR_ARG_TYPE', () => attention(x, x, x, { seqQ: '2', headDim: 2 })],
+  // @ts-expect-error: nor is a bigint
+  ['a bigint as M', 'ERR_ARG_TYPE', () => matmul(x, x, { ...square, M: 2n })],
+  // @ts-expect-error: null is not absent
+  ['null as scale', 'ERR_ARG_TYPE', () => attention(x, x, x, { ...shape, scale: null })],
+  // @ts-expect-error: no such layout
+  ['another layout', 'ERR_OPTION', () => attention(x, x, x, { ...shape, layout: 'sbhd' })],
+  // @ts-expect-error: plain functions take no tensors
+  ['a tensor without its engine', 'ERR_FOREIGN_TENSOR', () => attention(t, t, t, shape)],
+  // @ts-expect-error: tensors and arrays do not mix
+  ['a tensor and arrays', 'ERR_ARG_TYPE', () => engine.attention(t, x, x, shape)],
+  // @ts-expect-error: nor in out
+  ['tensors and an array as out', 'ERR_ARG_TYPE', () => engine.attention(t, t, t, { out: x })],
+  // @ts-expect-error: nor the other way round
+  ['arrays and a tensor as out', 'ERR_ARG_TYPE', () => engine.matmul(x, x, { ...square, out: m })],
+  // @ts-expect-error: a packed matrix is a right operand only
+  ['a packed matrix as a', 'ERR_ARG_TYPE', () => engine.matmul(packed, x, square)],
+  // @ts-expect-error: N is missing
+  ['a missing N', 'ERR_ARG_TYPE', () => matmul(x, x, { M: 2, K: 2 })],
+  // @ts-expect-error: a shape is an array
+  ['a number as shape', 'ERR_ARG_TYPE', () => engine.tensor(4)],
+  // @ts-expect-error: wo is missing
+  ['a missing wo', 'ERR_ARG_TYPE', () => new MultiHeadAttention({ ...layer, weights: three })],
+  // @ts-expect-error: an object is no engine
+  ['another engine', 'ERR_ARG_TYPE', () => new MultiHeadAttention({ ...layer, weights, engine: {} })],
+  // @ts-expect-error: a weight is no Float64Array
+  ['a Float64Array as wq', 'ERR_ARG_TYPE', () => new MultiHeadAttention({ ...layer, weights: doubles })],
+];
+
+it.each(wrong)('%s: %s', (_, code, call) => {
+  expect(fault(call).code).toBe(code);
+});
+
+it('createEngine', async () => {
+  // @ts-expect-error: threads is a number
+  expect((await rejection(createEngine({ threads: '4' }))).code).toBe('ERR_ARG_TYPE');
+  // @ts-expect-error: no such instruction set
+  expect((await rejection(createEngine({ simd: 'avx' }))).code).toBe('ERR_OPTION');
+});
+
+it('what is read cannot be written', () => {
+  // @ts-expect-error: a dimension is readonly
+  expect(() => (t.shape[0] = 5)).toThrow(TypeError);
+  // @ts-expect-error: so is the shape
+  expect(() => (t.shape = [5])).toThrow(TypeError);
+  // @ts-expect-error: and what the engine says of itself
+  expect(() => (engine.features.threads = 5)).toThrow(TypeError);
+  // @ts-expect-error: and the result is no array where tensors come in
+  const result: Float32Array = engine.attention(t, t, t);
+  expect(result).not.toBeInstanceOf(Float32Array);
+});
