@@ -22,7 +22,7 @@ const heads = [
   '% of peak',
   '× plain loops',
 ];
-const widths = [26, 10, 10, 10, 10, 12, 11, 11];
+const widths = [25, 10, 10, 10, 10, 12, 11, 12];
 
 /** Lines only under the heads: the rows are close enough to be read along. */
 const chars = {
@@ -122,7 +122,7 @@ export function milliseconds(value: number | undefined): string {
 /** Without an exponent, and with two decimals at most: 0.01, 1.23, 123, 1234 */
 function significant(value: number, digits: number): string {
   const rounded = Number(value.toPrecision(digits));
-  const whole = rounded < 1 ? 1 : Math.floor(Math.log10(rounded)) + 1;
+  const whole = rounded < 1 ? 0 : Math.floor(Math.log10(rounded)) + 1;
   return value.toFixed(Math.min(2, Math.max(0, digits - whole)));
 }
 

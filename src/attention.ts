@@ -1,5 +1,5 @@
 /** Attention as plain functions: arrays in, arrays out, nothing to release. */
-import type { Inspection } from './calls.ts';
+import type { Inspection } from './operations.ts';
 import { defaultEngine } from './engine.ts';
 import type { AttentionOptions, AttentionShape } from './options.ts';
 

@@ -2,16 +2,16 @@
  * Engines: which build runs, the memory it has, and the operations on it. Plain functions share a default engine that
  * is made at the first call; `createEngine` gives one of your own, with tensors that stay in its memory.
  */
-import * as calls from './calls.ts';
-import type { Inspection } from './calls.ts';
 import { EnvironmentError, HeedTypeError, kindOf } from './errors.ts';
+import * as operations from './operations.ts';
+import type { Inspection } from './operations.ts';
 import { resolveEngine } from './options.ts';
-import type { AttentionOptions, AttentionShape, EngineOptions, EngineProblem } from './options.ts';
-import type { MatmulOptions, PackOptions } from './options.ts';
+import type { EngineOptions, EngineProblem, PackOptions } from './options.ts';
 import { Runtime, type MemoryUse, type Tile } from './runtime.ts';
 import { Scope } from './scope.ts';
 import { passesSelfTest } from './self-test.ts';
-import type { PackedMatrix, Tensor, Values, TensorAttentionOptions, TensorMatmulOptions } from './tensor.ts';
+import type { ArrayAttentionOptions, ArrayMatmulOptions, PackedMatrix, Tensor } from './tensor.ts';
+import type { TensorAttentionOptions, TensorMatmulOptions, Values } from './tensor.ts';
 import { compile, supports, type Build } from './wasm/instantiate.ts';
 
 /** What an engine uses of its machine. */
@@ -58,15 +58,10 @@ export class Engine {
   }
 
   /** softmax(scale · QKᵀ) V. See the function `attention`. */
-  attention(
-    q: Float32Array,
-    k: Float32Array,
-    v: Float32Array,
-    options: AttentionShape & AttentionOptions,
-  ): Float32Array;
+  attention(q: Float32Array, k: Float32Array, v: Float32Array, options: ArrayAttentionOptions): Float32Array;
   attention(q: Tensor, k: Tensor, v: Tensor, options?: TensorAttentionOptions): Tensor;
   attention(q: Values, k: Values, v: Values, options?: object): Values {
-    return calls.attention(this.#runtime, 'attention', q, k, v, options);
+    return operations.attention(this.#runtime, 'attention', q, k, v, options);
   }
 
   /** Attention with its weights, for looking. See the function `attentionWeights`. */
@@ -74,23 +69,23 @@ export class Engine {
     q: Float32Array,
     k: Float32Array,
     v: Float32Array,
-    options: AttentionShape & AttentionOptions,
+    options: ArrayAttentionOptions,
   ): Inspection;
   attentionWeights(q: Tensor, k: Tensor, v: Tensor, options?: TensorAttentionOptions): Inspection<Tensor>;
   attentionWeights(q: Values, k: Values, v: Values, options?: object): Inspection<Values> {
-    return calls.attentionWeights(this.#runtime, 'attentionWeights', q, k, v, options);
+    return operations.attentionWeights(this.#runtime, 'attentionWeights', q, k, v, options);
   }
 
   /** A · B + bias. See the function `matmul`; b may also be a packed matrix of this engine. */
-  matmul(a: Float32Array, b: Float32Array, options: MatmulOptions): Float32Array;
+  matmul(a: Float32Array, b: Float32Array, options: ArrayMatmulOptions): Float32Array;
   matmul(
     a: Float32Array,
     b: PackedMatrix,
-    options: Pick<MatmulOptions, 'M'> & Partial<MatmulOptions>,
+    options: Pick<ArrayMatmulOptions, 'M'> & Partial<ArrayMatmulOptions>,
   ): Float32Array;
   matmul(a: Tensor, b: Tensor | PackedMatrix, options?: TensorMatmulOptions): Tensor;
   matmul(a: Values, b: Values | PackedMatrix, options?: object): Values {
-    return calls.matmul(this.#runtime, 'matmul', a, b, options);
+    return operations.matmul(this.#runtime, 'matmul', a, b, options);
   }
 
   /**
@@ -105,7 +100,7 @@ export class Engine {
    * w.dispose();
    */
   packMatrix(b: Values, options: PackOptions): PackedMatrix {
-    return calls.packMatrix(this.#runtime, 'packMatrix', b, options);
+    return operations.packMatrix(this.#runtime, 'packMatrix', b, options);
   }
 
   /**
@@ -114,7 +109,7 @@ export class Engine {
    * @throws HeedTypeError, HeedRangeError; MemoryLimitError ERR_MEMORY_LIMIT
    */
   tensor(shape: readonly number[], data?: Float32Array): Tensor {
-    return calls.tensor(this.#runtime, 'tensor', shape, data);
+    return operations.tensor(this.#runtime, 'tensor', shape, data);
   }
 
   /**

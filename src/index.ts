@@ -16,9 +16,15 @@ export {
 } from './errors.ts';
 export type { HeedError, HeedErrorCode } from './errors.ts';
 export type { Features } from './engine.ts';
-export type { Inspection } from './calls.ts';
+export type { Inspection } from './operations.ts';
 export type { MemoryUse } from './runtime.ts';
-export type { TensorAttentionOptions, TensorMatmulOptions, Values } from './tensor.ts';
+export type {
+  ArrayAttentionOptions,
+  ArrayMatmulOptions,
+  TensorAttentionOptions,
+  TensorMatmulOptions,
+  Values,
+} from './tensor.ts';
 export type { MultiHeadAttentionOptions } from './multi-head-attention.ts';
 export type {
   ForwardOptions,

@@ -1,7 +1,7 @@
 /** The layer: project, attend, concatenate, project. Splitting and concatenating heads moves no data. */
 import { Call, type Slot } from './call.ts';
-import type { Inspection } from './calls.ts';
-import * as calls from './calls.ts';
+import type { Inspection } from './operations.ts';
+import * as operations from './operations.ts';
 import { defaultEngine, runtimeOf, type Engine } from './engine.ts';
 import { StateError } from './errors.ts';
 import { launchAttention, launchGemm } from './launch.ts';
@@ -58,9 +58,9 @@ export class MultiHeadAttention {
     const weights = this.#settled(layer.weights);
     const made: (PackedMatrix | Tensor)[] = [];
     const project = (w: Float32Array, K: number, N: number, b: Float32Array | undefined): Projection => {
-      const matrix = calls.packMatrix(this.#runtime, op, w, { K, N, transposeB: transpose });
+      const matrix = operations.packMatrix(this.#runtime, op, w, { K, N, transposeB: transpose });
       made.push(matrix);
-      const bias = b && calls.tensor(this.#runtime, op, [N], b);
+      const bias = b && operations.tensor(this.#runtime, op, [N], b);
       if (bias) made.push(bias);
       return { matrix, bias };
     };
@@ -162,9 +162,15 @@ export class MultiHeadAttention {
       project(steps.q, q, X, Q);
       project(steps.k, k, C, K);
       project(steps.k, v, C, V);
-      const operands = { q: Q.address, k: K.address, v: V.address, out: O.address };
-      const looks = { logSumExp: sum?.address ?? 0, weights: weights?.address ?? 0 };
-      steps.attention.run({ ...operands, ...looks }, room.address);
+      const addresses = {
+        q: Q.address,
+        k: K.address,
+        v: V.address,
+        out: O.address,
+        logSumExp: sum?.address ?? 0,
+        weights: weights?.address ?? 0,
+      };
+      steps.attention.run(addresses, room.address);
       project(steps.o, o, O, out);
     });
     return { out: out.result, weights: weights?.result, logSumExp: sum?.result } as Inspection;

@@ -1,5 +1,5 @@
 /** A scope: everything that is made through it is freed with it. */
-import * as calls from './calls.ts';
+import * as operations from './operations.ts';
 import { StateError } from './errors.ts';
 import type { Runtime } from './runtime.ts';
 import type { PackedMatrix, Tensor, TensorAttentionOptions, TensorMatmulOptions } from './tensor.ts';
@@ -20,17 +20,17 @@ export class Scope {
 
   /** As `engine.tensor`. */
   tensor(shape: readonly number[], data?: Float32Array): Tensor {
-    return calls.tensor(this.#live('tensor'), 'tensor', shape, data, this.#keep);
+    return operations.tensor(this.#live('tensor'), 'tensor', shape, data, this.#keep);
   }
 
   /** As `engine.attention`, on tensors. */
   attention(q: Tensor, k: Tensor, v: Tensor, options?: TensorAttentionOptions): Tensor {
-    return calls.attention(this.#live('attention'), 'attention', q, k, v, options, this.#keep) as Tensor;
+    return operations.attention(this.#live('attention'), 'attention', q, k, v, options, this.#keep) as Tensor;
   }
 
   /** As `engine.matmul`, on tensors. */
   matmul(a: Tensor, b: Tensor | PackedMatrix, options?: TensorMatmulOptions): Tensor {
-    return calls.matmul(this.#live('matmul'), 'matmul', a, b, options, this.#keep) as Tensor;
+    return operations.matmul(this.#live('matmul'), 'matmul', a, b, options, this.#keep) as Tensor;
   }
 
   /** Frees what was made, and ends the scope. May be called twice. */

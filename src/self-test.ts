@@ -2,7 +2,7 @@
  * Known answers, computed once by every new instance before anybody uses it. An engine may accept a build and compute
  * it wrongly (Node 20 behind its flag does so with one relaxed instruction), and bytes may have been damaged.
  */
-import * as calls from './calls.ts';
+import * as operations from './operations.ts';
 import { KernelTrapError } from './errors.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -23,7 +23,7 @@ export function passesSelfTest(runtime: Runtime, op: string): boolean {
 /** [9 × 5] · [5 × 13]: whole tiles and what remains of them. */
 function matmulIsExact(runtime: Runtime, op: string): boolean {
   const [M, N, K] = [9, 13, 5];
-  const c = calls.matmul(runtime, op, A, B, { M, N, K }) as Float32Array;
+  const c = operations.matmul(runtime, op, A, B, { M, N, K }) as Float32Array;
   return c.every((value, at) => {
     let sum = 0;
     for (let k = 0; k < K; k++) sum += at_(A, Math.floor(at / N) * K + k) * at_(B, k * N + (at % N));
@@ -36,7 +36,12 @@ function attentionIsExact(runtime: Runtime, op: string): boolean {
   const size = 9;
   const eye = Float32Array.from({ length: size * size }, (_, i) => (i % (size + 1) === 0 ? 32 : 0));
   const v = A.subarray(0, size * 5);
-  const o = calls.attention(runtime, op, eye, eye, v, { seqQ: size, headDim: size, valueDim: 5, scale: 1 });
+  const o = operations.attention(runtime, op, eye, eye, v, {
+    seqQ: size,
+    headDim: size,
+    valueDim: 5,
+    scale: 1,
+  });
   return (o as Float32Array).every((value, at) => value === v[at]);
 }
 
@@ -49,7 +54,7 @@ function attentionIsClose(runtime: Runtime, op: string): boolean {
   const [size, dim, scale] = [9, 5, 1 / 8];
   const options = { seqQ: size, headDim: dim, scale };
   const [q, k, v] = [A, B.subarray(0, size * dim), A];
-  const o = calls.attention(runtime, op, q, k, v, options) as Float32Array;
+  const o = operations.attention(runtime, op, q, k, v, options) as Float32Array;
   return o.every((value, at) => {
     const [i, column] = [Math.floor(at / dim), at % dim];
     let [sum, weighted] = [0, 0];

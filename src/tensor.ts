@@ -149,6 +149,16 @@ export function doorOf(runtime: Runtime): Door {
 /** What operations take and give: plain arrays, or tensors. */
 export type Values = Float32Array | Tensor;
 
+/** Options of attention on arrays through an engine: side inputs may be tensors. */
+export type ArrayAttentionOptions = AttentionShape &
+  Omit<AttentionOptions, 'logSumExp'> & {
+    /** [batch, heads, seqQ], written when given. */
+    readonly logSumExp?: Values | undefined;
+  };
+
+/** Options of matmul on arrays through an engine: side inputs may be tensors. */
+export type ArrayMatmulOptions = Omit<MatmulOptions, 'bias'> & { readonly bias?: Values | undefined };
+
 /** Options of attention on tensors: dimensions default to the tensors' own; stated, they must agree. */
 export type TensorAttentionOptions = Partial<AttentionShape> &
   Omit<AttentionOptions, 'out' | 'logSumExp'> & {

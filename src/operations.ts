@@ -38,9 +38,10 @@ export function attentionWeights(
   v: unknown,
   options: unknown,
 ): Inspection<Values> {
-  return attend(runtime, op, [q, k, v], options, true) as Inspection<Values>;
+  return attend(runtime, op, [q, k, v], options, true);
 }
 
+/** Both: without `inspect` there are no weights, and no logSumExp but the caller's own. */
 function attend(
   runtime: Runtime,
   op: string,
@@ -48,7 +49,7 @@ function attend(
   options: unknown,
   inspect: boolean,
   keep?: Keep,
-): Pick<Inspection<Values>, 'out'> & Partial<Inspection<Values>> {
+): Inspection<Values> {
   runtime.requireAlive(op);
   const problem = resolveAttention(op, doorOf(runtime), q, k, v, options, inspect);
   const { batch, heads, seqQ, seqK, valueDim, layout, tensors } = problem;
@@ -64,14 +65,17 @@ function attend(
   const launch = launchAttention(runtime, op, problem);
   const room = call.room(launch.bytes);
   call.compute(() => {
-    const operands = { q: Q.address, k: K.address, v: V.address, out: out.address };
-    const looks = { logSumExp: sum?.address ?? 0, weights: weights?.address ?? 0 };
-    launch.run({ ...operands, ...looks }, room.address);
+    const addresses = {
+      q: Q.address,
+      k: K.address,
+      v: V.address,
+      out: out.address,
+      logSumExp: sum?.address ?? 0,
+      weights: weights?.address ?? 0,
+    };
+    launch.run(addresses, room.address);
   });
-  return {
-    out: out.result,
-    ...(inspect && { weights: weights?.result, logSumExp: sum?.result }),
-  } as Inspection<Values>;
+  return { out: out.result, weights: weights?.result, logSumExp: sum?.result } as Inspection<Values>;
 }
 
 /** `matmul` */
@@ -97,8 +101,11 @@ export function matmul(
   const room = call.room(Math.max(gemm.bytes, pack?.bytes ?? 0));
   call.compute(() => {
     const addresses = {
-      ...{ a: A.address, b: B.address, c: C.address, bias: bias?.address ?? 0 },
+      a: A.address,
+      b: B.address,
       packed: packed ? B.address : (panels?.address ?? 0),
+      c: C.address,
+      bias: bias?.address ?? 0,
     };
     pack?.run(addresses, room.address);
     gemm.run(addresses, room.address);
