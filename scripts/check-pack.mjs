@@ -1,6 +1,6 @@
 /**
  * Packs the package and uses it as a stranger would: publint, are-the-types-wrong, then the tarball installed into an
- * empty project whose program runs attention by import and by require.
+ * empty project that runs attention by import and by require, every JavaScript block of the README, and every @example.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -42,9 +42,28 @@ try {
   // require() of a module is there from 20.19 and 22.12 on.
   if (major > 22 || (major === 22 && minor >= 12) || (major === 20 && minor >= 19))
     run('node', ['require.cjs'], project);
-  console.log(`${filename}: ${files.length} files, ${size} bytes; installed and run from an empty project`);
+
+  const installed = join(project, 'node_modules/heed');
+  const text = (file) => readFileSync(join(installed, file), 'utf8');
+  const recipes = [...text('README.md').matchAll(/^```js\n(.*?)^```$/gms)].map(([, code]) => code);
+  const examples = ['dist/index.d.ts', 'dist/reference.d.ts'].flatMap((file) => examplesOf(text(file)));
+  if (recipes.length === 0 || examples.length === 0) throw new Error('no recipes or no examples found');
+  for (const [i, code] of [...recipes, ...examples].entries()) {
+    writeFileSync(join(project, `example-${i}.mjs`), code);
+    run('node', [`example-${i}.mjs`], project);
+  }
+  console.log(
+    `${filename}: ${files.length} files, ${size} bytes; ran ${recipes.length} recipes and ${examples.length} examples`,
+  );
 } finally {
   rmSync(folder, { recursive: true, force: true });
+}
+
+/** The code under each @example, up to the next tag or the end of the comment. */
+function examplesOf(declarations) {
+  return [...declarations.matchAll(/@example\n(.*?)(?=\n\s*\* @|\n\s*\*\/)/gs)].map(([, block]) =>
+    block.replace(/^\s*\* ?/gm, '').replace(/^```.*$/gm, ''),
+  );
 }
 
 function run(command, args, cwd = '.') {

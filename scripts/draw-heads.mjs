@@ -30,7 +30,9 @@ const parts = [
 for (const [at, { block, head }] of heads.entries()) {
   const x = left + at * (side + gap);
   parts.push(`<text x="${x}" y="18" font-size="13" fill="#222">${block}, head ${head}</text>`);
-  parts.push(`<image x="${x}" y="26" width="${side}" height="${picture}" href="data:image/png;base64,${png}"/>`);
+  parts.push(
+    `<image x="${x}" y="26" width="${side}" height="${picture}" href="data:image/png;base64,${png}"/>`,
+  );
   const weights = weightsOf(block).subarray(head * seq * seq, (head + 1) * seq * seq);
   for (let i = 0; i < seq; i++) {
     const y = top + i * cell;

@@ -94,6 +94,8 @@ export class Engine {
    *
    * @throws HeedTypeError, HeedRangeError; MemoryLimitError ERR_MEMORY_LIMIT
    * @example
+   * import { createEngine } from 'heed';
+   *
    * const engine = await createEngine();
    * const w = engine.packMatrix(Float32Array.of(1, 2, 3, 4, 5, 6), { K: 2, N: 3 });
    * engine.matmul(Float32Array.of(1, 1), w, { M: 1 });   // 5, 7, 9
@@ -116,6 +118,8 @@ export class Engine {
    * Everything that is made through a scope is freed with it.
    *
    * @example
+   * import { createEngine } from 'heed';
+   *
    * const engine = await createEngine();
    * const scope = engine.scope();
    * const q = scope.tensor([1, 4, 2, 8]);
@@ -144,6 +148,8 @@ export class Engine {
  * @throws HeedTypeError, HeedRangeError; EnvironmentError ERR_NO_SIMD, ERR_NO_RELAXED_SIMD, ERR_NO_THREADS,
  *   ERR_MEMORY_RESERVE, ERR_CSP, ERR_WASM_INTEGRITY — all by rejection
  * @example
+ * import { createEngine } from 'heed';
+ *
  * const engine = await createEngine();
  * console.log(engine.features.simd, engine.memory.reserved);
  * engine.dispose();

@@ -46,6 +46,8 @@ function blockOf(x: Tensor | PackedMatrix): Block {
  * take tensors; released by `dispose()`, a scope, or `using`.
  *
  * @example
+ * import { createEngine } from 'heed';
+ *
  * const engine = await createEngine();
  * const x = engine.tensor([1, 2, 1, 4], Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8));
  * const y = engine.attention(x, x, x);   // [1, 2, 1, 4]
