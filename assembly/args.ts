@@ -25,8 +25,10 @@ export class AttentionArgs {
   seqK: i32;
   headDim: i32;
   valueDim: i32;
-  /** scale · log₂e: scores are kept in base 2. */
+  /** Factor of the packed queries: scale · log₂e (scores are kept in base 2), or what is left of it. */
   scale: f32;
+  /** Factor of the scores: 1, or a power of two where scale is so large or small that queries would not bear it. */
+  scoreScale: f32;
 
   /** Steps from one batch, head or token to the next. */
   qBatch: usize;

@@ -40,8 +40,7 @@ import { columnsAdd, columnsBegin } from './select';
 
 /** Bytes of scratch that one thread needs for any item of this call. Exact: beyond 2³² too. */
 export function attentionScratch(args: usize): f64 {
-  const a = changetype<AttentionArgs>(args);
-  return scratchBytes(a.headDim, a.valueDim);
+  return scratchBytes(changetype<AttentionArgs>(args));
 }
 
 export function attention(args: usize, begin: i32, end: i32, scratch: usize): void {

@@ -34,10 +34,13 @@ export function panelBytes(headDim: i32, valueDim: i32): usize {
   return QUERIES + 32 * (<usize>headDim + <usize>valueDim);
 }
 
-/** Scratch of one item of at most BQ rows. */
-export function scratchBytes(headDim: i32, valueDim: i32): f64 {
+/** Scratch of one item: as many panels as its rows need, at most BQ rows. */
+export function scratchBytes(args: AttentionArgs): f64 {
+  const headDim = args.headDim;
+  const valueDim = args.valueDim;
+  const rows = min(<f64>BQ, <f64>args.seqQ * <f64>args.group);
   const panel = <f64>QUERIES + 32.0 * (<f64>(<u32>headDim) + <f64>(<u32>valueDim));
-  return <f64>PANELS + <f64>(BQ >> 3) * panel;
+  return <f64>PANELS + Math.ceil(rows / 8) * panel;
 }
 
 /** Row r of the item's key head, as an address: base + query · token + head · step. */
@@ -110,11 +113,11 @@ export function finishScores(
   const s = scratch + SCORES;
   v128.store(scratch, v128.load(panel, MAXIMUM), FACTOR);
   v128.store(scratch, v128.load(panel, MAXIMUM + 16), FACTOR + 16);
-  if (load<i32>(panel, LIMIT) >= first + keys) {
+  if (load<i32>(panel, LIMIT) >= first + keys && args.scoreScale == 1) {
     rowsMax(k, args.kToken, keys, panel + QUERIES, 0, 1, args.headDim, s, 32, panel + MAXIMUM, 0, args.tile);
   } else {
     rowsBegin(k, args.kToken, keys, panel + QUERIES, 0, 1, args.headDim, s, 32, ZEROS, 0, args.tile);
-    f32ScoreLimit(s, first, keys, panel + LIMIT, panel + MAXIMUM);
+    f32ScoreLimit(s, first, keys, panel + LIMIT, panel + MAXIMUM, args.scoreScale);
   }
 }
 

@@ -200,6 +200,7 @@ export const AttentionArgs_seqK: usize = offsetof<AttentionArgs>('seqK');
 export const AttentionArgs_headDim: usize = offsetof<AttentionArgs>('headDim');
 export const AttentionArgs_valueDim: usize = offsetof<AttentionArgs>('valueDim');
 export const AttentionArgs_scale: usize = offsetof<AttentionArgs>('scale');
+export const AttentionArgs_scoreScale: usize = offsetof<AttentionArgs>('scoreScale');
 export const AttentionArgs_qBatch: usize = offsetof<AttentionArgs>('qBatch');
 export const AttentionArgs_qHead: usize = offsetof<AttentionArgs>('qHead');
 export const AttentionArgs_qToken: usize = offsetof<AttentionArgs>('qToken');

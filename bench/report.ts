@@ -39,7 +39,7 @@ export interface Result {
   readonly rate: number | undefined;
   /** Of the row's roof, which was sampled in turn with this. Only heed's builds have one. */
   readonly percent: number | undefined;
-  /** The largest part of the error bound that any checked element uses. The reference is the definition, so 0. */
+  /** The largest part of its error bound (test/laws.ts) that any checked element uses. */
   readonly errorOfBound: number;
 }
 

@@ -1,5 +1,5 @@
 /** The rows of the benchmark: cases of the shared table, each with its contenders, ready to run. */
-import { attention, matmul } from '../src/reference.ts';
+import { attention, matmul, type FloatArray } from '../src/reference.ts';
 import type { Engine, PackedMatrix } from '../src/index.ts';
 import type { Build } from '../test/builds.ts';
 import {
@@ -13,13 +13,16 @@ import {
   type AttentionCase,
   type MatmulCase,
 } from '../test/cases.ts';
-import { attentionUse, matmulUse, type Judged } from './law.ts';
+import { attentionLaw, every, matmulLaw, use, type Order, type RowLaw } from '../test/laws.ts';
 import { plainAttention, plainMatmul } from './plain-loops.ts';
 import type { ContenderName } from './report.ts';
 
 export interface Contender {
   readonly name: ContenderName;
   readonly run: () => unknown;
+  /** What a run writes, and the order in which it adds. */
+  readonly out: FloatArray;
+  readonly order: Order;
 }
 
 /** A row with its inputs made. */
@@ -78,31 +81,28 @@ function unwritten(length: number): Float32Array {
 
 function prepareMatmul(spec: MatmulCase, engines: ReadonlyMap<Build, Engine>): Ready {
   const [a, b] = matmulInputs(spec);
-  const { M, N, K } = spec.options;
-  const expected = new Float64Array(M * N).fill(NaN);
-  const judged = new Map<ContenderName, Judged>();
+  const { batch = 1, M, N, K } = spec.options;
+  const reference = { ...spec.options, out: new Float64Array(batch * M * N).fill(NaN) };
+  const plain = unwritten(batch * M * N);
   const packed: PackedMatrix[] = [];
-  const plain = unwritten(M * N);
-  judged.set('plain', { actual: plain, order: 'chain' });
-  const reference = { ...spec.options, out: expected };
   const contenders: Contender[] = [
-    { name: 'reference', run: () => matmul(a, b, reference) },
-    { name: 'plain', run: () => plainMatmul(a, b, spec.options, plain) },
+    { name: 'reference', out: reference.out, order: 'chain', run: () => matmul(a, b, reference) },
+    { name: 'plain', out: plain, order: 'chain', run: () => plainMatmul(a, b, spec.options, plain) },
   ];
-  for (const [build, engine] of engines) {
-    const options = { ...spec.options, out: unwritten(M * N) };
-    judged.set(build, { actual: options.out, order: 'blocks' });
+  for (const [name, engine] of engines) {
+    const options = { ...spec.options, out: unwritten(batch * M * N) };
+    const heed = { name, out: options.out, order: 'blocks' } as const;
     if (spec.packed === true) {
       const weights = engine.packMatrix(b, { K, N });
       packed.push(weights);
-      contenders.push({ name: build, run: () => engine.matmul(a, weights, options) });
+      contenders.push({ ...heed, run: () => engine.matmul(a, weights, options) });
     } else {
-      contenders.push({ name: build, run: () => engine.matmul(a, b, options) });
+      contenders.push({ ...heed, run: () => engine.matmul(a, b, options) });
     }
   }
   return {
     contenders,
-    check: (stride) => named(judged, matmulUse(spec, a, b, expected, [...judged.values()], stride)),
+    check: (stride) => uses(contenders, matmulLaw(a, b, spec.options, every(stride, batch * M))),
     dispose: () => {
       for (const each of packed) each.dispose();
     },
@@ -110,32 +110,37 @@ function prepareMatmul(spec: MatmulCase, engines: ReadonlyMap<Build, Engine>): R
 }
 
 function prepareAttention(spec: AttentionCase, engines: ReadonlyMap<Build, Engine>): Ready {
-  const inputs = attentionInputs(spec);
-  const [q, k, v] = inputs;
+  const [q, k, v] = attentionInputs(spec);
   const { batch = 1, heads = 1, seqQ, headDim, valueDim = headDim } = spec.options;
-  const length = batch * seqQ * heads * valueDim;
-  const expected = new Float64Array(length).fill(NaN);
-  const judged = new Map<ContenderName, Judged>();
-  const plain = unwritten(length);
-  judged.set('plain', { actual: plain, order: 'chain' });
-  const reference = { ...spec.options, out: expected };
+  const count = batch * heads * seqQ;
+  const reference = { ...spec.options, out: new Float64Array(count * valueDim).fill(NaN) };
+  const plain = unwritten(count * valueDim);
   const contenders: Contender[] = [
-    { name: 'reference', run: () => attention(q, k, v, reference) },
-    { name: 'plain', run: () => plainAttention(q, k, v, spec.options, plain) },
+    { name: 'reference', out: reference.out, order: 'chain', run: () => attention(q, k, v, reference) },
+    { name: 'plain', out: plain, order: 'chain', run: () => plainAttention(q, k, v, spec.options, plain) },
   ];
-  for (const [build, engine] of engines) {
-    const options = { ...spec.options, out: unwritten(length) };
-    judged.set(build, { actual: options.out, order: 'blocks' });
-    contenders.push({ name: build, run: () => engine.attention(q, k, v, options) });
+  for (const [name, engine] of engines) {
+    const options = { ...spec.options, out: unwritten(count * valueDim) };
+    const run = (): unknown => engine.attention(q, k, v, options);
+    contenders.push({ name, out: options.out, order: 'blocks', run });
   }
   return {
     contenders,
-    check: (stride) => named(judged, attentionUse(spec, inputs, expected, [...judged.values()], stride)),
+    check: (stride) => uses(contenders, attentionLaw(q, k, v, spec.options, every(stride, count))),
     dispose: () => undefined,
   };
 }
 
-/** Values under the names of a map that they were computed in the order of. */
-function named<Name>(of: ReadonlyMap<Name, unknown>, values: readonly number[]): Map<Name, number> {
-  return new Map([...of.keys()].map((name, i) => [name, values[i]!]));
+/** The largest part of its bound that an element of each contender uses, in the rows of the law. */
+export function uses(
+  contenders: readonly Pick<Contender, 'name' | 'out' | 'order'>[],
+  rows: Iterable<RowLaw>,
+): Map<ContenderName, number> {
+  const most = new Map(contenders.map(({ name }) => [name, 0]));
+  for (const row of rows) {
+    for (const { name, out, order } of contenders) {
+      most.set(name, Math.max(most.get(name)!, use(out, row.out(order), row.at)));
+    }
+  }
+  return most;
 }

@@ -83,8 +83,8 @@ export function requireRight(
   for (const [contender, part] of use) {
     if (part <= 1) continue;
     const problem = Number.isFinite(part)
-      ? `is ${part.toPrecision(3)} times its error bound away from the reference`
-      : 'is not a number where the reference is one';
+      ? `is ${part.toPrecision(3)} times its error bound away from float64`
+      : 'is not a number where float64 has one';
     throw new WrongResult(`${section} ${name}: what ${contender} computes ${problem}`);
   }
 }
@@ -107,7 +107,7 @@ function runRow(
   // Pass 2: warm-up.
   const contenders = ready.contenders.filter(({ name }) => isHeed(name) || first.get(name)! <= plan.tooSlow);
   const lanes = new Map<ContenderName, Lane>();
-  for (const { name, run } of contenders) lanes.set(name, lane(run, warmUp({ name, run }, first.get(name)!)));
+  for (const each of contenders) lanes.set(each.name, lane(each.run, warmUp(each, first.get(each.name)!)));
   const peakLanes = roofs.flatMap((roof) =>
     CHAINS.map((chains) => ({ roof, chains, lane: peakLane(roof, chains, lanes) })),
   );
@@ -155,7 +155,7 @@ function runRow(
       first: first.get(name)!,
       rate,
       percent: reached !== undefined && roof !== undefined ? (100 * reached) / roof : undefined,
-      errorOfBound: use.get(name) ?? 0,
+      errorOfBound: use.get(name)!,
     };
   }
   ready.dispose();

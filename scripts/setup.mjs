@@ -12,10 +12,11 @@ if (installed === undefined || installed.mtimeMs < statSync('package-lock.json')
 }
 run(process.execPath, ['scripts/build-wasm.mjs']);
 
+// npm is a shell script on Windows; a path with a space in it must not go through a shell.
 function run(command, args) {
   const { status, error } = spawnSync(command, args, {
     stdio: 'inherit',
-    shell: process.platform === 'win32',
+    shell: command === 'npm' && process.platform === 'win32',
   });
   if (error) throw error;
   if (status !== 0) process.exit(status ?? 1);

@@ -9,8 +9,12 @@ run(process.execPath, ['examples/hello']);
 console.log('\n3  How fast: one minute of benchmark\n');
 run(process.execPath, ['--import', 'tsx', 'bench/index.ts']);
 
+// npm is a shell script on Windows; a path with a space in it must not go through a shell.
 function run(command, args, stdout = 'inherit') {
-  const options = { stdio: ['inherit', stdout, 'inherit'], shell: process.platform === 'win32' };
+  const options = {
+    stdio: ['inherit', stdout, 'inherit'],
+    shell: command === 'npm' && process.platform === 'win32',
+  };
   const { status, error } = spawnSync(command, args, options);
   if (error) throw error;
   if (status !== 0) process.exit(status ?? 1);

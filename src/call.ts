@@ -4,13 +4,13 @@
  * a call takes all its memory at once, before anything is written.
  *
  *   const call = new Call(runtime, op);
- *   const a = call.input(x), c = call.output(out, [M, N], tensors), room = call.room(bytes);
+ *   const a = call.input('a', x), c = call.output('out', out, [M, N], tensors), room = call.room(bytes);
  *   call.compute(() => {               // addresses are known in here
  *     launch.run({ a: a.address, c: c.address }, room.address);
  *   });                                // c.result is the user's
  */
 import { bufferOf, byteOffsetOf, lengthOf, view } from './checks.ts';
-import { StateError, typedArray } from './errors.ts';
+import { MemoryLimitError, StateError, typedArray } from './errors.ts';
 import type { Runtime } from './runtime.ts';
 import { Tensor, addressOf, type Values } from './tensor.ts';
 
@@ -32,6 +32,12 @@ export interface ResultSlot extends Slot {
 /** Told of every tensor that a call makes: a scope. */
 export type Keep = (made: Tensor) => void;
 
+/** A result that is copied out of staging: into the array that was given, or into a new one. */
+interface ArrayPart extends Part {
+  readonly arg: string;
+  result: Float32Array | undefined;
+}
+
 interface Part {
   readonly bytes: number;
   address: number;
@@ -43,8 +49,7 @@ export class Call {
   readonly #staged: Part[] = [];
   readonly #allocated: Part[] = [];
   readonly #copiesIn: (() => void)[] = [];
-  readonly #outputs: { readonly arg: string; readonly array: Float32Array }[] = [];
-  readonly #copiesOut: (() => void)[] = [];
+  readonly #outputs: ArrayPart[] = [];
   readonly #tensors: (() => void)[] = [];
   readonly #keep: Keep | undefined;
 
@@ -57,17 +62,17 @@ export class Call {
   }
 
   /** An operand that is read. */
-  input(x: Values): Slot {
-    if (x instanceof Tensor) return { address: addressOf(x) };
-    const part = this.room(4 * lengthOf(x));
-    this.copy(x, part);
+  input(arg: string, x: Values): Slot {
+    if (x instanceof Tensor) return { address: addressOf(this.#op, arg, x) };
+    // Once: a view of a shared buffer that another thread grows may become longer at any time.
+    const size = lengthOf(x);
+    const part = this.room(4 * size);
+    this.copy(x, size, part);
     return part;
   }
 
-  /** Fills a slot with an array before the work begins. */
-  copy(x: Float32Array, to: Slot): void {
-    // Once: a view of a shared buffer that another thread grows may become longer at any time.
-    const size = lengthOf(x);
+  /** Fills a slot with `size` numbers of an array before the work begins. */
+  copy(x: Float32Array, size: number, to: Slot): void {
     // An array on this very memory: its address now, since growth detaches it.
     const own = this.#runtime.owns(bufferOf(x)) ? byteOffsetOf(x) : undefined;
     this.#copiesIn.push(() => {
@@ -77,9 +82,9 @@ export class Call {
   }
 
   /** An operand that is written: what was given, or a new tensor or array of that shape. */
-  output(given: Values | undefined, shape: readonly number[], tensors: boolean, arg = 'out'): ResultSlot {
+  output(arg: string, given: Values | undefined, shape: readonly number[], tensors: boolean): ResultSlot {
     const size = shape.reduce((a, b) => a * b, 1);
-    if (given instanceof Tensor) return { address: addressOf(given), result: given };
+    if (given instanceof Tensor) return { address: addressOf(this.#op, arg, given), result: given };
     if (given === undefined && tensors) {
       const part = { bytes: 4 * size, address: 0, result: undefined as unknown as Tensor };
       this.#allocated.push(part);
@@ -89,14 +94,11 @@ export class Call {
       });
       return part;
     }
-    const array = given ?? new Float32Array(size);
-    const part = { bytes: 4 * size, address: 0, result: array };
+    // A new array is made when there is room for the call, not before.
+    const part: ArrayPart = { arg, bytes: 4 * size, address: 0, result: given };
     this.#staged.push(part);
-    this.#outputs.push({ arg, array });
-    this.#copiesOut.push(() => {
-      apply(set, array, [this.#runtime.floats(part.address, size)]);
-    });
-    return part;
+    this.#outputs.push(part);
+    return part as ResultSlot;
   }
 
   /** Bytes that only this call needs. */
@@ -122,7 +124,9 @@ export class Call {
       this.#take();
       for (const copy of this.#copiesIn) copy();
       work();
-      for (const copy of this.#copiesOut) copy();
+      for (const { result, address, bytes } of this.#outputs) {
+        apply(set, result, [this.#runtime.floats(address, bytes / 4)]);
+      }
     } catch (error) {
       for (const { address } of this.#allocated) if (address !== 0) this.#runtime.free(address);
       throw error;
@@ -132,12 +136,24 @@ export class Call {
 
   #take(): void {
     const bytesOf = (parts: readonly Part[]): number[] => parts.map(({ bytes }) => bytes);
-    const own = this.#outputs.filter(({ array }) => this.#runtime.owns(bufferOf(array)));
+    const own = this.#outputs.filter(({ result }) => result && this.#runtime.owns(bufferOf(result)));
     const addresses = this.#runtime.stage(this.#op, bytesOf(this.#staged), bytesOf(this.#allocated));
     for (const [i, part] of this.#staged.entries()) part.address = addresses[i] as number;
     for (const part of this.#allocated) part.address = this.#runtime.allocate(this.#op, part.bytes);
-    const stale = own.find(({ array }) => !this.#runtime.owns(bufferOf(array)));
+    const stale = own.find(({ result }) => result && !this.#runtime.owns(bufferOf(result)));
     if (stale !== undefined) throw this.#staleView(stale.arg);
+    for (const part of this.#outputs) part.result ??= this.#newArray(part.bytes);
+  }
+
+  /** ERR_MEMORY_LIMIT where JavaScript has no room for it. */
+  #newArray(needed: number): Float32Array {
+    try {
+      return new Float32Array(needed / 4);
+    } catch (cause) {
+      const { limit, used: inUse } = this.#runtime.memory;
+      const problem = `JavaScript has no room for a result of ${needed} bytes`;
+      throw new MemoryLimitError('ERR_MEMORY_LIMIT', { op: this.#op, problem, needed, limit, inUse, cause });
+    }
   }
 
   #staleView(arg: string): StateError {

@@ -19,6 +19,7 @@ export const ATTENTION_ARGS = [
   'headDim',
   'valueDim',
   'scale',
+  'scoreScale',
   'qBatch',
   'qHead',
   'qToken',
@@ -95,20 +96,21 @@ export function writeAttentionArgs({ u32, f32 }: Words, address: number, args: A
   u32[at + 11] = args.headDim;
   u32[at + 12] = args.valueDim;
   f32[at + 13] = args.scale;
-  u32[at + 14] = args.qBatch;
-  u32[at + 15] = args.qHead;
-  u32[at + 16] = args.qToken;
-  u32[at + 17] = args.kBatch;
-  u32[at + 18] = args.kHead;
-  u32[at + 19] = args.kToken;
-  u32[at + 20] = args.vBatch;
-  u32[at + 21] = args.vHead;
-  u32[at + 22] = args.vToken;
-  u32[at + 23] = args.outBatch;
-  u32[at + 24] = args.outHead;
-  u32[at + 25] = args.outToken;
-  u32[at + 26] = args.heads;
-  u32[at + 27] = args.tile;
+  f32[at + 14] = args.scoreScale;
+  u32[at + 15] = args.qBatch;
+  u32[at + 16] = args.qHead;
+  u32[at + 17] = args.qToken;
+  u32[at + 18] = args.kBatch;
+  u32[at + 19] = args.kHead;
+  u32[at + 20] = args.kToken;
+  u32[at + 21] = args.vBatch;
+  u32[at + 22] = args.vHead;
+  u32[at + 23] = args.vToken;
+  u32[at + 24] = args.outBatch;
+  u32[at + 25] = args.outHead;
+  u32[at + 26] = args.outToken;
+  u32[at + 27] = args.heads;
+  u32[at + 28] = args.tile;
 }
 
 export function writeGemmArgs({ u32 }: Words, address: number, args: GemmArgs): void {

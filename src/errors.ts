@@ -70,6 +70,8 @@ export interface ErrorDetails {
   readonly problem?: string | undefined;
   /** What to do about it. */
   readonly hint?: string | undefined;
+  /** How many of what ran out there are. */
+  readonly instances?: number | undefined;
   /** The error underneath. */
   readonly cause?: unknown;
 }
@@ -110,7 +112,9 @@ function errorClass<Instance extends HeedError, Details extends ErrorDetails = E
   Base: new (message: string, options?: ErrorOptions) => Error,
 ): HeedErrorClass<Instance, Details> {
   const Class = class extends Base {
-    constructor(code: string, details: ErrorDetails) {
+    constructor(code: string, given: ErrorDetails) {
+      // Own fields only: a polluted Object.prototype has no say in a message.
+      const details = Object.assign(Object.create(null) as ErrorDetails, given);
       const { cause, ...rest } = details;
       super(messageOf(code, details), cause === undefined ? undefined : { cause });
       const fields = Object.entries<unknown>(rest).filter(

@@ -7,7 +7,7 @@
 import { PANEL } from '../common/abi.ts';
 import { ATTENTION_ITEM, GEMM_ITEM, writeAttentionArgs, writeGemmArgs } from './descriptor.ts';
 import type { AttentionArgs, GemmArgs } from './descriptor.ts';
-import { attentionItems, gemmItems, packItems } from './items.ts';
+import { attentionItems, gemmItems, packItems, type Items } from './items.ts';
 import { align } from './memory/allocator.ts';
 import type { AttentionProblem } from './options.ts';
 import { TILES, type Runtime } from './runtime.ts';
@@ -57,12 +57,13 @@ export function launchAttention(
 ): Launch<AttentionAddresses> {
   const { heads, kvHeads, seqQ, seqK, headDim, valueDim, queryOffset } = problem;
   const items = attentionItems(problem);
-  const offsets = align(4 * items.length);
+  const offsets = align(4 * ATTENTION_ITEM.length * items.count);
   const scratch = offsets + align(4 * queryOffset.length);
   // Bytes from one head and from one token to the next.
   const bshd = problem.layout === 'bshd';
   const head = (seq: number, dim: number): number => 4 * (bshd ? dim : seq * dim);
   const token = (hs: number, dim: number): number => 4 * (bshd ? hs * dim : dim);
+  const { query, score } = splitScale(problem.scale);
   const args: AttentionArgs = {
     q: 0,
     k: 0,
@@ -77,8 +78,8 @@ export function launchAttention(
     seqK,
     headDim,
     valueDim,
-    // Scores in base 2, so that the exponential is 2^x.
-    scale: problem.scale * Math.LOG2E,
+    scale: query,
+    scoreScale: score,
     qBatch: 4 * heads * seqQ * headDim,
     qHead: head(seqQ, headDim),
     qToken: token(heads, headDim),
@@ -97,8 +98,9 @@ export function launchAttention(
   writeAttentionArgs(runtime.words, runtime.descriptor, args);
   const scratchBytes = runtime.kernels.attentionScratch(runtime.descriptor);
   return {
-    bytes: scratch + align(scratchBytes),
+    bytes: items.count > 0 ? scratch + align(scratchBytes) : 0,
     run({ q, k, v, out, logSumExp, weights }, room) {
+      if (items.count === 0) return;
       args.q = q;
       args.k = k;
       args.v = v;
@@ -109,13 +111,25 @@ export function launchAttention(
       args.items = room;
       const { words, descriptor, kernels } = runtime;
       writeAttentionArgs(words, descriptor, args);
-      words.u32.set(items, room / 4);
+      items.write(words.u32, room / 4);
       words.u32.set(queryOffset, (room + offsets) / 4);
-      const count = items.length / ATTENTION_ITEM.length;
-      runtime.run(op, kernels.attention, count, room + scratch);
-      if (weights) runtime.run(op, kernels.weights, count, room + scratch);
+      runtime.run(op, kernels.attention, items.count, room + scratch);
+      if (weights) runtime.run(op, kernels.weights, items.count, room + scratch);
     },
   };
+}
+
+/**
+ * scale · log₂e (in base 2 the exponential is 2^x) as the factor of the packed queries, and what of it goes to the scores
+ * instead: a power of two that is 1 unless the queries' factor would leave 2⁻⁶⁴ … 2⁶⁴. Beyond 2¹⁹⁰ the factor stays what
+ * it is there: a score that is not 0 is then infinite in any case.
+ */
+function splitScale(scale: number): { query: number; score: number } {
+  const exponent = scale === 0 ? 0 : Math.floor(Math.log2(Math.abs(scale)));
+  const excess = exponent - Math.max(-64, Math.min(64, exponent));
+  const score = 2 ** Math.max(-126, Math.min(126, excess));
+  const query = Math.min((Math.abs(scale) / score) * Math.LOG2E, 2 ** 66);
+  return { query: Math.sign(scale) * query, score };
 }
 
 /** Bytes of a packed B: whole panels. */
@@ -150,10 +164,10 @@ function launchGemmDriver(
   runtime: Runtime,
   op: string,
   { M, N, K, transposeA, transposeB, sharedB }: GemmShape,
-  items: readonly number[],
+  items: Items,
   driver: 'gemm' | 'pack',
 ): Launch<GemmAddresses> {
-  const scratch = align(4 * items.length);
+  const scratch = align(4 * GEMM_ITEM.length * items.count);
   const args: GemmArgs = {
     a: 0,
     b: 0,
@@ -178,8 +192,9 @@ function launchGemmDriver(
   writeGemmArgs(runtime.words, runtime.descriptor, args);
   const scratchBytes = runtime.kernels.gemmScratch(runtime.descriptor);
   return {
-    bytes: scratch + align(scratchBytes),
+    bytes: items.count > 0 ? scratch + align(scratchBytes) : 0,
     run({ a, b, packed, c, bias }, room) {
+      if (items.count === 0) return;
       args.a = a;
       args.b = b;
       args.packed = packed;
@@ -188,8 +203,8 @@ function launchGemmDriver(
       args.items = room;
       const { words, descriptor, kernels } = runtime;
       writeGemmArgs(words, descriptor, args);
-      words.u32.set(items, room / 4);
-      runtime.run(op, kernels[driver], items.length / GEMM_ITEM.length, room + scratch);
+      items.write(words.u32, room / 4);
+      runtime.run(op, kernels[driver], items.count, room + scratch);
     },
   };
 }

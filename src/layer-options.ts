@@ -63,11 +63,14 @@ export interface ForwardOptions extends AttentionOptions, Pick<AttentionShape, '
 
 const DIMS = ['modelDim', 'heads', 'kvHeads', 'headDim', 'contextDim'] as const;
 
+/** The dimensions of a layer, all of them known. */
+export type LayerDims = Filled<Pick<LayerOptions, (typeof DIMS)[number]>>;
+
 /**
  * A layer with nothing left open. Each weight is a contiguous matrix of its own: [outDim, inDim] if transpose, else
  * [inDim, outDim]. They may lie on the caller's memory, so who keeps them copies them.
  */
-export interface LayerProblem extends Filled<Pick<LayerOptions, (typeof DIMS)[number]>> {
+export interface LayerProblem extends LayerDims {
   readonly weights: SeparateWeights;
   readonly transpose: boolean;
   /** As given: what it must be is the layer's to say. */
@@ -136,7 +139,8 @@ export function resolveLayer(options: unknown): LayerProblem {
   const fits = names.map((name, i): Fit => [`weights.${name}`, shapes[name], given[i]]);
   check.sizes(op, fits);
   check.fits(op, fits);
-  const weights: Record<string, Float32Array> = {};
+  // Without a prototype: a weight that was not given must not be found on a polluted one.
+  const weights = Object.create(null) as Record<string, Float32Array>;
   for (const { arg, value } of given) {
     weights[arg.slice('weights.'.length)] = check.view(value, 0, check.length(op, arg, value));
   }
@@ -174,7 +178,7 @@ function columns(matrix: Float32Array, stride: number, start: number, end: numbe
 /** `layer.forward(x, options)`; with `weights` also room for [batch, heads, seqQ, seqK]. @throws as above. */
 export function resolveForward(
   op: string,
-  layer: LayerProblem,
+  layer: LayerDims,
   x: unknown,
   options: unknown,
   weights = false,

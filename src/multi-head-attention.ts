@@ -7,7 +7,7 @@ import { StateError } from './errors.ts';
 import { launchAttention, launchGemm } from './launch.ts';
 import type { GemmAddresses, Launch } from './launch.ts';
 import { resolveForward, resolveLayer } from './layer-options.ts';
-import type { ForwardOptions, LayerOptions, LayerProblem, SeparateWeights } from './layer-options.ts';
+import type { ForwardOptions, LayerDims, LayerOptions, SeparateWeights } from './layer-options.ts';
 import type { AttentionProblem } from './options.ts';
 import type { Runtime } from './runtime.ts';
 import { addressOf, type PackedMatrix, type Tensor } from './tensor.ts';
@@ -40,7 +40,7 @@ interface Projection {
  * mha.dispose();
  */
 export class MultiHeadAttention {
-  readonly #layer: LayerProblem;
+  readonly #layer: LayerDims;
   readonly #runtime: Runtime;
   readonly #projections: Readonly<Record<'q' | 'k' | 'v' | 'o', Projection>>;
   #alive = true;
@@ -51,11 +51,11 @@ export class MultiHeadAttention {
    */
   constructor(options: MultiHeadAttentionOptions) {
     const op = 'MultiHeadAttention';
-    const layer = resolveLayer(options);
+    // The dimensions stay; the caller's weights are copied, and not held.
+    const { weights, transpose, engine, ...layer } = resolveLayer(options);
     this.#layer = layer;
-    this.#runtime = runtimeOf(op, layer.engine === undefined ? defaultEngine(op) : layer.engine);
-    const { modelDim, contextDim, heads, kvHeads, headDim, transpose } = layer;
-    const weights = this.#settled(layer.weights);
+    this.#runtime = runtimeOf(op, engine === undefined ? defaultEngine(op) : engine);
+    const { modelDim, contextDim, heads, kvHeads, headDim } = layer;
     const made: (PackedMatrix | Tensor)[] = [];
     const project = (w: Float32Array, K: number, N: number, b: Float32Array | undefined): Projection => {
       const matrix = operations.packMatrix(this.#runtime, op, w, { K, N, transposeB: transpose });
@@ -64,7 +64,7 @@ export class MultiHeadAttention {
       if (bias) made.push(bias);
       return { matrix, bias };
     };
-    const { wq, wk, wv, wo, bq, bk, bv, bo } = weights;
+    const { wq, wk, wv, wo, bq, bk, bv, bo } = this.#settled(weights);
     try {
       this.#projections = {
         q: project(wq, modelDim, heads * headDim, bq),
@@ -132,17 +132,19 @@ export class MultiHeadAttention {
 
     // Everything that the pass needs, at once: operands, intermediate results, and room for the largest launch.
     const call = new Call(runtime, op);
-    const X = call.input(x);
-    const C = problem.context ? call.input(problem.context) : X;
+    const X = call.input('x', x);
+    const C = problem.context ? call.input('context', problem.context) : X;
     const qBytes = 4 * batch * seqQ * heads * headDim;
     const kBytes = 4 * batch * seqK * kvHeads * headDim;
     const [Q, K, V, O] = [call.room(qBytes), call.room(kBytes), call.room(kBytes), call.room(qBytes)];
-    const out = call.output(problem.out, [batch, seqQ, modelDim], false);
+    const out = call.output('out', problem.out, [batch, seqQ, modelDim], false);
     const wantsSum = inspect || problem.logSumExp !== undefined;
     const sum = wantsSum
-      ? call.output(problem.logSumExp, [batch, heads, seqQ], false, 'logSumExp')
+      ? call.output('logSumExp', problem.logSumExp, [batch, heads, seqQ], false)
       : undefined;
-    const weights = inspect ? call.output(undefined, [batch, heads, seqQ, seqK], false) : undefined;
+    const weights = inspect
+      ? call.output('weights', undefined, [batch, heads, seqQ, seqK], false)
+      : undefined;
 
     const width = heads * headDim;
     const steps = {
@@ -154,8 +156,8 @@ export class MultiHeadAttention {
     const room = call.room(Math.max(...Object.values(steps).map(({ bytes }) => bytes)));
     const { q, k, v, o } = this.#projections;
     const project = (step: Launch<GemmAddresses>, by: Projection, a: Slot, c: Slot): void => {
-      const packed = addressOf(by.matrix);
-      const bias = by.bias ? addressOf(by.bias) : 0;
+      const packed = addressOf(op, 'weights', by.matrix);
+      const bias = by.bias ? addressOf(op, 'weights', by.bias) : 0;
       step.run({ a: a.address, b: 0, packed, c: c.address, bias }, room.address);
     };
     call.compute(() => {
@@ -178,9 +180,12 @@ export class MultiHeadAttention {
 
   /** Packing the first weight may grow the memory, which would take away those that lie on it: those are copied. */
   #settled(weights: SeparateWeights): SeparateWeights {
-    const entries = Object.entries({ ...weights } as Record<string, Float32Array>);
-    const settled = entries.map(([name, w]) => [name, this.#runtime.owns(w.buffer) ? w.slice() : w] as const);
-    return Object.fromEntries(settled) as unknown as SeparateWeights;
+    // No prototype: a bias that was not given must not be found on a polluted one.
+    const settled = Object.create(null) as Record<string, Float32Array>;
+    for (const [name, w] of Object.entries(weights as unknown as Record<string, Float32Array>)) {
+      settled[name] = this.#runtime.owns(w.buffer) ? w.slice() : w;
+    }
+    return settled as unknown as SeparateWeights;
   }
 
   #requireAlive(op: string): void {

@@ -54,14 +54,18 @@ function attend(
   const problem = resolveAttention(op, doorOf(runtime), q, k, v, options, inspect);
   const { batch, heads, seqQ, seqK, valueDim, layout, tensors } = problem;
   const call = new Call(runtime, op, keep);
-  const [Q, K, V] = [call.input(q as Values), call.input(k as Values), call.input(v as Values)];
+  const Q = call.input('q', q as Values);
+  const K = call.input('k', k as Values);
+  const V = call.input('v', v as Values);
   const shape = layout === 'bshd' ? [batch, seqQ, heads, valueDim] : [batch, heads, seqQ, valueDim];
-  const out = call.output(valueOf(problem.out), shape, tensors);
+  const out = call.output('out', valueOf(problem.out), shape, tensors);
   const wantsSum = inspect || problem.logSumExp !== undefined;
   const sum = wantsSum
-    ? call.output(valueOf(problem.logSumExp), [batch, heads, seqQ], tensors, 'logSumExp')
+    ? call.output('logSumExp', valueOf(problem.logSumExp), [batch, heads, seqQ], tensors)
     : undefined;
-  const weights = inspect ? call.output(undefined, [batch, heads, seqQ, seqK], tensors) : undefined;
+  const weights = inspect
+    ? call.output('weights', undefined, [batch, heads, seqQ, seqK], tensors)
+    : undefined;
   const launch = launchAttention(runtime, op, problem);
   const room = call.room(launch.bytes);
   call.compute(() => {
@@ -91,10 +95,10 @@ export function matmul(
   const problem = resolveMatmul(op, doorOf(runtime), a, b, options);
   const { batch, N, K, sharedB, packed, tensors, outShape } = problem;
   const call = new Call(runtime, op, keep);
-  const A = call.input(a as Values);
-  const B = packed ? { address: addressOf(b as PackedMatrix) } : call.input(b as Values);
-  const bias = problem.bias && call.input(problem.bias.value as Values);
-  const C = call.output(valueOf(problem.out), outShape, tensors);
+  const A = call.input('a', a as Values);
+  const B = packed ? { address: addressOf(op, 'b', b as PackedMatrix) } : call.input('b', b as Values);
+  const bias = problem.bias && call.input('bias', problem.bias.value as Values);
+  const C = call.output('out', valueOf(problem.out), outShape, tensors);
   const gemm = launchGemm(runtime, op, problem);
   const pack = !packed && needsPacking(problem) ? launchPack(runtime, op, problem) : undefined;
   const panels = pack && call.room((sharedB ? 1 : batch) * packedBytes(N, K));
@@ -120,7 +124,7 @@ export function packMatrix(runtime: Runtime, op: string, b: unknown, options: un
   const { K, N, transposeB } = problem;
   const shape = { batch: 1, M: 0, N, K, transposeA: false, transposeB, sharedB: true };
   const call = new Call(runtime, op);
-  const B = call.input(b as Values);
+  const B = call.input('b', b as Values);
   const launch = launchPack(runtime, op, shape);
   const room = call.room(launch.bytes);
   const packed = call.block(packedBytes(N, K));
@@ -135,10 +139,10 @@ export function tensor(runtime: Runtime, op: string, shape: unknown, data: unkno
   runtime.requireAlive(op);
   const problem = resolveTensor(op, shape, data);
   const call = new Call(runtime, op, keep);
-  const result = call.output(undefined, problem.shape, true);
-  // Straight to its place: staged, the largest tensor would be half of what there is room for.
-  if (problem.data) call.copy(problem.data, result);
+  const result = call.output('tensor', undefined, problem.shape, true);
   const size = problem.shape.reduce((a, b) => a * b, 1);
+  // Straight to its place: staged, the largest tensor would be half of what there is room for.
+  if (problem.data) call.copy(problem.data, size, result);
   call.compute(() => {
     const to = result.address / 4;
     if (!problem.data) runtime.words.f32.fill(0, to, to + size);

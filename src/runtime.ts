@@ -10,7 +10,7 @@
 import { align, Allocator } from './memory/allocator.ts';
 import { KernelTrapError, MemoryLimitError, StateError } from './errors.ts';
 import { DESCRIPTOR_BYTES, type Words } from './descriptor.ts';
-import { PAGE, instantiate, type Build, type Instance } from './wasm/instantiate.ts';
+import { MAX_PAGES, PAGE, instantiate, type Build, type Instance } from './wasm/instantiate.ts';
 import type { Driver, KernelExports } from './wasm/exports.ts';
 
 /** Rows of the widest register tile, by the word that the public option takes. */
@@ -48,7 +48,7 @@ export class Runtime {
   #refusal: unknown;
 
   constructor(op: string, build: Build, maxMemory: number, tile: Tile | 'auto') {
-    this.#limit = Math.floor(maxMemory / PAGE) * PAGE;
+    this.#limit = Math.min(Math.floor(maxMemory / PAGE), MAX_PAGES) * PAGE;
     if (this.#limit === 0) {
       const problem = `an engine needs ${PAGE} bytes at least, where maxMemory is ${maxMemory}`;
       throw new MemoryLimitError('ERR_MEMORY_LIMIT', {
@@ -208,10 +208,14 @@ export class Runtime {
     const limit = this.#limit;
     const cause = this.#refusal;
     this.#refusal = undefined;
-    const refused = cause === undefined ? '' : ', and the system refuses to give more';
-    const problem = `needs ${needed} bytes more, where ${inUse} of ${limit} are in use${refused}`;
     const split = 'split the batch or the queries into several calls';
-    const hint = cause === undefined ? `${split}, or raise maxMemory` : split;
+    let [why, hint] = ['', `${split}, or raise maxMemory`];
+    if (cause !== undefined) [why, hint] = [', and the system refuses to give more', split];
+    else if (inUse + needed <= limit) {
+      why = ', but in no piece that is large enough';
+      hint = 'tensors lie between: make them after the largest call, or dispose of them';
+    }
+    const problem = `needs ${needed} bytes more, where ${inUse} of ${limit} are in use${why}`;
     return new MemoryLimitError('ERR_MEMORY_LIMIT', { op, problem, hint, needed, limit, inUse, cause });
   }
 

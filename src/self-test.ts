@@ -2,13 +2,9 @@
  * Known answers, computed once by every new instance before anybody uses it. An engine may accept a build and compute
  * it wrongly (Node 20 behind its flag does so with one relaxed instruction), and bytes may have been damaged.
  */
-import * as operations from './operations.ts';
 import { KernelTrapError } from './errors.ts';
+import * as operations from './operations.ts';
 import type { Runtime } from './runtime.ts';
-
-/** Small integers: exact in any order of addition, with and without FMA. */
-const A = Float32Array.from({ length: 9 * 5 }, (_, i) => ((i * 7) % 11) - 5);
-const B = Float32Array.from({ length: 5 * 13 }, (_, i) => ((i * 5) % 9) - 4);
 
 /** Whether this instance computes what it should. */
 export function passesSelfTest(runtime: Runtime, op: string): boolean {
@@ -20,29 +16,48 @@ export function passesSelfTest(runtime: Runtime, op: string): boolean {
   }
 }
 
-/** [9 × 5] · [5 × 13]: whole tiles and what remains of them. */
+/** Small integers: exact in any order of addition, with and without FMA. */
+function integers(length: number, step: number, modulus: number): Float32Array {
+  return Float32Array.from({ length }, (_, i) => ((i * step) % modulus) - (modulus >> 1));
+}
+
+/** [M × 5] · [5 × 37]: whole tiles and what remains of them, one row, and each way that A and B may lie. */
 function matmulIsExact(runtime: Runtime, op: string): boolean {
-  const [M, N, K] = [9, 13, 5];
-  const c = operations.matmul(runtime, op, A, B, { M, N, K }) as Float32Array;
-  return c.every((value, at) => {
-    let sum = 0;
-    for (let k = 0; k < K; k++) sum += at_(A, Math.floor(at / N) * K + k) * at_(B, k * N + (at % N));
-    return value === sum;
+  const [N, K] = [37, 5];
+  const b = integers(K * N, 5, 9);
+  return [
+    { M: 9 },
+    { M: 9, transposeA: true },
+    { M: 9, transposeB: true },
+    { M: 1 },
+    { M: 1, transposeB: true },
+    { M: 1, batch: 2 },
+  ].every((shape) => {
+    const { M, batch = 1, transposeA = false, transposeB = false } = shape;
+    const a = integers(batch * M * K, 7, 11);
+    const c = operations.matmul(runtime, op, a, b, { ...shape, N, K }) as Float32Array;
+    return c.every((value, at) => {
+      const [row, column] = [Math.floor(at / N), at % N];
+      let sum = 0;
+      for (let k = 0; k < K; k++) {
+        sum += a[transposeA ? k * M + row : row * K + k]! * b[transposeB ? column * K + k : k * N + column]!;
+      }
+      return value === sum;
+    });
   });
 }
 
-/** Query i finds key i by a score that leaves the others nothing: the result is its value, bit for bit. */
+/** Query i finds key i by a score that leaves the others nothing: weights and values to the bit, causal or not. */
 function attentionIsExact(runtime: Runtime, op: string): boolean {
   const size = 9;
   const eye = Float32Array.from({ length: size * size }, (_, i) => (i % (size + 1) === 0 ? 32 : 0));
-  const v = A.subarray(0, size * 5);
-  const o = operations.attention(runtime, op, eye, eye, v, {
-    seqQ: size,
-    headDim: size,
-    valueDim: 5,
-    scale: 1,
+  const v = integers(size * 5, 7, 11);
+  return [false, true].every((causal) => {
+    const options = { seqQ: size, headDim: size, valueDim: 5, scale: 1, causal };
+    const { out, weights } = operations.attentionWeights(runtime, op, eye, eye, v, options);
+    const found = (weights as Float32Array).every((weight, at) => weight === eye[at]! / 32);
+    return found && (out as Float32Array).every((value, at) => value === v[at]);
   });
-  return (o as Float32Array).every((value, at) => value === v[at]);
 }
 
 /**
@@ -53,22 +68,18 @@ function attentionIsExact(runtime: Runtime, op: string): boolean {
 function attentionIsClose(runtime: Runtime, op: string): boolean {
   const [size, dim, scale] = [9, 5, 1 / 8];
   const options = { seqQ: size, headDim: dim, scale };
-  const [q, k, v] = [A, B.subarray(0, size * dim), A];
-  const o = operations.attention(runtime, op, q, k, v, options) as Float32Array;
+  const [q, k] = [integers(size * dim, 7, 11), integers(size * dim, 5, 9)];
+  const o = operations.attention(runtime, op, q, k, q, options) as Float32Array;
   return o.every((value, at) => {
     const [i, column] = [Math.floor(at / dim), at % dim];
     let [sum, weighted] = [0, 0];
     for (let j = 0; j < size; j++) {
       let score = 0;
-      for (let d = 0; d < dim; d++) score += scale * at_(q, i * dim + d) * at_(k, j * dim + d);
+      for (let d = 0; d < dim; d++) score += scale * q[i * dim + d]! * k[j * dim + d]!;
       const weight = Math.exp(score);
       sum += weight;
-      weighted += weight * at_(v, j * dim + column);
+      weighted += weight * q[j * dim + column]!;
     }
     return Math.abs(value - weighted / sum) <= 2 ** -13;
   });
-}
-
-function at_(x: Float32Array, i: number): number {
-  return x[i] ?? NaN;
 }

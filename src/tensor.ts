@@ -37,6 +37,9 @@ class Block {
 /** What is known of tensors and packed matrices beyond their shape; who is not in here is neither. */
 const blocks = new WeakMap<object, Block>();
 
+/** Views that were handed out hold their block, so that what they show is not given to somebody else. */
+const views = new WeakMap<Float32Array, Block>();
+
 function blockOf(x: Tensor | PackedMatrix): Block {
   return blocks.get(x) as Block;
 }
@@ -76,12 +79,15 @@ export class Tensor {
   }
 
   /**
-   * A live view of the elements. It is gone when the engine's memory grows, so take it anew after each call.
+   * A live view of the elements. It is gone when the engine's memory grows, so take it anew after each call. The view
+   * holds the tensor's memory, a subarray of it does not.
    * @throws StateError ERR_DISPOSED
    */
   get data(): Float32Array {
     const block = blockOf(this);
-    return block.runtime.floats(block.address('tensor', 'data', 'tensor'), this.size);
+    const view = block.runtime.floats(block.address('tensor', 'data', 'tensor'), this.size);
+    views.set(view, block);
+    return view;
   }
 
   /** Frees the memory. May be called twice. */
@@ -125,9 +131,9 @@ export class PackedMatrix {
   }
 }
 
-/** Where a live tensor or packed matrix lies. Call after the door has checked it. */
-export function addressOf(x: Tensor | PackedMatrix): number {
-  return blockOf(x).address('tensor', 'data', 'tensor');
+/** Where a live tensor or packed matrix lies. The door has checked it, but reading options may have disposed of it. */
+export function addressOf(op: string, arg: string, x: Tensor | PackedMatrix): number {
+  return blockOf(x).address(op, arg, x instanceof Tensor ? 'tensor' : 'packed matrix');
 }
 
 /** The door of an engine's calls: Float32Array, and what was made by this engine. */

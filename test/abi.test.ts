@@ -16,7 +16,7 @@ import {
 } from '../src/descriptor.ts';
 import { baseline } from '../src/generated/baseline.ts';
 import { relaxed } from '../src/generated/relaxed.ts';
-import { attentionItems, gemmItems } from '../src/items.ts';
+import { attentionItems, gemmItems, type Items } from '../src/items.ts';
 import type { AttentionProblem } from '../src/options.ts';
 import type { KernelExports } from '../src/wasm/exports.ts';
 import { BUILDS } from '../src/wasm/instantiate.ts';
@@ -73,7 +73,7 @@ describe.each(builds)('descriptors, %s', (build) => {
     for (const [i, field] of fields.entries()) {
       const at = address + valueOf(`${name}_${field}`);
       // The one field that is not an integer.
-      const value = field === 'scale' ? view.getFloat32(at, true) : view.getUint32(at, true);
+      const value = /scale$/i.test(field) ? view.getFloat32(at, true) : view.getUint32(at, true);
       expect(value, field).toBe(i + 1);
     }
     bytes.fill(0xee, address, address + valueOf(`${name}_size`));
@@ -92,6 +92,13 @@ describe.each(builds)('descriptors, %s', (build) => {
     });
   });
 
+  /** A table of items as it goes into memory. */
+  const written = (items: Items, fields: number): number[] => {
+    const u32 = new Uint32Array(items.count * fields);
+    items.write(u32, 0);
+    return [...u32];
+  };
+
   /** The values that a field takes over a table of items, where the kernels read it. */
   const valuesOf = (name: string, field: string, items: readonly number[]) => {
     const [at, size] = [`${name}_${field}`, `${name}_size`].map((key) => valueOf(key) / 4);
@@ -102,7 +109,7 @@ describe.each(builds)('descriptors, %s', (build) => {
     // Groups of two heads, eight queries more than fill a block: the last query of the first block is BQ / 2 − 1.
     const seqQ = BQ / 2 + 8;
     const shape = { batch: 2, heads: 6, kvHeads: 3, seqQ, seqK: seqQ + 10, queryOffset: [10, 1] };
-    const items = attentionItems(shape as unknown as AttentionProblem);
+    const items = written(attentionItems(shape as unknown as AttentionProblem), ATTENTION_ITEM.length);
     const expected = {
       batch: [0, 1],
       head: [0, 1, 2],
@@ -116,7 +123,7 @@ describe.each(builds)('descriptors, %s', (build) => {
   });
 
   it('GemmItem: a table as it is read', () => {
-    const items = gemmItems(2, MC + 4, 8);
+    const items = written(gemmItems(2, MC + 4, 8), GEMM_ITEM.length);
     const expected = { batch: [0, 1], m0: [0, MC], rows: [4, MC], n0: [0], cols: [8] };
     const actual = GEMM_ITEM.map((field) => [field, valuesOf('GemmItem', field, items)]);
     expect(Object.fromEntries(actual)).toEqual(expected);

@@ -1,4 +1,4 @@
-/** Seeded data: the same numbers on every machine, for tests and benches alike. */
+/** Data: the same numbers on every machine, for tests and benches alike. */
 
 /** Uniform numbers in [0, 1): mulberry32, 2³² states, exact in every engine. */
 export function uniform(seed: number): () => number {
@@ -24,4 +24,9 @@ export function normal(length: number, seed: number, sigma = 1): Float32Array {
 export function integers(length: number, seed: number, max: number): Float32Array {
   const next = uniform(seed);
   return Float32Array.from({ length }, () => Math.floor(next() * (2 * max + 1)) - max);
+}
+
+/** `length` floats of 0.5, where an array must only be there. */
+export function f32(length: number): Float32Array {
+  return new Float32Array(length).fill(0.5);
 }

@@ -7,23 +7,15 @@ import { describe, expect, it } from 'vitest';
 import { HeedRangeError, HeedTypeError } from '../src/errors.ts';
 import { PLAIN, resolveAttention } from '../src/options.ts';
 import { attention } from '../src/reference.ts';
+import { f32 } from './data.ts';
+import { resizable } from './door.ts';
 import { fault } from './nothing-lost.ts';
 
-const f32 = (n: number): Float32Array => new Float32Array(n).fill(0.5);
 const shape = { seqQ: 2, headDim: 2 };
 const kernel = (q: unknown, k: unknown, v: unknown, more: object = {}): unknown =>
   resolveAttention('attention', PLAIN, q, k, v, { ...shape, ...more });
 const reference = (q: unknown, k: unknown, v: unknown, more: object = {}): unknown =>
   attention(q as Float32Array, k as Float32Array, v as Float32Array, { ...shape, ...more });
-
-/** A resizable buffer; TypeScript's library of ES2023 does not know them yet. */
-function resizable(bytes: number, maxByteLength: number): ArrayBuffer & { resize(bytes: number): void } {
-  const Buffer = ArrayBuffer as unknown as new (
-    n: number,
-    o: object,
-  ) => ArrayBuffer & { resize(n: number): void };
-  return new Buffer(bytes, { maxByteLength });
-}
 
 describe('wrong kinds (faults 7–9, 12)', () => {
   const make = 'new Float32Array(x) makes one';

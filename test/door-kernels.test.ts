@@ -7,6 +7,7 @@ import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { HeedRangeError, HeedTypeError, MultiHeadAttention, type Engine } from '../src/index.ts';
 import { builds, engineOf } from './builds.ts';
 import { normal } from './data.ts';
+import { resizable } from './door.ts';
 import { golden, pattern, refuses, watch, type Refusal, type Watch } from './nothing-lost.ts';
 
 type Untyped = (...given: unknown[]) => unknown;
@@ -19,15 +20,6 @@ const layerOptions = { modelDim: 3, heads: 2, kvHeads: 1, headDim: 4, weights };
 
 const type = (code: Refusal['code'], arg: string): Refusal => ({ class: HeedTypeError, code, arg });
 const range = (code: Refusal['code'], arg: string): Refusal => ({ class: HeedRangeError, code, arg });
-
-/** A resizable buffer; TypeScript's library of ES2023 does not know them yet. */
-function resizable(bytes: number): ArrayBuffer & { resize(bytes: number): void } {
-  const Buffer = ArrayBuffer as unknown as new (
-    n: number,
-    o: object,
-  ) => ArrayBuffer & { resize(n: number): void };
-  return new Buffer(bytes, { maxByteLength: bytes });
-}
 
 function detached(length: number): Float32Array {
   const x = new Float32Array(length);

@@ -1,27 +1,11 @@
 /** The door of the layer: what it is made of, how joined weights are cut, and one pass. */
 import { describe, expect, it } from 'vitest';
-import { HeedRangeError, HeedTypeError } from '../src/errors.ts';
 import { resolveForward, resolveLayer, type SeparateWeights } from '../src/layer-options.ts';
+import { f32 } from './data.ts';
+import { absent, table } from './door.ts';
 import { fault } from './nothing-lost.ts';
 
-const f32 = (n: number): Float32Array => new Float32Array(n).fill(0.5);
 const count = (n: number, from = 0): Float32Array => Float32Array.from({ length: n }, (_, i) => from + i);
-
-type Row = readonly [given: object, arg: string, code: string, words: string];
-
-function table(op: string, rows: readonly Row[], call: (given: object) => unknown): void {
-  for (const [i, [given, arg, code, words]] of rows.entries()) {
-    it(`${i + 1}: ${arg} ${code}`, () => {
-      const error = fault(() => call(given));
-      expect(error.message).toBe(`${op}: "${arg}" expected ${words} [${code}]`);
-      expect(error).toMatchObject({ op, arg, code });
-      const types = ['ERR_ARG_TYPE', 'ERR_UNKNOWN_OPTION'];
-      expect(error).toBeInstanceOf(types.includes(code) ? HeedTypeError : HeedRangeError);
-    });
-  }
-}
-
-const absent = 'number, got undefined — a flat array has no shape, so it must be stated';
 
 // modelDim 6, 4 heads of 2 on 2 key heads, context of 5: q 8 wide, k and v 4.
 const weights = { wq: count(48), wk: count(20, 100), wv: count(20, 200), wo: count(48, 300) };

@@ -1,28 +1,11 @@
 /** The door of matmul, packMatrix, tensor and createEngine. What counts as a float array is in door-arrays. */
 import { describe, expect, it } from 'vitest';
-import { HeedRangeError, HeedTypeError } from '../src/errors.ts';
 import { PLAIN, resolveEngine, resolveMatmul, resolvePack, resolveTensor } from '../src/options.ts';
 import { matmul } from '../src/reference.ts';
+import { f32 } from './data.ts';
+import { absent, table, type Row } from './door.ts';
 import { fault } from './nothing-lost.ts';
 
-const f32 = (n: number): Float32Array => new Float32Array(n).fill(0.5);
-
-/** A table of faults: options, argument, code and what stands between "expected" and the code. */
-type Row = readonly [given: unknown, arg: string, code: string, words: string];
-
-function table(op: string, rows: readonly Row[], call: (given: unknown) => unknown): void {
-  for (const [i, [given, arg, code, words]] of rows.entries()) {
-    it(`${i + 1}: ${arg} ${code}`, () => {
-      const error = fault(() => call(given));
-      expect(error.message).toBe(`${op}: "${arg}" expected ${words} [${code}]`);
-      expect(error).toMatchObject({ op, arg, code });
-      const types = ['ERR_ARG_TYPE', 'ERR_UNKNOWN_OPTION', 'ERR_DETACHED'];
-      expect(error).toBeInstanceOf(types.includes(code) ? HeedTypeError : HeedRangeError);
-    });
-  }
-}
-
-const absent = 'number, got undefined — a flat array has no shape, so it must be stated';
 const dim = 'an integer from 0 to 4294967296';
 
 describe('matmul', () => {

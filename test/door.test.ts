@@ -9,9 +9,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { HeedRangeError, HeedTypeError, type HeedError } from '../src/errors.ts';
 import { PLAIN, resolveAttention } from '../src/options.ts';
 import { attention, attentionWeights } from '../src/reference.ts';
+import { f32 } from './data.ts';
 import { fault } from './nothing-lost.ts';
-
-const f32 = (n: number): Float32Array => new Float32Array(n).fill(0.5);
 
 /** A call that passes: batch 1, 2 heads of 4, 1 key head, 3 queries, 5 keys. */
 const good = { seqQ: 3, seqK: 5, heads: 2, kvHeads: 1, headDim: 4 };

@@ -1,6 +1,7 @@
 /**
- * The accuracy laws, as numbers: how far a right kernel may be from float64 on the same float32 inputs. Each is derived
- * from the number of roundings that a result has gone through, holds for every element, and has no factor to turn.
+ * The accuracy laws, as numbers: how far a right program may be from float64 on the same float32 inputs. Each is derived
+ * from the number of roundings that a result has gone through, holds for every element, and has no factor to turn. Tests
+ * hold the kernels to them, and the benchmark times nothing that breaks them.
  *
  * u = 2⁻²⁴, the unit roundoff. A sum of n products in float32 is off by at most n·u·Σ|a·b| to first order (Higham 2002,
  * section 3.1); blocks of KC or BK cut n down to the block and the number of blocks.
@@ -12,189 +13,262 @@ import type { AttentionOptions, AttentionShape, MatmulOptions } from '../src/ind
 
 export const u: number = 2 ** -24;
 
-/** A true value and how far a computed one may be from it. */
-export interface Bounded {
-  readonly value: number;
-  readonly bound: number;
+/**
+ * How a program adds. `blocks`, heed: each block of KC products or BK keys from zero, then block after block, rescaled to
+ * the maximum so far. `chain`, plain loops: one sum from end to end, with the row's maximum known before.
+ */
+export type Order = 'blocks' | 'chain';
+
+/** True values, and how far computed ones may be from them. */
+export interface Law {
+  readonly values: Float64Array;
+  readonly bounds: Float64Array;
 }
 
-/** One query of one head: what it should be and by how much it may differ. */
+/** One row of a result: what it should be and by how much it may differ. */
 export interface RowLaw {
-  readonly batch: number;
-  readonly head: number;
-  readonly query: number;
-  /** Index of the row's first element in `out`; the row is contiguous. */
+  /** Which of all rows: [batch, M] of a matmul, [batch, heads, seqQ] of attention, as in `logSumExp`. */
+  readonly row: number;
+  /** Index of the row's first element in the result; the row is contiguous. */
   readonly at: number;
-  /** [valueDim] */
-  readonly out: readonly Bounded[];
-  /** The same row from straightforward float32 arithmetic. */
-  readonly naive: readonly number[];
+  readonly out: (order: Order) => Law;
+}
+
+/** One query of one head. */
+export interface AttentionRowLaw extends RowLaw {
   /** [seqK]; zeros where a key is not seen. */
-  readonly weights: readonly Bounded[];
-  readonly logSumExp: Bounded;
+  readonly weights: (order: Order) => Law;
+  /** [1] */
+  readonly logSumExp: (order: Order) => Law;
+  /** [valueDim]: the same row from straightforward float32 arithmetic. */
+  readonly naive: () => Float64Array;
+}
+
+/** Every `stride`-th of `count` rows, and the last. */
+export function* every(stride: number, count: number): Generator<number> {
+  for (let i = 0; i < count; i += stride) yield i;
+  if (count > 0 && (count - 1) % stride !== 0) yield count - 1;
+}
+
+/** Largest share of its bound that any element uses: more than 1 breaks the law. A NaN, or nothing there, is Infinity. */
+export function use(computed: ArrayLike<number>, { values, bounds }: Law, at = 0): number {
+  let most = 0;
+  for (let i = 0; i < values.length; i++) {
+    if (computed[at + i] === values[i]) continue;
+    const share = Math.abs(computed[at + i]! - values[i]!) / bounds[i]!;
+    if (Number.isNaN(share)) return Infinity;
+    most = Math.max(most, share);
+  }
+  return most;
 }
 
 /**
- * C₆₄ and its bound, (min(K, KC) + ⌈K/KC⌉ + 1)·u·(|A||B| + |bias|): at most KC roundings inside a block, one for each
- * block that is added, one for the bias.
+ * C₆₄ and its bound, (depth + 1)·u·(|A||B| + |bias|), row by row: each product meets at most `depth` roundings, and one
+ * more where a bias is added. The depth is K in a chain, min(K, KC) + ⌈K/KC⌉ in blocks.
+ *
+ * @param rows their indices in [batch, M]; all by default
  */
-export function matmulLaw(a: Float32Array, b: Float32Array, options: MatmulOptions): Bounded[] {
+export function* matmulLaw(
+  a: Float32Array,
+  b: Float32Array,
+  options: MatmulOptions,
+  rows?: Iterable<number>,
+): Generator<RowLaw> {
   const { batch, M, N, K, transposeA, transposeB, sharedB } = resolveMatmul('law', PLAIN, a, b, options);
-  const roundings = Math.min(K, KC) + Math.ceil(K / KC) + 1;
-  const law: Bounded[] = [];
-  for (let z = 0; z < batch; z++) {
-    const [aBase, bBase] = [z * M * K, sharedB ? 0 : z * K * N];
-    for (let i = 0; i < M; i++) {
-      for (let j = 0; j < N; j++) {
-        let value = options.bias?.[j] ?? 0;
-        let magnitude = Math.abs(value);
-        for (let k = 0; k < K; k++) {
-          const x = a[aBase + (transposeA ? k * M + i : i * K + k)]!;
-          const y = b[bBase + (transposeB ? j * K + k : k * N + j)]!;
-          value += x * y;
-          magnitude += Math.abs(x * y);
-        }
-        law.push({ value, bound: roundings * u * magnitude });
+  const [aRow, aStep] = transposeA ? [1, M] : [K, 1];
+  const [bRow, bStep] = transposeB ? [1, K] : [N, 1];
+  const depths = { blocks: Math.min(K, KC) + Math.ceil(K / KC), chain: K };
+  for (const row of rows ?? every(1, batch * M)) {
+    const z = Math.floor(row / M);
+    const values = new Float64Array(N);
+    if (options.bias) values.set(options.bias);
+    const magnitudes = values.map(Math.abs);
+    for (let k = 0; k < K; k++) {
+      const x = a[z * M * K + (row % M) * aRow + k * aStep]!;
+      const start = (sharedB ? 0 : z * K * N) + k * bRow;
+      for (let n = 0; n < N; n++) {
+        const product = x * b[start + n * bStep]!;
+        values[n]! += product;
+        magnitudes[n]! += Math.abs(product);
       }
     }
+    const out = (order: Order): Law => {
+      return { values, bounds: magnitudes.map((x) => (depths[order] + 1) * u * x) };
+    };
+    yield { row, at: row * N, out };
   }
-  return law;
 }
 
 /**
- * Attention by the law of RELIABILITY (2.4), for the rows asked for (all by default). With A_k = |scale|·Σ|q·k|, blocks of
- * BK keys, m₁ the maximum of the first block and R = 4·⌈N/BK⌉ + (m − m₁) for the rescales:
+ * The law of attention, row by row; see `attentionRow`.
  *
- *   E_k  = (headDim + 2)·A_k + |s_k − m| + 2 + R                               relative error of p_k, in u
- *   |o − o₆₄| <= u·{ Σ p_k|v_k|·(E_k + BK + N/BK) + |o|·(Σ p_k(E_k + BK/4 + N/BK) + 2) } + N·2⁻¹²⁶·max|v|
- *
- * A weight p_k / l errs by its own E_k and by that of l; a logSumExp by the scores and by the depth of l.
+ * @param rows their indices in [batch, heads, seqQ]; all by default
  */
-export function attentionLaw(
+export function* attentionLaw(
   q: Float32Array,
   k: Float32Array,
   v: Float32Array,
   options: AttentionShape & AttentionOptions,
-  wanted: (batch: number, head: number, query: number) => boolean = () => true,
-): RowLaw[] {
-  const { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim, ...problem } = resolveAttention(
-    'law',
-    PLAIN,
-    q,
-    k,
-    v,
-    options,
-  );
-  const { layout, scale, queryOffset } = problem;
-  const start = (b: number, h: number, i: number, hs: number, seq: number, dim: number): number =>
-    dim * (layout === 'bshd' ? (b * seq + i) * hs + h : (b * hs + h) * seq + i);
-  const rows: RowLaw[] = [];
-  for (let b = 0; b < batch; b++) {
-    for (let head = 0; head < heads; head++) {
-      for (let query = 0; query < seqQ; query++) {
-        if (!wanted(b, head, query)) continue;
-        const kvHead = Math.floor((head * kvHeads) / heads);
-        const keys = Math.max(0, Math.min(seqK, query + queryOffset[b]! + 1));
-        const row = {
-          q: q.subarray(start(b, head, query, heads, seqQ, headDim)).subarray(0, headDim),
-          k: Array.from({ length: keys }, (_, j) => k.subarray(start(b, kvHead, j, kvHeads, seqK, headDim))),
-          v: Array.from({ length: keys }, (_, j) => v.subarray(start(b, kvHead, j, kvHeads, seqK, valueDim))),
-        };
-        const at = start(b, head, query, heads, seqQ, valueDim);
-        rows.push({ batch: b, head, query, at, ...rowLaw(row, scale, headDim, valueDim, seqK) });
-      }
-    }
+  rows?: Iterable<number>,
+): Generator<AttentionRowLaw> {
+  const problem = resolveAttention('law', PLAIN, q, k, v, options);
+  const { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim, layout, scale, queryOffset } = problem;
+  const bshd = layout === 'bshd';
+  const step = bshd ? kvHeads : 1;
+  for (const row of rows ?? every(1, batch * heads * seqQ)) {
+    const query = row % seqQ;
+    const head = Math.floor(row / seqQ) % heads;
+    const b = Math.floor(row / seqQ / heads);
+    const kvHead = Math.floor((head * kvHeads) / heads);
+    const place = bshd ? (b * seqQ + query) * heads + head : row;
+    const first = bshd ? b * seqK * kvHeads + kvHead : (b * kvHeads + kvHead) * seqK;
+    const given: Given = {
+      q: q.subarray(place * headDim, (place + 1) * headDim),
+      k: { data: k, start: first * headDim, step: step * headDim },
+      v: { data: v, start: first * valueDim, step: step * valueDim },
+      keys: Math.max(0, Math.min(seqK, query + queryOffset[b]! + 1)),
+      ...{ seqK, valueDim, scale },
+    };
+    yield { row, at: place * valueDim, ...attentionRow(given), naive: () => naiveRow(given) };
   }
-  return rows;
 }
 
-interface Row {
+/** The rows of one head in a larger array: element d of row j is data[start + j · step + d]. */
+interface Head {
+  readonly data: Float32Array;
+  readonly start: number;
+  readonly step: number;
+}
+
+/** One query, and what it sees: the first `keys` of seqK. */
+interface Given {
   readonly q: Float32Array;
-  readonly k: readonly Float32Array[];
-  readonly v: readonly Float32Array[];
+  readonly k: Head;
+  readonly v: Head;
+  readonly keys: number;
+  readonly seqK: number;
+  readonly valueDim: number;
+  readonly scale: number;
 }
 
-function rowLaw(
-  { q, k, v }: Row,
-  scale: number,
-  headDim: number,
-  valueDim: number,
-  seqK: number,
-): Pick<RowLaw, 'out' | 'naive' | 'weights' | 'logSumExp'> {
-  const N = k.length;
-  const zero = { value: 0, bound: 0 };
-  const weights = new Array<Bounded>(seqK).fill(zero);
+/**
+ * The law of one row of attention (RELIABILITY, 2.4). N keys are seen, A_k = |scale|·Σ|q·k|, and
+ *
+ *   E_k = (headDim + 2)·A_k + |s_k − m| + 2 + R                                       relative error of p_k, in u
+ *   |o − o₆₄| <= u·{ Σ p_k|v_k|·(E_k + PV) + |o|·(Σ p_k(E_k + L) + 2) } + N·2⁻¹²⁶·max|v|
+ *
+ * in E_k the score's sum and its scaling, the shift by the maximum m, the exponential (2u) and the rescales R; PV and L
+ * are the depths of the sums of p·v and of p. They are all that the order of addition changes:
+ *
+ *   blocks   PV = BK + N/BK   L = BK/4 + N/BK   R = 4·⌈N/BK⌉ + (m − m₁), with m₁ the maximum of the first block
+ *   chain    PV = N           L = N             R = 0
+ *
+ * A weight p_k / l errs by its own E_k and by that of l; a logSumExp by the scores and by the depth of l.
+ */
+function attentionRow(given: Given): Pick<AttentionRowLaw, 'out' | 'weights' | 'logSumExp'> {
+  const { q, k, v, keys: N, seqK, valueDim, scale } = given;
+  const headDim = q.length;
+  const values = new Float64Array(valueDim);
   if (N === 0) {
-    const out = new Array<Bounded>(valueDim).fill(zero);
-    return { out, naive: out.map(() => 0), weights, logSumExp: { value: -Infinity, bound: 0 } };
+    const exact = (x: Float64Array): (() => Law) => {
+      return () => ({ values: x, bounds: new Float64Array(x.length) });
+    };
+    return {
+      out: exact(values),
+      weights: exact(new Float64Array(seqK)),
+      logSumExp: exact(Float64Array.of(-Infinity)),
+    };
   }
-  const s: number[] = [];
-  const A: number[] = [];
-  for (const key of k) {
+
+  // Pass 1: s, the part of E that every order shares, their maximum and that of the first block, and the largest A.
+  const s = new Float64Array(N);
+  const E = new Float64Array(N);
+  let [m, m1, mostA] = [-Infinity, -Infinity, 0];
+  for (let j = 0; j < N; j++) {
+    const start = k.start + j * k.step;
     let dot = 0;
     let magnitude = 0;
     for (let d = 0; d < headDim; d++) {
-      dot += q[d]! * key[d]!;
-      magnitude += Math.abs(q[d]! * key[d]!);
+      const product = q[d]! * k.data[start + d]!;
+      dot += product;
+      magnitude += Math.abs(product);
     }
-    s.push(scale * dot);
-    A.push(Math.abs(scale) * magnitude);
+    const A = Math.abs(scale) * magnitude;
+    s[j] = scale * dot;
+    E[j] = (headDim + 2) * A + 2;
+    m = Math.max(m, s[j]!);
+    if (j < BK) m1 = m;
+    mostA = Math.max(mostA, A);
   }
-  const m = max(s);
-  const e = s.map((x) => Math.exp(x - m));
-  const l = e.reduce((x, y) => x + y, 0);
-  const p = e.map((x) => x / l);
+  let l = 0;
+  for (const x of s) l += Math.exp(x - m);
 
-  const blocks = Math.ceil(N / BK);
-  const R = 4 * blocks + (m - max(s.slice(0, BK)));
-  const E = s.map((x, j) => (headDim + 2) * A[j]! + Math.abs(x - m) + 2 + R);
-  const sumDepth = BK / 4 + N / BK;
-  const errorOfSum = p.reduce((sum, pk, j) => sum + pk * (E[j]! + sumDepth), 0);
-  const out: Bounded[] = [];
-  for (let d = 0; d < valueDim; d++) {
-    let value = 0;
-    let weighted = 0;
-    let largest = 0;
-    for (let j = 0; j < N; j++) {
-      const x = v[j]![d]!;
-      value += p[j]! * x;
-      weighted += p[j]! * Math.abs(x) * (E[j]! + BK + N / BK);
-      largest = Math.max(largest, Math.abs(x));
-    }
-    const bound = u * (weighted + Math.abs(value) * (errorOfSum + 2)) + N * 2 ** -126 * largest;
-    out.push({ value, bound });
-  }
+  // Pass 2: p, and with it Σ p·E, o, Σ p|v|, Σ p|v|·E and max|v|.
+  const p = new Float64Array(seqK);
+  const [sumV, sumVE, mostV] = [values.slice(), values.slice(), values.slice()];
+  let sumE = 0;
   for (let j = 0; j < N; j++) {
-    weights[j] = { value: p[j]!, bound: u * p[j]! * (E[j]! + errorOfSum + 2) + 2 ** -126 };
+    const weight = Math.exp(s[j]! - m) / l;
+    const error = E[j]! + m - s[j]!;
+    const start = v.start + j * v.step;
+    p[j] = weight;
+    E[j] = error;
+    sumE += weight * error;
+    for (let d = 0; d < valueDim; d++) {
+      const x = v.data[start + d]!;
+      const magnitude = Math.abs(x);
+      values[d]! += weight * x;
+      sumV[d]! += weight * magnitude;
+      sumVE[d]! += weight * error * magnitude;
+      if (magnitude > mostV[d]!) mostV[d] = magnitude;
+    }
   }
-  const lse = m + Math.log(l);
-  const lseBound = u * (2 * Math.abs(lse) + (headDim + 4) * max(A) + sumDepth + 4);
+
+  // Pass 3: the bounds, by the order of addition. The weights sum to 1, so that R and L leave Σ p(E + R + L) as they are.
+  const depths = {
+    blocks: { PV: BK + N / BK, L: BK / 4 + N / BK, R: 4 * Math.ceil(N / BK) + m - m1 },
+    chain: { PV: N, L: N, R: 0 },
+  };
   return {
-    out,
-    naive: naiveRow({ q, k, v }, scale, headDim, valueDim),
-    weights,
-    logSumExp: { value: lse, bound: lseBound },
+    out: (order) => {
+      const { PV, L, R } = depths[order];
+      const bounds = values.map((o, d) => {
+        const terms = sumVE[d]! + sumV[d]! * (R + PV);
+        return u * (terms + Math.abs(o) * (sumE + R + L + 2)) + N * 2 ** -126 * mostV[d]!;
+      });
+      return { values, bounds };
+    },
+    weights: (order) => {
+      const { L, R } = depths[order];
+      const bounds = new Float64Array(seqK);
+      for (let j = 0; j < N; j++) bounds[j] = u * p[j]! * (E[j]! + R + (sumE + R + L) + 2) + 2 ** -126;
+      return { values: p, bounds };
+    },
+    logSumExp: (order) => {
+      const sum = m + Math.log(l);
+      const bound = u * (2 * Math.abs(sum) + (headDim + 4) * mostA + depths[order].L + 4);
+      return { values: Float64Array.of(sum), bounds: Float64Array.of(bound) };
+    },
   };
 }
 
 /** What the plainest float32 program gives: one sum after the other, every step rounded. */
-function naiveRow({ q, k, v }: Row, scale: number, headDim: number, valueDim: number): number[] {
+function naiveRow({ q, k, v, keys, valueDim, scale }: Given): Float64Array {
   const { fround } = Math;
-  const s = k.map((key) => {
+  const p = new Float64Array(keys);
+  for (let j = 0; j < keys; j++) {
     let dot = 0;
-    for (let d = 0; d < headDim; d++) dot = fround(dot + fround(q[d]! * key[d]!));
-    return fround(dot * fround(scale));
-  });
-  const m = max(s);
-  const p = s.map((x) => fround(Math.exp(fround(x - m))));
+    for (const [d, x] of q.entries()) dot = fround(dot + fround(x * k.data[k.start + j * k.step + d]!));
+    p[j] = fround(dot * fround(scale));
+  }
+  const m = p.reduce((x, y) => Math.max(x, y), -Infinity);
+  for (let j = 0; j < keys; j++) p[j] = fround(Math.exp(fround(p[j]! - m)));
   const l = p.reduce((x, y) => fround(x + y), 0);
-  return Array.from({ length: valueDim }, (_, d) => {
+  return Float64Array.from({ length: valueDim }, (_, d) => {
     let sum = 0;
-    for (let j = 0; j < k.length; j++) sum = fround(sum + fround(fround(p[j]! / l) * v[j]![d]!));
+    for (let j = 0; j < keys; j++) {
+      sum = fround(sum + fround(fround(p[j]! / l) * v.data[v.start + j * v.step + d]!));
+    }
     return sum;
   });
-}
-
-function max(values: readonly number[]): number {
-  return values.reduce((a, b) => Math.max(a, b), -Infinity);
 }

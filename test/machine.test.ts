@@ -8,9 +8,9 @@ import * as generated from '../src/generated/baseline.ts';
 import { relaxed as relaxedText } from '../src/generated/relaxed.ts';
 import type * as Instantiate from '../src/wasm/instantiate.ts';
 import type { Build } from './builds.ts';
+import { f32 } from './data.ts';
 import { fault, golden, rejection, type Refusal } from './nothing-lost.ts';
 
-const f32 = (n: number): Float32Array => new Float32Array(n).fill(0.5);
 const shape = { seqQ: 2, headDim: 2 };
 
 type Library = Pick<typeof import('../src/index.ts'), 'createEngine' | 'attention'>;

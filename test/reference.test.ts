@@ -4,17 +4,12 @@
  */
 import { describe, expect, it } from 'vitest';
 import { attention, attentionWeights, matmul, type FloatArray } from '../src/reference.ts';
+import { uniform } from './data.ts';
 
-/** Numbers of about −1 … 1, the same in every run (mulberry32). */
+/** Numbers of −1 … 1, the same in every run. */
 function random(seed: number): (length: number) => Float32Array {
-  let state = seed;
-  const next = (): number => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 31 - 1;
-  };
-  return (length) => Float32Array.from({ length }, next);
+  const next = uniform(seed);
+  return (length) => Float32Array.from({ length }, () => 2 * next() - 1);
 }
 
 function close(actual: ArrayLike<number>, expected: readonly number[], digits = 12): void {

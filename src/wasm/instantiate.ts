@@ -17,7 +17,7 @@ export type Build = (typeof BUILDS)[number];
 export const PAGE = 65536;
 
 /** Most pages of a memory: one less than there can be, so that one past the last byte is still a 32-bit address. */
-const MAX_PAGES = 65535;
+export const MAX_PAGES = 65535;
 
 /** A module over its memory. */
 export interface Instance {
@@ -99,8 +99,9 @@ function requireSimd(op: string): void {
   throw new EnvironmentError('ERR_NO_SIMD', { op, problem, hint });
 }
 
-/** The bytes are valid, so what refused them is a policy. */
-function refusedToCompile(op: string, cause: unknown): EnvironmentError {
+/** The bytes are valid, so what refused them is a policy. Anything but a CompileError (memory, the stack) passes as it is. */
+function refusedToCompile(op: string, cause: unknown): unknown {
+  if (!(cause instanceof WebAssembly.CompileError)) return cause;
   const problem = 'this page may not compile WebAssembly';
   const hint = "its Content-Security-Policy needs script-src 'wasm-unsafe-eval'";
   return new EnvironmentError('ERR_CSP', { op, problem, hint, cause });
@@ -112,9 +113,10 @@ function reserve(op: string, maximum: number): WebAssembly.Memory {
     memories++;
     return memory;
   } catch (cause) {
-    const problem = `no address space for one more memory beside the ${memories} that this process has made`;
+    const instances = memories;
+    const problem = `no address space for one more memory beside the ${instances} that this process has made`;
     const hint = 'share one engine instead of making many, and dispose of those that are done';
-    throw new EnvironmentError('ERR_MEMORY_RESERVE', { op, problem, hint, cause });
+    throw new EnvironmentError('ERR_MEMORY_RESERVE', { op, problem, hint, instances, cause });
   }
 }
 

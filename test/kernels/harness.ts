@@ -64,7 +64,7 @@ export type TestingExports = KernelExports &
       factor: number,
     ): void;
     f32ScoreSeen(s: number, keys: number, seen: number): void;
-    f32ScoreLimit(s: number, first: number, keys: number, limit: number, m: number): void;
+    f32ScoreLimit(s: number, first: number, keys: number, limit: number, m: number, scale: number): void;
     f32SoftmaxOnline(s: number, keys: number, factor: number, m: number, l: number): void;
     f32RowsToPanel(rows: number, n: number, scale: number, panel: number): void;
     f32PanelToRows(

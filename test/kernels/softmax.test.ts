@@ -44,13 +44,15 @@ describe.each(builds)('scores to weights, %s', (build) => {
       limits: readonly number[],
       m: Float32Array,
       last = false,
+      scale = 1,
     ) => {
       arena.clear();
       const block = last ? arena.placeLast(s) : arena.place(s);
       const limit = arena.table(limits);
       const maxima = arena.place(m);
       arena.run([block, maxima], () => {
-        kernels.f32ScoreLimit(block.address, first, s.length / COLUMNS, limit.address, maxima.address);
+        const keys = s.length / COLUMNS;
+        kernels.f32ScoreLimit(block.address, first, keys, limit.address, maxima.address, scale);
       });
       return { s: block.floats.slice(), m: maxima.floats.slice() };
     };
@@ -92,9 +94,26 @@ describe.each(builds)('scores to weights, %s', (build) => {
       expect(m.some(Number.isNaN)).toBe(false);
     });
 
+    it('scales by a power of two, exactly, before it masks', () => {
+      const limits = [0, 1, 2, 3, 4, 5, 6, 7];
+      const lowest = new Float32Array(8).fill(LOWEST);
+      const s = scores(5, 2);
+      for (const scale of [2 ** -60, 0.5, 4, 2 ** 60]) {
+        const scaled = formula(
+          s.map((x) => x * scale),
+          0,
+          limits,
+          lowest,
+        );
+        const actual = run(s, 0, limits, lowest, false, scale);
+        expectSame(actual.s, scaled.s, `scale ${scale}: s`);
+        expectSame(actual.m, scaled.m, `scale ${scale}: m`);
+      }
+    });
+
     it('refuses a negative number of keys', () => {
       expect(() => {
-        kernels.f32ScoreLimit(8192, 0, -1, 4096, 4096);
+        kernels.f32ScoreLimit(8192, 0, -1, 4096, 4096, 1);
       }).toThrow('assertion');
     });
   });

@@ -1,0 +1,158 @@
+/** Sizes and numbers at the edge of what is allowed: nothing, one, very many, very large, very small. */
+import { afterEach, describe, expect, it } from 'vitest';
+import { MultiHeadAttention, attention, createEngine, matmul, type HeedError } from '../src/index.ts';
+import { runtimeOf } from '../src/engine.ts';
+import { launchAttention } from '../src/launch.ts';
+import { PLAIN, resolveAttention } from '../src/options.ts';
+import { attention as reference } from '../src/reference.ts';
+import { builds, engineOf } from './builds.ts';
+import { collect } from './collect.ts';
+import { normal } from './data.ts';
+import { attentionLaw, use } from './laws.ts';
+import { fault } from './nothing-lost.ts';
+
+const MIB = 2 ** 20;
+const none = new Float32Array(0);
+
+describe.each(builds)('%s', (build) => {
+  it('attention at S = 8192 with 12 heads needs less than 8 MB beyond its operands', async () => {
+    const engine = await engineOf(build);
+    const options = { seqQ: 8192, heads: 12, headDim: 64 };
+    const x = new Float32Array(8192 * 12 * 64);
+    const problem = resolveAttention('attention', PLAIN, x, x, x, options);
+    expect(launchAttention(runtimeOf('test', engine), 'attention', problem).bytes).toBeLessThan(8e6);
+    engine.dispose();
+  });
+
+  it('an empty result takes nothing, whatever its dimensions', async () => {
+    const engine = await engineOf(build);
+    const before = engine.memory.reserved;
+    expect(engine.attention(none, none, none, { seqQ: 0, headDim: 2 ** 24 })).toHaveLength(0);
+    expect(engine.attention(none, none, none, { seqQ: 5, batch: 0, headDim: 2 ** 24 })).toHaveLength(0);
+    expect(engine.matmul(none, new Float32Array(2 ** 16), { M: 0, N: 2 ** 16, K: 1 })).toHaveLength(0);
+    expect(engine.memory.reserved - before).toBeLessThan(MIB);
+    engine.dispose();
+  });
+
+  it('one query has one panel of scratch, not eight', async () => {
+    const engine = await engineOf(build);
+    const x = normal(65536, 1);
+    const before = engine.memory.reserved;
+    engine.attention(x, x, x, { seqQ: 1, headDim: 65536 });
+    // q, k, v, out: 1 MiB; one panel of eight queries and outputs: 4 MiB.
+    expect(engine.memory.reserved - before).toBeLessThan(6 * MIB);
+    engine.dispose();
+  });
+
+  it('a result that the engine has no room for is not made in JavaScript either', async () => {
+    const engine = await createEngine({ simd: build, maxMemory: 8 * MIB });
+    const x = new Float32Array(16384);
+    const before = process.memoryUsage().arrayBuffers;
+    const call = (): unknown => engine.attentionWeights(x, x, x, { seqQ: 16384, headDim: 1 });
+    expect(fault(call).code).toBe('ERR_MEMORY_LIMIT');
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(64 * MIB);
+    engine.dispose();
+  });
+
+  it.each([
+    ['10⁻⁴⁵ and queries of 10²²', 1e-45, 3e22, 3e22],
+    ['10³⁹ and tiny operands', 1e39, 1e-20, 1e-19],
+    ['10³⁰', 1e30, 1e-15, 1e-15],
+    ['−10²⁵', -1e25, 1e-12, 1e-13],
+    ['10⁻³⁰', 1e-30, 1e15, 1e15],
+  ])('a scale of %s stays inside the law', async (_, scale, qSize, kSize) => {
+    const engine = await engineOf(build);
+    const options = { seqQ: 20, seqK: 120, headDim: 7, scale, causal: true };
+    const q = normal(20 * 7, 1).map((x) => x * qSize);
+    const [k, v] = [normal(120 * 7, 2).map((x) => x * kSize), normal(120 * 7, 3)];
+    const out = engine.attention(q, k, v, options);
+    for (const row of attentionLaw(q, k, v, options)) {
+      expect(use(out, row.out('blocks'), row.at)).toBeLessThanOrEqual(1);
+    }
+    engine.dispose();
+  });
+
+  it('the largest and the smallest scale: zeros have equal scores', async () => {
+    const engine = await engineOf(build);
+    for (const scale of [Number.MAX_VALUE, -Number.MAX_VALUE, Number.MIN_VALUE, 0]) {
+      const v = Float32Array.of(1, 2, 3, 4);
+      const out = engine.attention(Float32Array.of(0), new Float32Array(4), v, {
+        ...{ seqQ: 1, seqK: 4, headDim: 1, scale },
+      });
+      expect([...out]).toEqual([
+        ...reference(Float32Array.of(0), new Float32Array(4), v, { seqQ: 1, seqK: 4, headDim: 1, scale }),
+      ]);
+    }
+    engine.dispose();
+  });
+
+  it('a view holds its tensor: nobody else is given its memory', async () => {
+    const engine = await engineOf(build);
+    const view = engine.tensor([100], new Float32Array(100).fill(7)).data;
+    let turns = 0;
+    await collect(() => ++turns > 5);
+    const others = Array.from({ length: 20 }, () => engine.tensor([100], new Float32Array(100).fill(9)));
+    expect(view[0]).toBe(7);
+    for (const other of others) other.dispose();
+    expect(engine.memory.used).toBeGreaterThan(0);
+    engine.dispose();
+  });
+
+  it('a layer does not hold the weights it was made of', async () => {
+    const engine = await engineOf(build);
+    const make = (): [MultiHeadAttention, WeakRef<ArrayBufferLike>] => {
+      const w = normal(4, 1);
+      const weights = { wq: w, wk: w, wv: w, wo: w };
+      return [new MultiHeadAttention({ modelDim: 2, heads: 1, weights, engine }), new WeakRef(w.buffer)];
+    };
+    const [layer, buffer] = make();
+    await collect(() => buffer.deref() === undefined);
+    expect(buffer.deref()).toBeUndefined();
+    expect(layer.forward(Float32Array.of(1, 2), { seqQ: 1 })).toHaveLength(2);
+    engine.dispose();
+  });
+});
+
+describe('a polluted Object.prototype (fault 42)', () => {
+  const names = [
+    'wqkv',
+    'bqkv',
+    'bq',
+    'bk',
+    'bv',
+    'bo',
+    'problem',
+    'hint',
+    'cause',
+    'out',
+    'weights',
+    'shape',
+  ];
+
+  afterEach(() => {
+    for (const name of names) Reflect.deleteProperty(Object.prototype, name);
+  });
+
+  it('changes neither results nor messages', () => {
+    const eye = Float32Array.of(1, 0, 0, 1);
+    const run = (): unknown[] => {
+      const weights = { wq: eye, wk: eye, wv: eye, wo: eye };
+      const layer = new MultiHeadAttention({ modelDim: 2, heads: 1, weights });
+      const results = [
+        layer.forward(eye, { seqQ: 2 }),
+        attention(eye, eye, eye, { seqQ: 2, headDim: 2 }),
+        matmul(eye, eye, { M: 2, N: 2, K: 2 }),
+      ];
+      layer.dispose();
+      const error: HeedError = fault(() => matmul(eye, eye, { M: 3, N: 2, K: 2 }));
+      return [...results, error.message, Object.keys(error)];
+    };
+    const before = run();
+    for (const name of names) {
+      Object.defineProperty(Object.prototype, name, {
+        ...{ value: Float32Array.of(10, 20), configurable: true, writable: true },
+      });
+    }
+    expect(run()).toEqual(before);
+  });
+});
