@@ -15,6 +15,18 @@ const MIB = 2 ** 20;
 const GIB = 2 ** 30;
 
 describe.each(builds)('%s', (build) => {
+  it('twenty-three million problems in one call', async () => {
+    const engine = await engineOf(build);
+    const batch = 23e6;
+    const x = new Float32Array(batch).map((_, i) => i % 1000);
+    // One query, one key: each result is its value.
+    const out = engine.attention(x, x, x, { batch, seqQ: 1, headDim: 1 });
+    expect(out.every((value, i) => value === i % 1000)).toBe(true);
+    const products = engine.matmul(x, x, { batch, M: 1, N: 1, K: 1, out });
+    expect(products.every((value, i) => value === (i % 1000) ** 2)).toBe(true);
+    engine.dispose();
+  });
+
   it('4 GiB in large blocks, none on another, and calls above 2³¹ and up to 2³² compute (fault 25)', async () => {
     const engine = await engineOf(build);
     const shape = [1, 16, 2, 8];
