@@ -14,5 +14,5 @@ export default tseslint.config(
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
     },
   },
-  { files: ['**/*.mjs'], extends: [tseslint.configs.strict] },
+  { files: ['**/*.mjs', '**/*.js'], extends: [tseslint.configs.strict] },
 );

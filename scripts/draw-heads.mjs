@@ -2,24 +2,21 @@
  * Draws docs/heads.svg for the README: where each column of a real image looks, in two heads of a trained model
  * (test/fixtures/pp-ocr). The weights come from heed. Needs the built package: `npm run build && node scripts/draw-heads.mjs`.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { MultiHeadAttention } from 'heed';
+import { imagePng, manifest, tensor } from '../test/fixtures/pp-ocr/read.js';
 
 const heads = [
   { block: 'block1', head: 3 },
   { block: 'block0', head: 5 },
 ];
-const folder = new URL('../test/fixtures/pp-ocr/', import.meta.url);
-const manifest = JSON.parse(readFileSync(new URL('fixture.json', folder), 'utf8'));
-const bytes = readFileSync(new URL('fixture.bin', folder));
-const floats = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
-const png = readFileSync(new URL('image.png', folder)).toString('base64');
+const png = Buffer.from(imagePng()).toString('base64');
 const [seq, modelDim] = manifest.tensors['block0.input'].shape;
-const letters = [...manifest.recognised.columns].map((c) => (c === '_' ? '' : c));
+const letters = [...manifest.recognised.columns].map((c) => (c === manifest.recognised.blank ? '' : c));
 
 const cell = 11;
 const side = seq * cell;
-const picture = (side * 48) / 264;
+const picture = (side * manifest.image.height) / manifest.image.width;
 const [left, top, gap] = [26, picture + 46, 40];
 const width = left + 2 * side + gap + 12;
 const height = top + side + 14;
@@ -55,18 +52,14 @@ parts.push('</svg>');
 writeFileSync(new URL('../docs/heads.svg', import.meta.url), parts.join('\n') + '\n');
 
 function weightsOf(block) {
-  const tensor = (name) => {
-    const { offset, shape } = manifest.tensors[`${block}.${name}`];
-    return floats.subarray(offset, offset + shape.reduce((a, b) => a * b));
-  };
   const mha = new MultiHeadAttention({
-    ...{ modelDim, heads: 8, weightLayout: 'in-out' },
+    ...{ modelDim, heads: manifest.heads, weightLayout: 'in-out' },
     weights: {
-      ...{ wqkv: tensor('qkv.weight'), bqkv: tensor('qkv.bias') },
-      ...{ wo: tensor('proj.weight'), bo: tensor('proj.bias') },
+      ...{ wqkv: tensor(`${block}.qkv.weight`), bqkv: tensor(`${block}.qkv.bias`) },
+      ...{ wo: tensor(`${block}.proj.weight`), bo: tensor(`${block}.proj.bias`) },
     },
   });
-  const { weights } = mha.inspect(tensor('attention.input'), { seqQ: seq });
+  const { weights } = mha.inspect(tensor(`${block}.attention.input`), { seqQ: seq });
   mha.dispose();
   return weights;
 }

@@ -4,8 +4,8 @@
  *
  *   npm run build && node examples/hello
  */
-import { readFileSync } from 'node:fs';
 import { MultiHeadAttention, attentionWeights, matmul } from 'heed';
+import { manifest, tensor } from '../../test/fixtures/pp-ocr/read.js';
 import { heatMap, matrix, shades, title } from './print.js';
 
 textbook();
@@ -44,25 +44,18 @@ function textbook() {
 }
 
 function realModel() {
-  const folder = new URL('../../test/fixtures/pp-ocr/', import.meta.url);
-  const manifest = JSON.parse(readFileSync(new URL('fixture.json', folder), 'utf8'));
-  const bytes = readFileSync(new URL('fixture.bin', folder));
-  const floats = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
-  const tensor = (name) => {
-    const { offset, shape } = manifest.tensors[name];
-    return floats.subarray(offset, offset + shape.reduce((a, b) => a * b));
-  };
+  const { heads, headDim } = manifest;
   const [seqQ, modelDim] = manifest.tensors['block0.input'].shape;
-  const columns = [...manifest.recognised.columns].map((c) => (c === '_' ? '·' : c));
+  const columns = [...manifest.recognised.columns].map((c) => (c === manifest.recognised.blank ? '·' : c));
 
   title('2  Real input: two transformer blocks of PP-OCRv4 reading an image');
-  console.log(`  ${seqQ} columns of the image, ${modelDim} features each, 8 heads of 15.`);
+  console.log(`  ${seqQ} columns of the image, ${modelDim} features each, ${heads} heads of ${headDim}.`);
   console.log(`  What the model reads, column by column: ${columns.join('')}\n`);
 
   for (const block of ['block0', 'block1']) {
     const mha = new MultiHeadAttention({
       modelDim,
-      heads: 8,
+      heads,
       weightLayout: 'in-out',
       weights: {
         wqkv: tensor(`${block}.qkv.weight`),
@@ -73,17 +66,21 @@ function realModel() {
     });
     const { out, weights } = mha.inspect(tensor(`${block}.attention.input`), { seqQ });
     mha.dispose();
-    const off = largestDifference(out, tensor(`${block}.attention.output`));
-    const size = tensor(`${block}.attention.output`).reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+    const models = tensor(`${block}.attention.output`);
+    const off = largestDifference(out, models);
+    const size = models.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+    const resolution = 2 ** (Math.floor(Math.log2(size)) - 23);
     console.log(
-      `  ${block}: ${seqQ} × ${modelDim} outputs, at most ${off.toExponential(1)} from what the model`,
+      `  ${block}: ${seqQ} × ${modelDim} outputs, at most ${off.toExponential(1)} from what the model itself computed.`,
     );
-    console.log(`          itself computed (largest value ${size.toFixed(2)})`);
-    // Both are float32 results of the same sums (120 + 15 + 33 + 120 terms) in another order: as many roundings.
-    if (!(off <= 300 * 2 ** -24 * size)) throw new Error(`${block} differs from the model`);
+    console.log(
+      `          The largest value is ${size.toFixed(2)}; float32's own resolution there is ${resolution.toExponential(1)}.`,
+    );
+    // Only a plainly different result stops the example: test/model.test.ts is what holds heed to the law of its accuracy.
+    if (!(off <= size / 100)) throw new Error(`${block} is plainly not what the model computed`);
     if (block === 'block0') continue;
 
-    const head = sharpest(weights, 8, seqQ);
+    const head = sharpest(weights, heads, seqQ);
     console.log(`\n  Where each column looks, ${block}, head ${head} (${shades}: 0 … 1):\n`);
     heatMap(weights.subarray(head * seqQ * seqQ, (head + 1) * seqQ * seqQ), columns, columns, {
       stretch: false,
