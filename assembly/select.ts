@@ -2,10 +2,10 @@
  * The one place that says which kernel serves which shape. All tiles add in the same order, so nothing that is chosen
  * here touches the bits of a result.
  *
- * Tiles, per cent of the machine's peak at 512³ (see docs/performance.md):
- *   6×8, k unrolled ×4   relaxed build on hosts with FMA; 12 accumulators + 2 + 1 of the 15 registers V8 has on x64.
- *                        Without FMA the product needs a register of its own and it spills, so `tile` is 4 there.
- *   4×8                  the baseline build, and what remains of 6
+ * Tiles, with what each reaches of the machine's peak at 512³: kernels alone, Node 24 on x64 (see docs/performance.md):
+ *   6×8, k unrolled ×4   98 %: the relaxed build on hosts with FMA; 12 accumulators + 2 + 1 of the 15 registers V8 has
+ *                        on x64. Without FMA the product needs a register of its own and it spills: `tile` is 4 there.
+ *   4×8                  90 % in the baseline build, about 83 % in the relaxed one, where it is what remains of 6
  *   2×8, 1×8             what remains of 4
  */
 import { ADD, BEGIN, MAX } from './kernels/f32-panel-store';

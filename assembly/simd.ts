@@ -1,6 +1,7 @@
 /**
- * The vector vocabulary of the kernels: four float32 lanes. This is the only file that knows relaxed SIMD;
- * the branch is decided at compile time, so each build holds one form only.
+ * The vector vocabulary of the kernels: four float32 lanes. This is the only file that knows relaxed instructions;
+ * select.ts alone also asks for the feature, to choose tiles. The branch is decided at compile time, so each build
+ * holds one form only.
  */
 
 /** a·b + c. One rounding in the relaxed build on hosts with FMA, two in the baseline build. */

@@ -6,7 +6,7 @@ export interface Arguments {
   readonly mode: Report['mode'];
   /** Where the JSON goes. */
   readonly json: string | undefined;
-  /** Only rows whose name has this text. */
+  /** Only rows whose section and name, as one text, have this in them. */
   readonly only: string | undefined;
   readonly help: boolean;
 }
@@ -14,7 +14,7 @@ export interface Arguments {
 export const usage = `npm run bench -- [options]
 
   --full        every row, more samples (some minutes; otherwise about one)
-  --only TEXT   rows whose name contains TEXT
+  --only TEXT   rows whose section and name contain TEXT: kernels, attention BERT
   --json FILE   writes everything that was measured
   --help        this`;
 

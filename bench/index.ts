@@ -6,6 +6,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import colors from 'picocolors';
 import { parseArguments, usage } from './arguments.ts';
+import { kernelRows } from './kernels.ts';
 import { rows, type Row } from './rows.ts';
 import { run, WrongResult } from './run.ts';
 import { renderTable } from './table.ts';
@@ -20,11 +21,14 @@ async function main(words: readonly string[]): Promise<number> {
     return 0;
   }
   const { mode, json, only = '' } = given;
-  const chosen = rows.filter(
-    ({ name, quick }) => (quick || mode === 'full' || only !== '') && name.includes(only),
+  const all = [...kernelRows, ...rows];
+  const chosen = all.filter(
+    ({ section, name, quick }) =>
+      (quick || mode === 'full' || only !== '') && `${section} ${name}`.includes(only),
   );
   if (chosen.length === 0) {
-    return refuse(`no row has "${only}" in its name; there are: ${rows.map(({ name }) => name).join(', ')}`);
+    const names = all.map(({ section, name }) => `${section} ${name}`);
+    return refuse(`no row has "${only}" in its name; there are: ${names.join('; ')}`);
   }
   try {
     const report = await run({ mode, rows: chosen, progress: progress(chosen.length) });

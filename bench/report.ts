@@ -35,7 +35,7 @@ export interface Result {
   readonly timing: Timing | undefined;
   /** Milliseconds of the first call, with everything cold. */
   readonly first: number;
-  /** GFLOP/s at p50. */
+  /** GFLOP/s at p50; GB/s where the row has no FLOPs. */
   readonly rate: number | undefined;
   /** Of the row's roof, which was sampled in turn with this. Only heed's builds have one. */
   readonly percent: number | undefined;

@@ -34,10 +34,11 @@ export interface Ready {
 }
 
 export interface Row {
-  readonly section: 'matmul' | 'attention';
+  readonly section: 'kernels' | 'matmul' | 'attention';
   readonly name: string;
+  /** 0 where data is only moved: then the rate counts bytes. */
   readonly flops: number;
-  /** Bytes that must be read where reading, not computing, is the limit: the weights that one row meets. */
+  /** Bytes that must be read where reading, not computing, is the limit: the weights that one row meets, what is packed. */
   readonly bytes: number | undefined;
   /** Whether the one-minute table has it. */
   readonly quick: boolean;

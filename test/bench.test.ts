@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { parseArguments } from '../bench/arguments.ts';
+import { Bed, kernelRows, kernels, prepareKernel } from '../bench/kernels.ts';
 import { plainAttention, plainMatmul } from '../bench/plain-loops.ts';
 import type { Report, Result } from '../bench/report.ts';
 import { rows, uses } from '../bench/rows.ts';
@@ -13,6 +14,7 @@ import { matmul } from '../src/reference.ts';
 import { attentionInputs, matmulInputs, realAttention, realMatmul } from './cases.ts';
 import type { AttentionCase, MatmulCase } from './cases.ts';
 import { builds, engineOf } from './builds.ts';
+import type { TestingExports } from './kernels/harness.ts';
 import { attentionLaw, every, matmulLaw } from './laws.ts';
 
 const attentions: readonly AttentionCase[] = [
@@ -75,7 +77,9 @@ describe('a wrong result', () => {
     }).toThrow('matmul 512³: what baseline computes is 12.3 times its error bound away from float64');
     expect(() => {
       requireRight(row, new Map([['relaxed', Infinity]]));
-    }).toThrow('matmul 512³: what relaxed computes is not a number where float64 has one');
+    }).toThrow(
+      'what relaxed computes is not a number where float64 has one, or differs where nothing is rounded',
+    );
   });
 });
 
@@ -83,26 +87,92 @@ describe('rows', () => {
   it('are those of the shared table, and the minute has some of each section', () => {
     const real = [...realMatmul, ...realAttention].map(({ name }) => name);
     expect(rows.map(({ name }) => name)).toEqual(real.toSpliced(realMatmul.length, 0, 'textbook 3 × 2'));
-    for (const section of ['matmul', 'attention']) {
-      expect(rows.some((row) => row.quick && row.section === section)).toBe(true);
+    for (const section of ['kernels', 'matmul', 'attention']) {
+      expect([...kernelRows, ...rows].some((row) => row.quick && row.section === section)).toBe(true);
     }
   });
 
-  it('give every contender, and each passes its check', async () => {
-    const row = rows.find(({ name }) => name === 'one row × 768 × 768')!;
+  it.each([
+    ['one row × 768 × 768', ['reference', 'plain', ...builds]],
+    ['512³, tensors', [...builds]],
+  ])('%s gives every contender, and each passes its check', async (name, names) => {
+    const row = [...kernelRows, ...rows].find((each) => each.name === name)!;
     const engines = new Map(
       await Promise.all(builds.map(async (build) => [build, await engineOf(build)] as const)),
     );
     const { contenders, check, dispose } = row.prepare(engines);
-    expect(contenders.map(({ name }) => name)).toEqual(['reference', 'plain', ...builds]);
-    for (const part of check(1).values()) expect(part).toBe(Infinity);
+    expect(contenders.map((each) => each.name)).toEqual(names);
+    for (const part of check(101).values()) expect(part).toBe(Infinity);
     for (const { run } of contenders) run();
-    for (const part of check(1).values()) expect(part).toBeLessThanOrEqual(1);
+    for (const part of check(101).values()) expect(part).toBeLessThanOrEqual(1);
     dispose();
     for (const engine of engines.values()) {
       expect(engine.memory.used).toBe(0);
       engine.dispose();
     }
+  });
+});
+
+describe.each(builds)('kernels alone, %s', (build) => {
+  /** Which function a row calls, and the argument that says how many steps it takes. */
+  const called: Readonly<Record<string, readonly [name: keyof TestingExports, steps: number]>> = {
+    'tiles, k = 64': ['rowsBegin', 6],
+    'tiles, k = 256': ['rowsBegin', 6],
+    'tiles of Aᵀ, k = 64': ['columnsBegin', 6],
+    'tiles of Aᵀ, k = 256': ['columnsBegin', 6],
+    'softmax, 96 keys × 8': ['f32SoftmaxOnline', 1],
+    'pack 8 columns, GB/s': ['f32Pack', 2],
+    'pack 8 rows, GB/s': ['f32RowsToPanel', 1],
+  };
+  /** The tile of six rows too, wherever the build has it. */
+  const tile = build === 'relaxed' ? 6 : 4;
+
+  it('are all here', () => {
+    expect(kernels.map(({ name }) => name)).toEqual(Object.keys(called));
+  });
+
+  it.each(kernels)('$name passes its check, and no wrong kernel does', ({ name, make }) => {
+    /** What part of its bound the row uses after one run, with each call going through `replace`. */
+    const used = (
+      replace: (kernel: (...args: number[]) => void, args: number[]) => void,
+      off = 0,
+    ): number => {
+      const [key] = called[name]!;
+      const change = (exports: TestingExports): TestingExports => {
+        const kernel = (...args: number[]): void => {
+          (exports[key] as (...args: number[]) => void)(...args);
+        };
+        return {
+          ...exports,
+          [key]: (...args: number[]) => {
+            replace(kernel, args);
+          },
+        };
+      };
+      const { contenders, check } = prepareKernel(make(), new Map([[build, new Bed(build, tile, change)]]));
+      const [{ run, out }] = contenders as [(typeof contenders)[0]];
+      run();
+      out[out.length - 1]! += off;
+      return check(1).get(build)!;
+    };
+    const steps = called[name]![1];
+    expect(
+      used((kernel, args) => {
+        kernel(...args);
+      }),
+    ).toBeLessThanOrEqual(1);
+    // A stub, one step too few, and one element off.
+    expect(used(() => undefined)).toBeGreaterThan(1);
+    expect(
+      used((kernel, args) => {
+        kernel(...args.with(steps, args[steps]! - 1));
+      }),
+    ).toBeGreaterThan(1);
+    expect(
+      used((kernel, args) => {
+        kernel(...args);
+      }, 0.01),
+    ).toBeGreaterThan(1);
   });
 });
 
@@ -168,6 +238,22 @@ describe('the table', () => {
       '– too slow to be sampled, one call took: reference, twelve heads of a name that is long: 5.00 s',
     );
     expect(renderTable(report)).not.toContain(NO_RELAXED);
+  });
+
+  it('has rates of kernels, and says what they count', () => {
+    const { baseline, relaxed } = report.rows[0]!.results;
+    const moved = {
+      ...report.rows[0]!,
+      section: 'kernels',
+      flops: 0,
+      results: { baseline: baseline!, relaxed: relaxed! },
+    };
+    const lines = renderTable({ ...report, rows: [{ ...moved, roof: 'read' }] }).split('\n');
+    for (const line of lines) expect(line.length).toBeLessThanOrEqual(100);
+    const row = lines.find((line) => line.startsWith('twelve'))!;
+    expect(row.replace(/ +/g, ' ')).toMatch(/ – – 30.0 ms 450 µs 33.3 \/ 48.0 63 \/ 88ʳ –$/);
+    expect(lines.some((line) => line.startsWith('kernels: the widest tile'))).toBe(true);
+    expect(renderTable(report)).not.toContain('widest tile');
   });
 
   it('says when other programs were in the way', () => {

@@ -4,6 +4,8 @@
  *   a ─► k floats          b ─► rows of k floats, ldb bytes apart, four at a time so that a is loaded once for four
  *
  * Four lanes a sum, (x0 + x2) + (x1 + x3) at the end, then what is left of k: depth k/4 + 5.
+ *
+ * Needs:     k >= 0; rows >= 0; t has room for `rows` floats. Nothing beyond k floats of a row is read.
  * Registers: 4 sums + 1 of a + 1 load.
  * FLOPs:     2 · k · rows.
  */

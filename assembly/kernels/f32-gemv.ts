@@ -5,8 +5,10 @@
  *   b ─► row of B, ldb bytes a row        t ─► cols floats that stay in the first cache level
  *
  * Sums go down the rows in ascending order, as in every other matmul kernel.
- * Registers: 8 broadcasts + 1 sum + 1 load.
- * FLOPs:     16 · cols.
+ *
+ * Needs:     cols >= 0; t holds zeros or the sums so far. f32Gemv8 takes exactly eight rows, f32Gemv1 one.
+ * Registers: 8 broadcasts + 1 sum + 1 load; f32Gemv1 1 + 1 + 1.
+ * FLOPs:     f32Gemv8 16 · cols, f32Gemv1 2 · cols.
  */
 import { madd } from '../simd';
 

@@ -5,6 +5,10 @@
  *   … | j0 … j7 | …     ──►    | step 0: j0 … j7 | step 1: j0 … j7 | …
  *
  * Columns beyond `cols` are zeros: they are computed with and never stored.
+ *
+ * Needs:     k >= 0; cols 1 … 8; panel has room for k steps. Nothing beyond `cols` floats of a row is read.
+ * Registers: 2, both halves of a step.
+ * FLOPs:     none, data movement only: k · cols floats in, k · 8 out.
  */
 export function f32Pack(b: usize, ldb: usize, k: i32, cols: i32, panel: usize): void {
   assert(k >= 0 && cols >= 1 && cols <= 8);

@@ -7,6 +7,10 @@
  *   MAX     c = x           and the running maximum per column at f rises to max(f, x): scores of attention
  *
  * `epilogue` is a literal at every call, so only one branch is compiled.
+ *
+ * Needs:     c has room for 8 floats, which ADD reads.
+ * Registers: the row's 2 accumulators + 2 of f + 1 load.
+ * FLOPs:     BEGIN 8, ADD 16, MAX none (the tile compares).
  */
 import { madd } from '../simd';
 

@@ -5,7 +5,14 @@
  *   seen[j][q] = all ones where S[j][q] ≠ −∞                                   (before the exponential)
  *   O[d][q] = O[d][q]·factor[q] + Σⱼ { P[j][q]·V[j][d] where seen[j][q] }      (after it)
  *
+ *   v ─► rows of V, ldv bytes apart,      p, seen ─► | key 0: q0 … q7 | key 1: q0 … q7 | …
+ *        in place, splatted               o       ─► | d 0:   q0 … q7 | d 1:   q0 … q7 | …
+ *
  * The same order and the same operations as the fast tile: where everything is finite, the bits are equal.
+ *
+ * Needs:     keys >= 0; valueDim >= 0; seen has room for `keys` rows; o holds zeros or the sums so far.
+ * Registers: sum, factor, value, weight, product, seen = 6. One chain, so it waits for every addition: rare, not fast.
+ * FLOPs:     16 · keys · valueDim + 16 · valueDim; f32ScoreSeen none, it compares.
  */
 import { madd } from '../simd';
 

@@ -11,7 +11,8 @@
  * keys/4 + 2. Rows up to the next multiple of 4 are filled with −∞, which adds exactly 0.
  *
  * Needs:     s has room for `keys` rounded up to 4 rows; factor holds the maxima before this block.
- * Registers: 10 constants, m, sum, 3 temporaries = 15.
+ * Registers: 8 constants, m, sum, 5 for what is being computed = 15 of 15 (with FMA; no spills in the loop).
+ * FLOPs:     19 a score (1 for x − m, 17 for 2^x as in exp.ts, 1 for the sum): 152 · keys, + 160 for factor and l.
  */
 import { exp2, exp2Four } from '../exp';
 import { madd } from '../simd';

@@ -8,6 +8,10 @@
  *
  * Queries go in (scale · log₂e folded in), outputs come back (1 / l folded in), and so does B of a matmul that lies
  * transposed. Rows may lie anywhere: strides, heads of a group and remainders are a table of addresses.
+ *
+ * Needs:     n >= 0; count 1 … 8; a table of eight addresses into, of `count` out of the panel.
+ * Registers: into the panel 1 factor + 4 rows + 4 half-way; out of it 3 constants and flags + 4 steps + 4 half-way = 11.
+ * FLOPs:     data movement, and 8 · n products on the way; out of the panel 6 · n additions more, which look for NaN.
  */
 
 /** 4 × 4: a = [a0 a1 a2 a3] … d => [a0 b0 c0 d0] [a1 b1 c1 d1] [a2 b2 c2 d2] [a3 b3 c3 d3], stored `step` apart. */

@@ -6,6 +6,10 @@
  *   s: | key 0: q0 … q7 | key 1: q0 … q7 | …       inverse = 1 / l
  *
  * Not 2^(S − logSumExp): that form loses accuracy (Blanchard, Higham & Higham 2021).
+ *
+ * Needs:     keys >= 0; m at least every score of its column, inverse 0 where no key was seen.
+ * Registers: −∞, m, inverse, the score, 4 inside 2^x = 8 of 15; its constants are loaded as they are met.
+ * FLOPs:     19 a score (1 for x − m, 17 for 2^x as in exp.ts, 1 for the product): 152 · keys.
  */
 import { exp2 } from '../exp';
 

@@ -1,0 +1,290 @@
+/**
+ * The rows of single kernels: no public API, no descriptor, no copies. Taken from the test-only builds, on operands that
+ * stay in the first cache level; last, the whole matmul driver on tensors. Only heed's builds contend. What each computes
+ * is held against its formula in plain JavaScript.
+ *
+ * A tile of k = 64 takes 0.12 µs and a call from JavaScript a sixth of that, so tiles run as they do in the drivers: one
+ * under the other in one call, by the functions of assembly/select.ts.
+ */
+import { BK, PANEL } from '../common/abi.ts';
+import type { Engine } from '../src/index.ts';
+import { testingModule, type Build } from '../test/builds.ts';
+import { matmulFlops, matmulInputs } from '../test/cases.ts';
+import { normal } from '../test/data.ts';
+import type { TestingExports } from '../test/kernels/harness.ts';
+import { every, matmulLaw, u, type Law, type RowLaw } from '../test/laws.ts';
+import { uses, type Contender, type Ready, type Row } from './rows.ts';
+
+/** A call of a kernel on operands that are laid out, and what it writes. */
+interface Call {
+  readonly run: () => void;
+  readonly out: Float32Array;
+}
+
+/** A kernel on its operands: how a build calls it, and what is right. */
+export interface KernelCase {
+  readonly lay: (bed: Bed) => Call;
+  /** The law of every `stride`-th row of `out`. Holds for the first run: some kernels work in place. */
+  readonly law: (stride: number) => Iterable<RowLaw>;
+}
+
+export interface KernelRow extends Pick<Row, 'name' | 'flops' | 'bytes'> {
+  readonly make: () => KernelCase;
+}
+
+/** Of 64 KB: more than the operands of any row. */
+const PAGES = 4;
+/** Operands start on a line of their own. */
+const LINE = 64;
+/** As the header of assembly/kernels/f32-softmax-online.ts counts them, for a block of attention. */
+const SOFTMAX_FLOPS = 152 * BK + 160;
+/** Steps of the panel that is filled: 16 KB are read, and 16 KB written. */
+const STEPS = 512;
+
+/** The kernels of one build over a memory of their own, in which operands are laid one behind the other. */
+export class Bed {
+  readonly kernels: TestingExports;
+  /** Rows of the widest tile that serves here. */
+  readonly tile: number;
+  readonly #memory = new WebAssembly.Memory({ initial: PAGES, maximum: PAGES });
+  #next: number;
+
+  /** @param change replaces kernels, for the test of the check */
+  constructor(
+    build: Build,
+    tile: number,
+    change: (kernels: TestingExports) => TestingExports = (same) => same,
+  ) {
+    const { exports } = new WebAssembly.Instance(testingModule(build), {
+      env: { memory: this.#memory, abort },
+    });
+    this.kernels = change(exports as TestingExports);
+    this.tile = tile;
+    this.#next = this.kernels.heapBase();
+  }
+
+  /** Room for floats, NaN inside: the view's `byteOffset` is its address. */
+  room(length: number): Float32Array {
+    const address = Math.ceil(this.#next / LINE) * LINE;
+    this.#next = address + 4 * length;
+    return new Float32Array(this.#memory.buffer, address, length).fill(NaN);
+  }
+
+  place(data: ArrayLike<number>): Float32Array {
+    const view = this.room(data.length);
+    view.set(data);
+    return view;
+  }
+}
+
+/** Test-only builds keep their assertions. */
+function abort(): never {
+  throw new Error('an assertion failed in a kernel');
+}
+
+/** The kernels, each alone. */
+export const kernels: readonly KernelRow[] = [
+  tiles('tiles, k = 64', { M: 96, K: 64 }),
+  tiles('tiles, k = 256', { M: 24, K: 256 }),
+  tiles('tiles of Aᵀ, k = 64', { M: 96, K: 64, transposeA: true }),
+  tiles('tiles of Aᵀ, k = 256', { M: 24, K: 256, transposeA: true }),
+  { name: `softmax, ${BK} keys × 8`, flops: SOFTMAX_FLOPS, bytes: undefined, make: softmax },
+  // What they move counts, by the bytes that are read.
+  { name: 'pack 8 columns, GB/s', flops: 0, bytes: 4 * PANEL * STEPS, make: pack },
+  { name: 'pack 8 rows, GB/s', flops: 0, bytes: 4 * PANEL * STEPS, make: rowsToPanel },
+];
+
+export const kernelRows: readonly Row[] = [
+  ...kernels.map(({ make, ...row }): Row => ({
+    ...row,
+    section: 'kernels',
+    quick: true,
+    prepare: (engines) =>
+      prepareKernel(
+        make(),
+        new Map(
+          [...engines].map(([build, { features }]) => [build, new Bed(build, Number(features.tile[0]))]),
+        ),
+      ),
+  })),
+  driver('512³, tensors', 512),
+];
+
+/** Lays a case out in every bed. */
+export function prepareKernel({ lay, law }: KernelCase, beds: ReadonlyMap<Build, Bed>): Ready {
+  const contenders = [...beds].map(([name, bed]): Contender => ({ name, order: 'blocks', ...lay(bed) }));
+  return { contenders, check: (stride) => uses(contenders, law(stride)), dispose: () => undefined };
+}
+
+/** C[M × 8] = A[M × K] · B[K × 8] + bias: tile under tile, 24 KB of A. */
+function tiles(
+  name: string,
+  shape: { readonly M: number; readonly K: number; readonly transposeA?: boolean },
+): KernelRow {
+  const { M, K, transposeA = false } = shape;
+  const options = { ...shape, N: PANEL, bias: normal(PANEL, 3) };
+  const make = (): KernelCase => {
+    const [a, b] = matmulInputs({ name, options });
+    const lay = (bed: Bed): Call => {
+      const [A, B, f] = [bed.place(a), bed.place(b), bed.place(options.bias)].map((x) => x.byteOffset);
+      const out = bed.room(M * PANEL);
+      const { kernels, tile } = bed;
+      const kernel = transposeA ? kernels.columnsBegin : kernels.rowsBegin;
+      const lda = 4 * (transposeA ? M : K);
+      return {
+        out,
+        run: () => {
+          kernel(A!, lda, M, B!, 0, 1, K, out.byteOffset, 4 * PANEL, f!, 0, tile);
+        },
+      };
+    };
+    return { lay, law: (stride) => matmulLaw(a, b, options, every(stride, M)) };
+  };
+  return { name, flops: matmulFlops({ name, options }), bytes: undefined, make };
+}
+
+/**
+ * One block of the online softmax, as a later block of a long row meets it. In place: the second run takes weights for
+ * scores, which costs the same. `out` is scores, factors, maxima and sums, eight columns each:
+ *
+ *   p = 2^(s − m)      the difference is rounded, u·|s − m| in the exponent, less than that relative; 2^x errs by 2u
+ *   factor = 2^(before − m)      likewise
+ *   l = before·factor + Σ p      each term by its own error, and by the additions it goes through: two in a quad, one a quad,
+ *                                two roundings at the last
+ *
+ * and each 2^x may be off by 2⁻¹²⁶ where it underflows.
+ */
+function softmax(): KernelCase {
+  const scores = normal(BK * PANEL, 1, 4);
+  const [before, sums] = [normal(PANEL, 2), normal(PANEL, 3).map(Math.abs)];
+  const maxima = before.slice();
+  for (const [at, x] of scores.entries()) maxima[at % PANEL] = Math.max(maxima[at % PANEL]!, x);
+  const [FACTOR, MAXIMUM, SUM] = [BK * PANEL, (BK + 1) * PANEL, (BK + 2) * PANEL];
+  const given = Float32Array.of(...scores, ...before, ...maxima, ...sums);
+
+  const lay = (bed: Bed): Call => {
+    const out = bed.place(given);
+    const [s, factor, m, l] = [0, FACTOR, MAXIMUM, SUM].map((at) => out.byteOffset + 4 * at);
+    const { kernels } = bed;
+    return {
+      out,
+      run: () => {
+        kernels.f32SoftmaxOnline(s!, BK, factor!, m!, l!);
+      },
+    };
+  };
+  function* law(stride: number): Generator<RowLaw> {
+    const values = Float64Array.from(given);
+    const bounds = new Float64Array(given.length);
+    for (let at = 0; at < MAXIMUM; at++) {
+      const x = given[at]! - maxima[at % PANEL]!;
+      values[at] = 2 ** x;
+      bounds[at] = u * (Math.abs(x) + 2) * 2 ** x + 2 ** -126;
+    }
+    const depth = BK / 4 + 4;
+    for (let lane = 0; lane < PANEL; lane++) {
+      const factor = values[FACTOR + lane]!;
+      values[SUM + lane] = sums[lane]! * factor;
+      bounds[SUM + lane] = sums[lane]! * (bounds[FACTOR + lane]! + 2 * u * factor);
+      for (let at = lane; at < FACTOR; at += PANEL) {
+        values[SUM + lane]! += values[at]!;
+        bounds[SUM + lane]! += bounds[at]! + depth * u * values[at]!;
+      }
+    }
+    yield* rowLaws(values, bounds, stride);
+  }
+  return { lay, law };
+}
+
+/** panel[i][j] = b[i][j]: a copy. */
+function pack(): KernelCase {
+  const b = normal(STEPS * PANEL, 1);
+  const lay = (bed: Bed): Call => {
+    const from = bed.place(b).byteOffset;
+    const out = bed.room(STEPS * PANEL);
+    const { kernels } = bed;
+    return {
+      out,
+      run: () => {
+        kernels.f32Pack(from, 4 * PANEL, STEPS, PANEL, out.byteOffset);
+      },
+    };
+  };
+  return { lay, law: (stride) => rowLaws(Float64Array.from(b), new Float64Array(b.length), stride) };
+}
+
+/** panel[i][r] = rows[r][i] · scale: a transposed copy, one rounding where the scale is no power of two. */
+function rowsToPanel(): KernelCase {
+  const scale = Math.fround(Math.LOG2E / 8);
+  const rows = Array.from({ length: PANEL }, (_, r) => normal(STEPS, r));
+  const lay = (bed: Bed): Call => {
+    const addresses = rows.map((row) => {
+      // A line between two rows: rows 2 KB apart would share cache sets.
+      bed.room(1);
+      return bed.place(row).byteOffset;
+    });
+    const table = bed.room(PANEL);
+    new Uint32Array(table.buffer, table.byteOffset, PANEL).set(addresses);
+    const out = bed.room(STEPS * PANEL);
+    const { kernels } = bed;
+    return {
+      out,
+      run: () => {
+        kernels.f32RowsToPanel(table.byteOffset, STEPS, scale, out.byteOffset);
+      },
+    };
+  };
+  const law = (stride: number): Iterable<RowLaw> => {
+    const values = Float64Array.from(
+      { length: STEPS * PANEL },
+      (_, at) => rows[at % PANEL]![Math.floor(at / PANEL)]! * scale,
+    );
+    return rowLaws(
+      values,
+      values.map((x) => u * Math.abs(x)),
+      stride,
+    );
+  };
+  return { lay, law };
+}
+
+/** A matmul by the driver with nothing to copy: tensors, packed weights. */
+function driver(name: string, size: number): Row {
+  const options = { M: size, N: size, K: size };
+  const spec = { name, options };
+  const prepare = (engines: ReadonlyMap<Build, Engine>): Ready => {
+    const [a, b] = matmulInputs(spec);
+    const held: { dispose: () => void }[] = [];
+    const contenders = [...engines].map(([build, engine]): Contender => {
+      const weights = engine.packMatrix(b, { K: size, N: size });
+      const x = engine.tensor([size, size], a);
+      const out = engine.tensor([size, size], new Float32Array(size * size).fill(NaN));
+      held.push(weights, x, out);
+      return {
+        ...{ name: build, order: 'blocks' },
+        run: () => engine.matmul(x, weights, { out }),
+        // The memory may have grown since, which detaches a view.
+        get out() {
+          return out.data;
+        },
+      };
+    });
+    return {
+      contenders,
+      check: (stride) => uses(contenders, matmulLaw(a, b, options, every(stride, size))),
+      dispose: () => {
+        for (const each of held) each.dispose();
+      },
+    };
+  };
+  return { section: 'kernels', name, flops: matmulFlops(spec), bytes: undefined, quick: true, prepare };
+}
+
+/** Rows of eight columns. */
+function* rowLaws(values: Float64Array, bounds: Float64Array, stride: number): Generator<RowLaw> {
+  for (const row of every(stride, values.length / PANEL)) {
+    const at = row * PANEL;
+    const part: Law = { values: values.subarray(at, at + PANEL), bounds: bounds.subarray(at, at + PANEL) };
+    yield { row, at, out: () => part };
+  }
+}
