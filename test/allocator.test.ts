@@ -1,4 +1,4 @@
-/** The host's allocator alone, over memory that is only imagined (RELIABILITY faults 22, 23, 25, 36). */
+/** The host's allocator alone, over memory that is only imagined (docs/reliability.md, faults 22, 23, 25, 36). */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ALIGNMENT } from '../common/abi.ts';

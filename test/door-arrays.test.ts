@@ -1,5 +1,5 @@
 /**
- * The door: which values pass as float arrays (RELIABILITY faults 7–19). Recognised by brand and measured by intrinsic
+ * The door: which values pass as float arrays (docs/reliability.md, faults 7–19). Recognised by brand and measured by intrinsic
  * getters, so other realms pass, and proxies, lying subclasses and lost memory do not fool it.
  */
 import vm from 'node:vm';

@@ -1,5 +1,5 @@
 /**
- * The faults of arguments through the real engine (RELIABILITY faults 1–13, 15, 16, 18, 19, 21, 41–44): one or two of a
+ * The faults of arguments through the real engine (docs/reliability.md, faults 1–13, 15, 16, 18, 19, 21, 41–44): one or two of a
  * kind, each with the proof that nothing is lost. Every single one, with its words, is in the other door tests.
  */
 import vm from 'node:vm';

@@ -1,5 +1,5 @@
 /**
- * The door of attention: every fault of RELIABILITY section 3 that an argument can have, with class, code, op, arg and
+ * The door of attention: every fault of docs/reliability.md that an argument can have, with class, code, op, arg and
  * words. Through the public functions of the reference, and through the resolver with the kernels' door.
  * Which arrays are arrays is in door-arrays; the other resolvers are in door-matmul, door-layer and door-tensors; the
  * error classes themselves are in door-errors.

@@ -1,5 +1,5 @@
 /**
- * Engines: how they are made, what they say of themselves, and how they end (RELIABILITY faults 55, 56). What the
+ * Engines: how they are made, what they say of themselves, and how they end (docs/reliability.md, faults 55, 56). What the
  * machine underneath may refuse is in the tests of the machine.
  */
 import { describe, expect, it } from 'vitest';

@@ -12,7 +12,7 @@ export const FIRST = 0x80000000;
 export const NORMAL = 0xc2fc0000;
 export const LAST = 0xc2fe0000;
 
-/** Most error in ulp, by DESIGN: one rounding a multiply-add, or two. */
+/** Most error in ulp: one rounding a multiply-add, or two. */
 export const MOST_ULP = { fused: 1, apart: 1.25 } as const;
 /** Most relative error, in either. */
 export const MOST_RELATIVE: number = 2 * U;

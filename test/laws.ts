@@ -152,7 +152,7 @@ interface Given {
 }
 
 /**
- * The law of one row of attention (RELIABILITY, 2.4). N keys are seen, A_k = |scale|·Σ|q·k|, and
+ * The law of one row of attention (docs/reliability.md). N keys are seen, A_k = |scale|·Σ|q·k|, and
  *
  *   E_k = (headDim + 2)·A_k + |s_k − m| + 2 + R                                       relative error of p_k, in u
  *   |o − o₆₄| <= u·{ Σ p_k|v_k|·(E_k + PV) + |o|·(Σ p_k(E_k + L) + 2) } + N·2⁻¹²⁶·max|v|

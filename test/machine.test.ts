@@ -1,5 +1,5 @@
 /**
- * Faults of the machine underneath (RELIABILITY faults 24, 57–59, 61, 68, 69), played in fresh copies of the library,
+ * Faults of the machine underneath (docs/reliability.md, faults 24, 57–59, 61, 68, 69), played in fresh copies of the library,
  * since a module remembers what it has found out.
  */
 import { afterEach, describe, expect, it, vi } from 'vitest';

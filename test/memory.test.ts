@@ -1,6 +1,6 @@
 /**
  * Memory of a whole engine: its limit, growth that is refused, staging, and that calls without end take no more of it
- * (RELIABILITY faults 14, 16, 22, 23, 25, 69, 70). The allocator alone is in its own test.
+ * (docs/reliability.md, faults 14, 16, 22, 23, 25, 69, 70). The allocator alone is in its own test.
  */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createEngine, MemoryLimitError, MultiHeadAttention } from '../src/index.ts';

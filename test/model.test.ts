@@ -1,7 +1,7 @@
 /**
  * Real input: two trained transformer blocks on a real image, compared with what the model itself computed (onnxruntime,
  * float32) and with float64. Two float32 programs differ by their roundings, so heed may be at most twice as far from
- * float64 as the model's own program is, plus 2u of the largest value: the pooled law of DESIGN, section 5.
+ * float64 as the model's own program is, plus 2u of the largest value: the pooled law of docs/reliability.md.
  */
 import { describe, expect, it } from 'vitest';
 import { MultiHeadAttention, type Engine } from '../src/index.ts';

@@ -1,5 +1,5 @@
 /**
- * The one helper of all fault tests: what a call throws, and that nothing is lost by it (RELIABILITY section 3):
+ * The one helper of all fault tests: what a call throws, and that nothing is lost by it (docs/reliability.md):
  *
  *   (a) inputs, outputs and `engine.memory.used` are as they were
  *   (b) a promise settles, with the error

@@ -1,4 +1,4 @@
-/** What the words mean (DESIGN, section 2): extremes, NaN and infinity, and that every key counts. */
+/** What the words mean (README, "Semantics that bite"): extremes, NaN and infinity, and that every key counts. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Engine } from '../src/index.ts';

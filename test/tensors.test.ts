@@ -1,6 +1,6 @@
 /**
  * What outlives a call: tensors, packed matrices, scopes, and plain arrays that lie on the engine's own memory
- * (RELIABILITY faults 18, 26, 27, 31, 32, 34, 35).
+ * (docs/reliability.md, faults 18, 26, 27, 31, 32, 34, 35).
  */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createEngine, HeedRangeError, HeedTypeError, StateError } from '../src/index.ts';
