@@ -270,7 +270,8 @@ describe('options (faults 41–44)', () => {
       layout: undefined,
     };
     const given = Object.assign(Object.create(null) as object, good, absent, { [Symbol('x')]: 1 });
-    expect(() => resolveAttention('attention', PLAIN, q, k, v, given)).not.toThrow();
+    const resolved = resolveAttention('attention', PLAIN, q, k, v, given);
+    expect(resolved).toEqual(resolveAttention('attention', PLAIN, q, k, v, good));
   });
   it('inherited options are none', () => {
     const inherited = Object.create(good) as object;

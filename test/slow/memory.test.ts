@@ -106,7 +106,7 @@ describe.each(builds)('%s', (build) => {
     expect(readings.calls).toBe(3_000_000);
     // Bytes a call, by least squares over all readings: one reading alone jumps by whole pages.
     for (const name of ['rss', 'heapUsed', 'arrayBuffers'] as const) {
-      const growth = slope(readings[name]) / readings.interval;
+      const growth = slope(readings.uses.map((use) => use[name])) / readings.interval;
       console.log(`${build}: ${name} ${growth.toFixed(3)} bytes a call`);
       expect(growth, name).toBeLessThan(1);
     }

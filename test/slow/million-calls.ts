@@ -16,9 +16,7 @@ export interface Readings {
   /** Measured calls, and those between two readings. */
   readonly calls: number;
   readonly interval: number;
-  readonly rss: readonly number[];
-  readonly heapUsed: readonly number[];
-  readonly arrayBuffers: readonly number[];
+  readonly uses: readonly NodeJS.MemoryUsage[];
 }
 
 const INTERVAL = 75_000;
@@ -29,18 +27,13 @@ const workload = mixedCalls(engine);
 workload.run(2_000_000);
 const before = engine.memory;
 const warm = workload.count;
-const rss: number[] = [];
-const heapUsed: number[] = [];
-const arrayBuffers: number[] = [];
+const uses: NodeJS.MemoryUsage[] = [];
 for (let i = 0; i <= 40; i++) {
   if (i > 0) workload.run(INTERVAL);
   // The second collection sees what the first one's finalizers let go.
   gc();
   gc();
-  const use = process.memoryUsage();
-  rss.push(use.rss);
-  heapUsed.push(use.heapUsed);
-  arrayBuffers.push(use.arrayBuffers);
+  uses.push(process.memoryUsage());
 }
 const after = engine.memory;
 const calls = workload.count - warm;
@@ -51,8 +44,6 @@ const readings: Readings = {
   end: engine.memory,
   calls,
   interval: INTERVAL,
-  rss,
-  heapUsed,
-  arrayBuffers,
+  uses,
 };
 console.log(JSON.stringify(readings));
