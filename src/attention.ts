@@ -1,7 +1,7 @@
 /** Attention as plain functions: arrays in, arrays out, nothing to release. */
 import type { Inspection } from './operations.ts';
 import { defaultEngine } from './engine.ts';
-import type { AttentionOptions, AttentionShape } from './options.ts';
+import type { AttentionOptions, AttentionShape } from './options/attention.ts';
 
 /**
  * Scaled dot-product attention of many heads, fused: O = softmax(scale · QKᵀ) V, row by row, never storing QKᵀ.

@@ -1,6 +1,6 @@
 /**
  * The checks at the door: what a value is, whether it is in its domain, whether it fits. Each takes the operation and
- * the argument's name and throws before anything is written. Which checks make up a call stands in `options.ts`, which
+ * the argument's name and throws before anything is written. Which checks make up a call stands in `options/`, which
  * reads them as `check.flag`, `check.fits` and so on.
  *
  * Nothing here trusts a user's object: typed arrays are recognised and measured by the intrinsic getters, captured

@@ -5,8 +5,8 @@
 import { EnvironmentError, HeedTypeError, kindOf } from './errors.ts';
 import * as operations from './operations.ts';
 import type { Inspection } from './operations.ts';
-import { resolveEngine } from './options.ts';
-import type { EngineOptions, EngineProblem, PackOptions } from './options.ts';
+import { resolveEngine, type EngineOptions, type EngineProblem } from './options/engine.ts';
+import type { PackOptions } from './options/matmul.ts';
 import { Runtime, type MemoryUse, type Tile } from './runtime.ts';
 import { Scope } from './scope.ts';
 import { passesSelfTest } from './self-test.ts';

@@ -32,12 +32,7 @@ export type {
   LayerOptions,
   SeparateWeights,
   WeightLayout,
-} from './layer-options.ts';
-export type {
-  AttentionOptions,
-  AttentionShape,
-  EngineOptions,
-  Layout,
-  MatmulOptions,
-  PackOptions,
-} from './options.ts';
+} from './options/layer.ts';
+export type { AttentionOptions, AttentionShape, Layout } from './options/attention.ts';
+export type { EngineOptions } from './options/engine.ts';
+export type { MatmulOptions, PackOptions } from './options/matmul.ts';

@@ -6,7 +6,7 @@
  * written: a batch of millions has as many items, which no JavaScript array should hold.
  */
 import { BQ, MC, PANEL } from '../common/abi.ts';
-import type { AttentionProblem } from './options.ts';
+import type { AttentionProblem } from './options/attention.ts';
 
 /** A table that is counted and not yet written. */
 export interface Items {

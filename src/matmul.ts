@@ -1,6 +1,6 @@
 /** Matrix multiplication as a plain function: arrays in, arrays out, nothing to release. */
 import { defaultEngine } from './engine.ts';
-import type { MatmulOptions } from './options.ts';
+import type { MatmulOptions } from './options/matmul.ts';
 
 /**
  * C = A · B + bias, for every matrix of a batch.

@@ -4,11 +4,12 @@ import type { Inspection } from './operations.ts';
 import * as operations from './operations.ts';
 import { defaultEngine, runtimeOf, type Engine } from './engine.ts';
 import { StateError } from './errors.ts';
-import { launchAttention, launchGemm } from './launch.ts';
-import type { GemmAddresses, Launch } from './launch.ts';
-import { resolveForward, resolveLayer } from './layer-options.ts';
-import type { ForwardOptions, LayerDims, LayerOptions, SeparateWeights } from './layer-options.ts';
-import type { AttentionProblem } from './options.ts';
+import { launchAttention } from './launch/attention.ts';
+import { launchGemm, type GemmAddresses } from './launch/gemm.ts';
+import type { Launch } from './launch/launch.ts';
+import { resolveForward, resolveLayer } from './options/layer.ts';
+import type { ForwardOptions, LayerDims, LayerOptions, SeparateWeights } from './options/layer.ts';
+import type { AttentionProblem } from './options/attention.ts';
 import type { Runtime } from './runtime.ts';
 import { addressOf, type PackedMatrix, type Tensor } from './tensor.ts';
 

@@ -1,8 +1,11 @@
 /** Public operations on a runtime, for arrays and for tensors alike: check, stage, launch. */
 import type { Operand } from './checks.ts';
 import { Call, type Keep } from './call.ts';
-import { launchAttention, launchGemm, launchPack, needsPacking, packedBytes } from './launch.ts';
-import { resolveAttention, resolveMatmul, resolvePack, resolveTensor } from './options.ts';
+import { launchAttention } from './launch/attention.ts';
+import { launchGemm, launchPack, needsPacking, packedBytes } from './launch/gemm.ts';
+import { resolveAttention } from './options/attention.ts';
+import { resolveTensor } from './options/engine.ts';
+import { resolveMatmul, resolvePack } from './options/matmul.ts';
 import type { Runtime } from './runtime.ts';
 import { PackedMatrix, addressOf, doorOf, type Tensor, type Values } from './tensor.ts';
 

@@ -4,7 +4,8 @@
  */
 import type { Door } from './checks.ts';
 import { StateError } from './errors.ts';
-import type { AttentionOptions, AttentionShape, MatmulOptions } from './options.ts';
+import type { AttentionOptions, AttentionShape } from './options/attention.ts';
+import type { MatmulOptions } from './options/matmul.ts';
 import type { Runtime } from './runtime.ts';
 
 /** A block of an engine's memory with an owner. Disposing twice is no error. */

@@ -17,7 +17,7 @@ import {
 import { baseline } from '../src/generated/baseline.ts';
 import { relaxed } from '../src/generated/relaxed.ts';
 import { attentionItems, gemmItems, type Items } from '../src/items.ts';
-import type { AttentionProblem } from '../src/options.ts';
+import type { AttentionProblem } from '../src/options/attention.ts';
 import type { KernelExports } from '../src/wasm/exports.ts';
 import { BUILDS } from '../src/wasm/instantiate.ts';
 import { builds, testingModule, type Build } from './builds.ts';

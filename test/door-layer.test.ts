@@ -1,6 +1,6 @@
 /** The door of the layer: what it is made of, how joined weights are cut, and one pass. */
 import { describe, expect, it } from 'vitest';
-import { resolveForward, resolveLayer, type SeparateWeights } from '../src/layer-options.ts';
+import { resolveForward, resolveLayer, type SeparateWeights } from '../src/options/layer.ts';
 import { f32 } from './data.ts';
 import { absent, table } from './door.ts';
 import { fault } from './nothing-lost.ts';

@@ -1,6 +1,8 @@
 /** The door of matmul, packMatrix, tensor and createEngine. What counts as a float array is in door-arrays. */
 import { describe, expect, it } from 'vitest';
-import { PLAIN, resolveEngine, resolveMatmul, resolvePack, resolveTensor } from '../src/options.ts';
+import { PLAIN } from '../src/checks.ts';
+import { resolveEngine, resolveTensor } from '../src/options/engine.ts';
+import { resolveMatmul, resolvePack } from '../src/options/matmul.ts';
 import { matmul } from '../src/reference.ts';
 import { f32 } from './data.ts';
 import { absent, table, type Row } from './door.ts';

@@ -8,7 +8,8 @@
  */
 import { BK, KC } from '../common/abi.ts';
 import { PLAIN } from '../src/checks.ts';
-import { resolveAttention, resolveMatmul } from '../src/options.ts';
+import { resolveAttention } from '../src/options/attention.ts';
+import { resolveMatmul } from '../src/options/matmul.ts';
 import type { AttentionOptions, AttentionShape, MatmulOptions } from '../src/index.ts';
 
 export const u: number = 2 ** -24;

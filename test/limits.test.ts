@@ -2,8 +2,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { MultiHeadAttention, attention, createEngine, matmul, type HeedError } from '../src/index.ts';
 import { runtimeOf } from '../src/engine.ts';
-import { launchAttention } from '../src/launch.ts';
-import { PLAIN, resolveAttention } from '../src/options.ts';
+import { launchAttention } from '../src/launch/attention.ts';
+import { PLAIN } from '../src/checks.ts';
+import { resolveAttention } from '../src/options/attention.ts';
 import { attention as reference } from '../src/reference.ts';
 import { builds, engineOf } from './builds.ts';
 import { collect } from './collect.ts';

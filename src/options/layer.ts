@@ -1,10 +1,10 @@
 /**
  * The options of the layer, and the resolvers of its constructor and of one pass. The order of the checks is that of
- * `options.ts`, whose types of attention these extend.
+ * `attention.ts`, whose types these extend.
  */
-import * as check from './checks.ts';
-import { or, PLAIN, type Dims, type Filled, type Fit, type Operand } from './checks.ts';
-import type { AttentionOptions, AttentionProblem, AttentionShape } from './options.ts';
+import * as check from '../checks.ts';
+import { or, PLAIN, type Dims, type Filled, type Fit, type Operand } from '../checks.ts';
+import type { AttentionOptions, AttentionProblem, AttentionShape } from './attention.ts';
 
 /** The projections of a layer one by one. Shapes are those of weightLayout `'out-in'`; ERR_SHAPE names e.g. weights.wq. */
 export interface SeparateWeights {

@@ -1,0 +1,114 @@
+/** The options of matmul and packMatrix, and their resolvers: as in `attention.ts`. */
+import * as check from '../checks.ts';
+import { or, type Dims, type Door, type Filled, type Fit, type Operand } from '../checks.ts';
+
+/** C = A·B + bias. */
+export interface MatmulOptions {
+  /** Rows of C. May be 0, as N and K may. For tensors the three default to the tensors' own. */
+  readonly M: number;
+  /** Columns of C. */
+  readonly N: number;
+  /** Length of each sum. With K = 0 the result is the bias, or zeros. */
+  readonly K: number;
+  /** Products. Default 1. b holds one matrix for each, or one for all. */
+  readonly batch?: number | undefined;
+  /** a is [batch, K, M] instead of [batch, M, K]. Default false. */
+  readonly transposeA?: boolean | undefined;
+  /** b is [N, K] instead of [K, N]. Default false. Not with a packed matrix (ERR_OPTION). */
+  readonly transposeB?: boolean | undefined;
+  /** [N], added to every row. ERR_SHAPE. */
+  readonly bias?: Float32Array | undefined;
+  /** [batch, M, N], written and returned. May overlap a, b and bias. ERR_SHAPE. */
+  readonly out?: Float32Array | undefined;
+}
+
+/** A matrix [K, N] ([N, K] with transposeB) to pack once and multiply with often. */
+export type PackOptions = Pick<MatmulOptions, 'K' | 'N' | 'transposeB'>;
+
+/** A matmul with nothing left open. */
+export interface MatmulProblem extends Filled<Omit<MatmulOptions, 'bias' | 'out'>> {
+  /** a, out and (unless packed) b are tensors; else all are arrays. */
+  readonly tensors: boolean;
+  /** b is one matrix for the whole batch. */
+  readonly sharedB: boolean;
+  readonly packed: boolean;
+  /** [batch, M, N], or [M, N] where both operands are tensors of two dimensions. */
+  readonly outShape: readonly number[];
+  readonly bias: Operand | undefined;
+  readonly out: Operand | undefined;
+}
+
+/** A matrix to pack, with nothing left open. */
+export interface PackProblem extends Filled<PackOptions> {
+  readonly tensors: boolean;
+}
+
+const MATMUL = ['M', 'N', 'K', 'batch', 'transposeA', 'transposeB', 'bias', 'out'] as const;
+
+/** `matmul(a, b, options)`. @throws HeedTypeError, HeedRangeError; whatever the door throws. */
+export function resolveMatmul(
+  op: string,
+  door: Door,
+  a: unknown,
+  b: unknown,
+  options: unknown,
+): MatmulProblem {
+  const o = check.options(op, options, MATMUL);
+  const transposeA = check.flag(op, 'transposeA', o.transposeA);
+  const transposeB = check.flag(op, 'transposeB', o.transposeB);
+  const A = check.operand(op, door, 'a', a);
+  const matrix = door.packedOf(op, 'b', b);
+  const packed = matrix !== undefined;
+  const B = packed
+    ? { arg: 'b', value: b as object, shape: [matrix.K, matrix.N] }
+    : check.operand(op, door, 'b', b, A);
+  const bias = check.optional(op, door, 'bias', o.bias);
+  const out = check.optional(op, door, 'out', o.out, A);
+  if (packed && transposeB) {
+    const hint = 'transpose it when packing';
+    check.refuse('ERR_OPTION', op, 'transposeB', 'false with a packed matrix', 'true', hint);
+  }
+  for (const each of [A, B]) check.rank(op, each, 2, 3);
+  const batchOf = ({ shape }: Operand): number | undefined => (shape?.length === 3 ? shape[0] : undefined);
+  const { batch, M, N, K } = check.dims(op, {
+    batch: or(o.batch, batchOf(A), batchOf(B), 1),
+    M: or(o.M, A.shape?.at(transposeA ? -1 : -2)),
+    N: or(o.N, B.shape?.at(transposeB ? -2 : -1)),
+    K: or(o.K, A.shape?.at(transposeA ? -2 : -1), B.shape?.at(-2)),
+  });
+  const tensors = A.shape !== undefined;
+  // Two dimensions are enough for a tensor of a batch of one; b without the batch is one matrix for all.
+  const flatA = A.shape?.length === 2 && batch === 1;
+  const sharedB = B.shape === undefined ? check.length(op, 'b', B.value) === K * N : B.shape.length === 2;
+  const flatOut = flatA && sharedB;
+  const oneB: Dims = transposeB ? { N, K } : { K, N };
+  const orShared = (): string =>
+    `or length ${K * N} (${check.formula(oneB)}), one matrix for the whole batch`;
+  const fits: Fit[] = [
+    ['a', { ...(flatA ? {} : { batch }), ...(transposeA ? { K, M } : { M, K }) }, A],
+    ['b', { ...(sharedB ? {} : { batch }), ...oneB }, B, batch === 1 ? undefined : orShared],
+    ['bias', { N }, bias],
+    ['out', { ...(flatOut ? {} : { batch }), M, N }, out],
+  ];
+  check.sizes(op, fits);
+  check.fits(op, fits);
+  for (const other of tensors ? [A, B, bias] : []) check.disjoint(op, out, other);
+  const outShape = flatOut ? [M, N] : [batch, M, N];
+  return { tensors, batch, M, N, K, transposeA, transposeB, sharedB, packed, outShape, bias, out };
+}
+
+/** `packMatrix(b, options)`. @throws HeedTypeError, HeedRangeError; whatever the door throws. */
+export function resolvePack(op: string, door: Door, b: unknown, options: unknown): PackProblem {
+  const o = check.options(op, options, ['K', 'N', 'transposeB']);
+  const transposeB = check.flag(op, 'transposeB', o.transposeB);
+  const B = check.operand(op, door, 'b', b);
+  check.rank(op, B, 2);
+  const { K, N } = check.dims(op, {
+    K: or(o.K, B.shape?.[transposeB ? 1 : 0]),
+    N: or(o.N, B.shape?.[transposeB ? 0 : 1]),
+  });
+  const fits: Fit[] = [['b', transposeB ? { N, K } : { K, N }, B]];
+  check.sizes(op, fits);
+  check.fits(op, fits);
+  return { tensors: B.shape !== undefined, K, N, transposeB };
+}

@@ -1,0 +1,175 @@
+/** Attention in plain float64: what every option means. */
+import type { FloatArray } from '../checks.ts';
+import { resolveAttention } from '../options/attention.ts';
+import type { AttentionOptions, AttentionProblem, AttentionShape } from '../options/attention.ts';
+import { deliver, door } from './door.ts';
+
+/** {@link AttentionShape} and {@link AttentionOptions}, with float64 allowed for `out` and `logSumExp` as well. */
+export interface ReferenceAttentionOptions<Out extends FloatArray = FloatArray>
+  extends AttentionShape, Omit<AttentionOptions, 'out' | 'logSumExp'> {
+  /** Written and returned, rounded to float32 if it is a Float32Array. May overlap q, k and v. */
+  readonly out?: Out | undefined;
+  /** [batch, heads, seqQ], written when given. */
+  readonly logSumExp?: FloatArray | undefined;
+}
+
+/** What {@link attentionWeights} gives: `out` as {@link attention} does, the weights and the logarithms of their sums. */
+export interface ReferenceAttentionWeights<Out extends FloatArray = Float64Array> {
+  /** [batch, seqQ, heads, valueDim] in the layout. */
+  readonly out: Out;
+  /** [batch, heads, seqQ, seqK]: each row sums to 1, or is 0 where the query sees no key. */
+  readonly weights: Float64Array;
+  /** [batch, heads, seqQ] */
+  readonly logSumExp: FloatArray;
+}
+
+/** A score beyond this counts as infinite: times log₂e, as the kernels have it, it is past float32's range. */
+const MAX_SCORE = 2.3e38;
+
+/**
+ * Attention, in float64: `softmax(scale · Q Kᵀ) V` for every batch and head.
+ *
+ * A query that sees no key gives zeros and a logSumExp of −∞. A key that is masked, by `causal` or by a score of −∞, is
+ * never read further; a row with a score of +∞ or NaN is NaN.
+ *
+ * @param q [batch, seqQ, heads, headDim] (`'bshd'`, the default) or [batch, heads, seqQ, headDim] (`'bhsd'`)
+ * @param k [batch, seqK, kvHeads, headDim], or in the order of the layout
+ * @param v [batch, seqK, kvHeads, valueDim], or in the order of the layout
+ * @param options the shape (seqQ and headDim at least), and what differs from the defaults
+ * @returns [batch, seqQ, heads, valueDim] in the layout: a new Float64Array, or `options.out`
+ * @throws HeedTypeError, HeedRangeError before anything is written; each option says which
+ * @example
+ * ```ts
+ * import { attention } from 'heed/reference';
+ *
+ * const q = new Float32Array([1, 0]); // one query …
+ * const k = new Float32Array([0, 0, 0, 0]); // … and two keys that it likes equally
+ * const v = new Float32Array([1, 2, 3, 4]);
+ * attention(q, k, v, { seqQ: 1, seqK: 2, headDim: 2 }); // Float64Array [2, 3]: the mean of the values
+ * ```
+ */
+export function attention<Out extends FloatArray = Float64Array>(
+  q: FloatArray,
+  k: FloatArray,
+  v: FloatArray,
+  options: ReferenceAttentionOptions<Out>,
+): Out {
+  const problem = resolveAttention('attention', door, q, k, v, options);
+  const { out, logSumExp } = attend(problem, q, k, v, undefined);
+  deliver(logSumExp, problem.logSumExp);
+  return deliver(out, problem.out) as Out;
+}
+
+/**
+ * Attention, in float64, with the weights to look at: `P = softmax(scale · Q Kᵀ)` and `P V`.
+ * Arguments and errors are those of {@link attention}; ERR_SIZE also where the weights are too large.
+ *
+ * @returns out, as {@link attention}; weights [batch, heads, seqQ, seqK], exactly 0 where a key is masked; and logSumExp
+ *   [batch, heads, seqQ], `options.logSumExp` if given
+ * @throws HeedTypeError, HeedRangeError before anything is written
+ * @example
+ * ```ts
+ * import { attentionWeights } from 'heed/reference';
+ *
+ * const x = new Float32Array([1, 0, 0, 1]); // two tokens of two elements, as queries, keys and values
+ * const { weights } = attentionWeights(x, x, x, { seqQ: 2, headDim: 2, causal: true, scale: 1 });
+ * weights; // Float64Array [1, 0, 0.2689…, 0.7310…]: the first token sees itself only
+ * ```
+ */
+export function attentionWeights<Out extends FloatArray = Float64Array>(
+  q: FloatArray,
+  k: FloatArray,
+  v: FloatArray,
+  options: ReferenceAttentionOptions<Out>,
+): ReferenceAttentionWeights<Out> {
+  const problem = resolveAttention('attentionWeights', door, q, k, v, options, true);
+  const { batch, heads, seqQ, seqK } = problem;
+  const weights = new Float64Array(batch * heads * seqQ * seqK);
+  const { out, logSumExp } = attend(problem, q, k, v, weights);
+  return {
+    logSumExp: deliver(logSumExp, problem.logSumExp),
+    out: deliver(out, problem.out) as Out,
+    weights,
+  };
+}
+
+/**
+ * Every row: batch b, head h, query i.
+ *
+ *   s_j = scale · Σ_d q_d · k_jd      m = max_j s_j      p_j = exp(s_j − m)      l = Σ_j p_j
+ *   o_d = Σ_j p_j · v_jd / l          lse = m + ln l     weight_j = p_j / l
+ *
+ * over the keys j that the query sees: j <= i + queryOffset[b], and s_j > −∞ or NaN.
+ */
+function attend(
+  problem: AttentionProblem,
+  q: FloatArray,
+  k: FloatArray,
+  v: FloatArray,
+  weights: Float64Array | undefined,
+): { out: Float64Array; logSumExp: Float64Array } {
+  const { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim, layout, scale, queryOffset } = problem;
+  const out = new Float64Array(batch * seqQ * heads * valueDim);
+  const logSumExp = new Float64Array(batch * heads * seqQ);
+  if (out.length === 0) return { out, logSumExp };
+  const group = heads / kvHeads;
+  const s = new Float64Array(seqK); // one row: scores, then p in their place
+  const o = new Float64Array(valueDim);
+
+  // Element [b, seq, head, d] is at row(b, seq, head) · dim + d in either layout, with
+  //   bshd: row = (b · seqLength + seq) · headCount + head       bhsd: row = (b · headCount + head) · seqLength + seq
+  const bshd = layout === 'bshd';
+  const [qSeq, qHead] = bshd ? [heads, 1] : [1, seqQ];
+  const [kSeq, kHead] = bshd ? [kvHeads, 1] : [1, seqK];
+
+  for (let b = 0; b < batch; b++) {
+    for (let h = 0; h < heads; h++) {
+      const kvHead = Math.floor(h / group);
+      for (let i = 0; i < seqQ; i++) {
+        const qRow = b * seqQ * heads + i * qSeq + h * qHead;
+        const kRow0 = b * seqK * kvHeads + kvHead * kHead;
+        const row = (b * heads + h) * seqQ + i;
+        const visible = Math.min(Math.max(i + queryOffset[b]! + 1, 0), seqK);
+
+        // Pass 1: s[j] = scale · q[headDim] · k[j, headDim], and their maximum. NaN is the maximum of any row it is in.
+        let m = -Infinity;
+        for (let j = 0; j < visible; j++) {
+          const qAt = qRow * headDim;
+          const kAt = (kRow0 + j * kSeq) * headDim;
+          let dot = 0;
+          for (let d = 0; d < headDim; d++) dot += q[qAt + d]! * k[kAt + d]!;
+          s[j] = finish(scale * dot);
+          m = Math.max(m, s[j]!);
+        }
+
+        // Pass 2: p[j] = exp(s[j] − m), their sum l, and o[valueDim] = Σ p[j] · v[j, valueDim].
+        let l = 0;
+        o.fill(0);
+        for (let j = 0; j < visible; j++) {
+          if (s[j] === -Infinity) continue; // a masked key: no weight, and its value is not read
+          const p = Math.exp(s[j]! - m);
+          s[j] = p;
+          l += p;
+          const vAt = (kRow0 + j * kSeq) * valueDim;
+          for (let d = 0; d < valueDim; d++) o[d]! += p * v[vAt + d]!;
+        }
+
+        // Pass 3: divide by the sum. A row that saw no key keeps its zeros.
+        logSumExp[row] = m + Math.log(l);
+        if (l === 0) continue;
+        for (let d = 0; d < valueDim; d++) out[qRow * valueDim + d] = o[d]! / l;
+        if (weights === undefined) continue;
+        for (let j = 0; j < visible; j++) {
+          if (s[j] !== -Infinity) weights[row * seqK + j] = s[j]! / l;
+        }
+      }
+    }
+  }
+  return { out, logSumExp };
+}
+
+/** The one place where a score is finished: beyond ±{@link MAX_SCORE} it is infinite. */
+function finish(score: number): number {
+  if (score > MAX_SCORE) return Infinity;
+  return score < -MAX_SCORE ? -Infinity : score;
+}
