@@ -14,13 +14,19 @@ export class AttentionArgs {
   out: usize;
   logSumExp: usize;
   weights: usize;
-  /** i32 [batch]: key j is visible to query i iff j <= i + queryOffset[b]. */
-  queryOffset: usize;
+  /** Side inputs, 0 where there are none: bytes; floats; floats [heads]; floats [heads]. */
+  mask: usize;
+  bias: usize;
+  alibi: usize;
+  sinks: usize;
+  /** Sequence [batch]. */
+  sequences: usize;
   /** AttentionItem [ ]. */
   items: usize;
 
   /** Query heads per key head. */
   group: i32;
+  /** Of the longest sequence. */
   seqQ: i32;
   seqK: i32;
   headDim: i32;
@@ -29,24 +35,55 @@ export class AttentionArgs {
   scale: f32;
   /** Factor of the scores: 1, or a power of two where scale is so large or small that queries would not bear it. */
   scoreScale: f32;
+  /** Softcap as f32ScoreCap takes it: ln 2 / softcap, 2 / softcap, log₂e · softcap; cap 0 is none. */
+  capHalf: f32;
+  capTwice: f32;
+  cap: f32;
 
-  /** Steps from one batch, head or token to the next. */
-  qBatch: usize;
+  /** Steps from one token to the next, all heads counted (where a sequence begins); from one head, one token to the next. */
+  qFirst: usize;
   qHead: usize;
   qToken: usize;
-  kBatch: usize;
+  kFirst: usize;
   kHead: usize;
   kToken: usize;
-  vBatch: usize;
+  vFirst: usize;
   vHead: usize;
   vToken: usize;
-  outBatch: usize;
+  outFirst: usize;
   outHead: usize;
   outToken: usize;
-  /** Query heads in all: steps logSumExp and weights. */
-  heads: i32;
+  logSumExpFirst: usize;
+  logSumExpHead: usize;
+  weightsFirst: usize;
+  weightsHead: usize;
+  /** Steps in the mask and the bias, 0 where all share one. */
+  maskBatch: usize;
+  maskHead: usize;
+  maskQuery: usize;
+  maskKey: usize;
+  biasBatch: usize;
+  biasHead: usize;
+  biasQuery: usize;
+  biasKey: usize;
   /** Rows of the widest register tile: 6 or 4. */
   tile: i32;
+}
+
+/** One sequence of the batch. Query i stands at key i + offset and sees the keys j < keys with i + start <= j < i + stop. */
+@unmanaged
+export class Sequence {
+  offset: f64;
+  /** −∞ where it is open. */
+  start: f64;
+  /** ∞ where it is open. */
+  stop: f64;
+  /** Tokens before this sequence's first, in q and in k. */
+  firstQuery: i32;
+  firstKey: i32;
+  keys: i32;
+  /** Keeps f64 aligned. */
+  unused: i32;
 }
 
 /** One piece of work: rows q0 … q0 + rows of a key head, against keys k0 … k1. k0 lies on the grid of BK. */

@@ -20,6 +20,7 @@ import { f32PvExact, f32ScoreSeen } from './kernels/f32-pv-exact';
 import { f32SoftmaxOnline } from './kernels/f32-softmax-online';
 import { f32PanelToRows } from './kernels/f32-transpose';
 import {
+  BEGUN,
   FACTOR,
   MAXIMUM,
   PANELS,
@@ -28,13 +29,15 @@ import {
   SEEN,
   SUM,
   finishScores,
+  firstKey,
   inverseSums,
+  lastKey,
   openPanel,
   panelBytes,
   rowAddress,
   rowTable,
   scratchBytes,
-  visibleKeys,
+  sequenceOf,
 } from './panel';
 import { columnsAdd, columnsBegin } from './select';
 
@@ -65,39 +68,39 @@ function attend(args: AttentionArgs, item: AttentionItem, scratch: usize, exact:
   for (let r = item.q0; r < end; r += 8, panel += stride) openPanel(args, item, r, panel, scratch);
 
   // Pass 2: block by block of keys, panel by panel: scores, softmax, weighted sum.
-  let k =
-    args.k + <usize>item.batch * args.kBatch + <usize>item.head * args.kHead + <usize>item.k0 * args.kToken;
-  let v =
-    args.v + <usize>item.batch * args.vBatch + <usize>item.head * args.vHead + <usize>item.k0 * args.vToken;
-  for (let first = item.k0; first < item.k1; first += BK) {
+  const firstKeys = <usize>sequenceOf(args, item).firstKey;
+  const k = args.k + firstKeys * args.kFirst + <usize>item.head * args.kHead;
+  const v = args.v + firstKeys * args.vFirst + <usize>item.head * args.vHead;
+  for (let block = item.k0; block < item.k1; block += BK) {
     panel = scratch + PANELS;
     for (let r = item.q0; r < end; r += 8, panel += stride) {
-      const keys = visibleKeys(panel, first, min(BK, item.k1 - first));
+      const first = firstKey(panel, block);
+      const keys = lastKey(panel, min(block + BK, item.k1)) - first;
       if (keys <= 0) continue;
-      finishScores(args, k, first, keys, panel, scratch);
+      if (!finishScores(args, item, k + <usize>first * args.kToken, first, keys, panel, scratch)) continue;
+      const values = v + <usize>first * args.vToken;
       if (exact) f32ScoreSeen(s, keys, scratch + SEEN);
       f32SoftmaxOnline(s, keys, factor, panel + MAXIMUM, panel + SUM);
-      if (first == item.k0) {
+      if (!load<i32>(panel, BEGUN)) {
         // The first block begins the sum, whatever was in scratch.
+        store<i32>(panel, 1, BEGUN);
         if (exact) memory.fill(panel + output, 0, (<usize>valueDim) << 5);
-        else columnsBegin(v, args.vToken, valueDim, s, 0, 1, keys, panel + output, 32, ZEROS, 0, args.tile);
+        else
+          columnsBegin(values, args.vToken, valueDim, s, 0, 1, keys, panel + output, 32, ZEROS, 0, args.tile);
       } else if (!exact) {
-        columnsAdd(v, args.vToken, valueDim, s, 0, 1, keys, panel + output, 32, factor, 0, args.tile);
+        columnsAdd(values, args.vToken, valueDim, s, 0, 1, keys, panel + output, 32, factor, 0, args.tile);
       }
-      if (exact) f32PvExact(v, args.vToken, valueDim, s, keys, scratch + SEEN, panel + output, factor);
+      if (exact) f32PvExact(values, args.vToken, valueDim, s, keys, scratch + SEEN, panel + output, factor);
     }
-    k += <usize>BK * args.kToken;
-    v += <usize>BK * args.vToken;
   }
 
   // Pass 3: divide by l, transpose, write. A row that saw no key is zeros.
   let foreign = i32x4.splat(0);
-  const out = args.out + <usize>item.batch * args.outBatch;
+  const out = args.out + <usize>sequenceOf(args, item).firstQuery * args.outFirst;
   panel = scratch + PANELS;
   for (let r = item.q0; r < end; r += 8, panel += stride) {
     const count = min(8, end - r);
-    if (visibleKeys(panel, item.k0, item.k1 - item.k0) <= 0)
-      memory.fill(panel + output, 0, (<usize>valueDim) << 5);
+    if (!load<i32>(panel, BEGUN)) memory.fill(panel + output, 0, (<usize>valueDim) << 5);
     inverseSums(panel, factor);
     rowTable(scratch, out, args.outToken, args.outHead, args.group, item.head, r, end);
     foreign = v128.or(foreign, f32PanelToRows(panel + output, valueDim, factor, scratch, count));
@@ -106,14 +109,13 @@ function attend(args: AttentionArgs, item: AttentionItem, scratch: usize, exact:
   return exact || !v128.any_true(foreign);
 }
 
-/** logSumExp[batch][head][query] = m·ln 2 + ln l, −∞ for a row that saw no key. */
+/** logSumExp of a row = m·ln 2 + ln l, −∞ for a row that saw no key. */
 function writeLogSumExp(args: AttentionArgs, item: AttentionItem, r0: i32, count: i32, panel: usize): void {
-  const step = (<usize>args.seqQ) << 2;
-  const base = args.logSumExp + <usize>item.batch * <usize>args.heads * step;
+  const base = args.logSumExp + <usize>sequenceOf(args, item).firstQuery * args.logSumExpFirst;
   for (let lane = 0; lane < count; lane++) {
     const l = load<f32>(panel + ((<usize>lane) << 2), SUM);
     const m = load<f32>(panel + ((<usize>lane) << 2), MAXIMUM);
     const lse = l == 0 ? -Infinity : f32(<f64>m * 0.6931471805599453 + <f64>Mathf.log(l));
-    store<f32>(rowAddress(base, 4, step, args.group, item.head, r0 + lane), <f32>lse);
+    store<f32>(rowAddress(base, 4, args.logSumExpHead, args.group, item.head, r0 + lane), <f32>lse);
   }
 }

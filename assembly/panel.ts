@@ -4,29 +4,46 @@
  * A row is a pair (query, head of the group), query-major, so that grouped heads fill the lanes of one panel and a
  * panel's rows see nearly the same keys. Rows beyond the item's last repeat it: they are computed and never stored.
  *
- *   scratch: | eight row addresses | factor [8] | S [BK][8] | seen [BK][8] | panel 0 | panel 1 | …
- *   panel:   | m [8] | l [8] | limit i32 [8] | Q [headDim][8] | O [valueDim][8] |
+ *   scratch: | eight row addresses | factor [8] | place [8] | slope [8] | S [BK][8] | bias, seen [BK][8] | panel 0 | …
+ *   panel:   | m [8] | l [8] | start i32 [8] | limit i32 [8] | span | Q [headDim][8] | O [valueDim][8] |
  */
 import { BK, BQ } from '../common/abi';
-import { AttentionArgs, AttentionItem } from './args';
+import { AttentionArgs, AttentionItem, Sequence } from './args';
 import { ZEROS } from './constants';
+import { f32ScoreAlibi } from './kernels/f32-score-alibi';
+import { f32ScoreBias } from './kernels/f32-score-bias';
+import { f32ScoreCap } from './kernels/f32-score-cap';
 import { f32ScoreLimit } from './kernels/f32-score-limit';
+import { ALL, NONE, SOME, f32MaskSeen, f32ScoreMask } from './kernels/f32-score-mask';
+import { f32ScoreScale } from './kernels/f32-score-scale';
 import { f32RowsToPanel } from './kernels/f32-transpose';
 import { rowsBegin, rowsMax } from './select';
 
-/** Offsets in scratch. */
+/** Offsets in scratch. SEEN is the bias while scores are finished, and what f32ScoreSeen says after. */
 export const FACTOR: usize = 32;
-export const SCORES: usize = 64;
+const PLACE: usize = 64;
+const SLOPE: usize = 96;
+export const SCORES: usize = 128;
 export const SEEN: usize = SCORES + 32 * BK;
 export const PANELS: usize = SEEN + 32 * BK;
 /** Offsets in a panel. */
 export const MAXIMUM: usize = 0;
 export const SUM: usize = 32;
-export const LIMIT: usize = 64;
-export const QUERIES: usize = 96;
+const START: usize = 64;
+const LIMIT: usize = 96;
+/** Keys that any row may see: from FIRST to LAST. Keys that every row may see: from ALL_FROM to ALL_TO. */
+const FIRST: usize = 128;
+const LAST: usize = 132;
+const ALL_FROM: usize = 136;
+const ALL_TO: usize = 140;
+/** The panel's first row. Whether O has begun. */
+const ROW: usize = 144;
+export const BEGUN: usize = 148;
+export const QUERIES: usize = 160;
 
 /** The lowest finite number: a running maximum that any score but −∞ raises, and from which −∞ subtracts to −∞. */
 const LOWEST: f32 = -f32.MAX_VALUE;
+const LOG2E: f32 = 1.4426950408889634;
 
 // @ts-ignore: decorator
 @inline
@@ -41,6 +58,12 @@ export function scratchBytes(args: AttentionArgs): f64 {
   const rows = min(<f64>BQ, <f64>args.seqQ * <f64>args.group);
   const panel = <f64>QUERIES + 32.0 * (<f64>(<u32>headDim) + <f64>(<u32>valueDim));
   return <f64>PANELS + Math.ceil(rows / 8) * panel;
+}
+
+// @ts-ignore: decorator
+@inline
+export function sequenceOf(args: AttentionArgs, item: AttentionItem): Sequence {
+  return changetype<Sequence>(args.sequences + <usize>item.batch * offsetof<Sequence>());
 }
 
 /** Row r of the item's key head, as an address: base + query · token + head · step. */
@@ -67,7 +90,7 @@ export function rowTable(
   }
 }
 
-/** Packs the queries of rows r0 … r0 + 8, sets how many keys each may see, and starts their softmax. */
+/** Packs the queries of rows r0 … r0 + 8, sets which keys each may see, and starts their softmax. */
 export function openPanel(
   args: AttentionArgs,
   item: AttentionItem,
@@ -77,48 +100,146 @@ export function openPanel(
 ): void {
   const end = item.q0 + item.rows;
   const group = args.group;
-  const base = args.q + <usize>item.batch * args.qBatch;
+  const sequence = sequenceOf(args, item);
+  const base = args.q + <usize>sequence.firstQuery * args.qFirst;
   rowTable(scratch, base, args.qToken, args.qHead, group, item.head, r0, end);
   f32RowsToPanel(scratch, args.headDim, args.scale, panel + QUERIES);
 
-  const offset = load<i32>(args.queryOffset + ((<usize>item.batch) << 2));
+  // A mask that is the same for all keys says of a row that it sees nothing, or changes nothing.
+  const mask = args.mask != 0 && args.maskKey == 0 ? maskBase(args, item) : 0;
+  const keys = <f64>sequence.keys;
+  let first = i32.MAX_VALUE;
+  let last = 0;
+  let allFrom = 0;
+  let allTo = i32.MAX_VALUE;
   for (let lane = 0; lane < 8; lane++) {
-    const query = min(r0 + lane, end - 1) / group;
+    const r = min(r0 + lane, end - 1);
+    const query = <f64>(r / group);
+    const start = <i32>max(0.0, min(keys, query + sequence.start));
+    let limit = <i32>max(0.0, min(keys, query + sequence.stop));
+    if (mask && !load<u8>(rowAddress(mask, args.maskQuery, args.maskHead, group, item.head, r))) limit = 0;
     const at = panel + ((<usize>lane) << 2);
-    store<f32>(at, LOWEST, MAXIMUM);
-    store<f32>(at, 0, SUM);
-    store<i32>(at, max(0, min(args.seqK, query + offset + 1)), LIMIT);
+    store<i32>(at, start, START);
+    store<i32>(at, limit, LIMIT);
+    first = min(first, start);
+    last = max(last, limit);
+    allFrom = max(allFrom, start);
+    allTo = min(allTo, limit);
+
+    // The softmax begins with the sink, as if its key had been seen: m = sink, l = 1. NaN if it is not finite but −∞.
+    const sink = args.sinks
+      ? LOG2E * load<f32>(rowAddress(args.sinks, 0, 4, group, item.head, r))
+      : -Infinity;
+    store<f32>(at, sink == -Infinity ? LOWEST : sink, MAXIMUM);
+    store<f32>(at, sink == -Infinity ? 0 : sink - sink + 1, SUM);
   }
+  store<i32>(panel, first, FIRST);
+  store<i32>(panel, last, LAST);
+  store<i32>(panel, allFrom, ALL_FROM);
+  store<i32>(panel, allTo, ALL_TO);
+  store<i32>(panel, r0, ROW);
+  store<i32>(panel, 0, BEGUN);
 }
 
-/** How many of `keys` keys from `first` on any row of the panel sees. Limits rise with the row: the last is highest. */
+/** The first key of a block that is looked at: a multiple of 4, so that sums of four keep their grid. */
 // @ts-ignore: decorator
 @inline
-export function visibleKeys(panel: usize, first: i32, keys: i32): i32 {
-  return min(keys, load<i32>(panel, LIMIT + 28) - first);
+export function firstKey(panel: usize, block: i32): i32 {
+  return max(block, load<i32>(panel, FIRST) & ~3);
+}
+
+/** One past the last key before `end` that any row of the panel may see. */
+// @ts-ignore: decorator
+@inline
+export function lastKey(panel: usize, end: i32): i32 {
+  return min(end, load<i32>(panel, LAST));
 }
 
 /**
- * S[keys][8] of one block, finished: scaled, masked, and the panel's maxima raised over them. The maxima from before
- * are left in FACTOR. A block that every row sees whole takes its maximum in the product's own epilogue.
+ * S[keys][8] of keys `first` … of one block, finished: scale → softcap → alibi → bias → mask, and the panel's maxima
+ * raised over them. The maxima from before are left in FACTOR. Where every row sees every key and nothing is added, the
+ * maximum is taken in the product's own epilogue. False where the mask hides all: nothing is computed then.
  */
 export function finishScores(
   args: AttentionArgs,
+  item: AttentionItem,
   k: usize,
   first: i32,
   keys: i32,
   panel: usize,
   scratch: usize,
-): void {
+): bool {
   const s = scratch + SCORES;
+  const r0 = load<i32>(panel, ROW);
+  const end = item.q0 + item.rows;
+  const group = args.group;
+  let seen = ALL;
+  if (args.mask != 0 && args.maskKey != 0) {
+    const base = maskBase(args, item) + <usize>first * args.maskKey;
+    rowTable(scratch, base, args.maskQuery, args.maskHead, group, item.head, r0, end);
+    seen = f32MaskSeen(scratch, keys);
+    if (seen == NONE) return false;
+  }
   v128.store(scratch, v128.load(panel, MAXIMUM), FACTOR);
   v128.store(scratch, v128.load(panel, MAXIMUM + 16), FACTOR + 16);
-  if (load<i32>(panel, LIMIT) >= first + keys && args.scoreScale == 1) {
+
+  const added = args.cap != 0 || args.alibi != 0 || args.bias != 0 || args.scoreScale != 1;
+  const inside = load<i32>(panel, ALL_FROM) <= first && first + keys <= load<i32>(panel, ALL_TO);
+  if (inside && seen == ALL && !added) {
     rowsMax(k, args.kToken, keys, panel + QUERIES, 0, 1, args.headDim, s, 32, panel + MAXIMUM, 0, args.tile);
-  } else {
-    rowsBegin(k, args.kToken, keys, panel + QUERIES, 0, 1, args.headDim, s, 32, ZEROS, 0, args.tile);
-    f32ScoreLimit(s, first, keys, panel + LIMIT, panel + MAXIMUM, args.scoreScale);
+    return true;
   }
+  rowsBegin(k, args.kToken, keys, panel + QUERIES, 0, 1, args.headDim, s, 32, ZEROS, 0, args.tile);
+  if (args.scoreScale != 1) f32ScoreScale(s, 2 * keys, args.scoreScale);
+  if (args.cap != 0) f32ScoreCap(s, 2 * keys, args.capHalf, args.capTwice, args.cap);
+  if (args.alibi) addAlibi(args, item, first, keys, r0, scratch);
+  if (args.bias) addBias(args, item, first, keys, r0, scratch);
+  if (seen == SOME) f32ScoreMask(s, keys, scratch);
+  f32ScoreLimit(s, first, keys, panel + START, panel + LIMIT, panel + MAXIMUM);
+  return true;
+}
+
+// @ts-ignore: decorator
+@inline
+function maskBase(args: AttentionArgs, item: AttentionItem): usize {
+  return args.mask + <usize>item.batch * args.maskBatch;
+}
+
+function addAlibi(
+  args: AttentionArgs,
+  item: AttentionItem,
+  first: i32,
+  keys: i32,
+  r0: i32,
+  scratch: usize,
+): void {
+  const end = item.q0 + item.rows;
+  const offset = sequenceOf(args, item).offset - <f64>first;
+  for (let lane = 0; lane < 8; lane++) {
+    const r = min(r0 + lane, end - 1);
+    const at = scratch + ((<usize>lane) << 2);
+    const slope = load<f32>(rowAddress(args.alibi, 0, 4, args.group, item.head, r));
+    store<f32>(at, <f32>(<f64>(r / args.group) + offset), PLACE);
+    store<f32>(at, -LOG2E * slope, SLOPE);
+  }
+  f32ScoreAlibi(scratch + SCORES, keys, scratch + PLACE, scratch + SLOPE);
+}
+
+/** The bias of eight rows, transposed and in base 2. Their table lies where alibi's places were: the mask's rows stay. */
+function addBias(
+  args: AttentionArgs,
+  item: AttentionItem,
+  first: i32,
+  keys: i32,
+  r0: i32,
+  scratch: usize,
+): void {
+  const table = scratch + PLACE;
+  const panel = scratch + SEEN;
+  const base = args.bias + <usize>item.batch * args.biasBatch + <usize>first * args.biasKey;
+  rowTable(table, base, args.biasQuery, args.biasHead, args.group, item.head, r0, item.q0 + item.rows);
+  f32RowsToPanel(table, args.biasKey ? keys : 1, LOG2E, panel);
+  f32ScoreBias(scratch + SCORES, keys, panel, args.biasKey ? 32 : 0);
 }
 
 /** table[lane] = l > 0 ? 1 / l : 0. A NaN stays. */

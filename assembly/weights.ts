@@ -15,11 +15,13 @@ import {
   SCORES,
   SUM,
   finishScores,
+  firstKey,
   inverseSums,
+  lastKey,
   openPanel,
   rowAddress,
   rowTable,
-  visibleKeys,
+  sequenceOf,
 } from './panel';
 
 /** Same descriptor, items and scratch as `attention`; writes args.weights only. */
@@ -38,30 +40,33 @@ function weighPanel(args: AttentionArgs, item: AttentionItem, r0: i32, scratch: 
   const end = item.q0 + item.rows;
   const count = min(8, end - r0);
   const row = (<usize>args.seqK) << 2;
-  const base = args.weights + <usize>item.batch * <usize>args.heads * <usize>args.seqQ * row;
-  const kBase = args.k + <usize>item.batch * args.kBatch + <usize>item.head * args.kHead;
+  const sequence = sequenceOf(args, item);
+  const base = args.weights + <usize>sequence.firstQuery * args.weightsFirst;
+  const k = args.k + <usize>sequence.firstKey * args.kFirst + <usize>item.head * args.kHead;
   openPanel(args, item, r0, panel, scratch);
 
   // Pass 1: m and l.
-  for (let first = item.k0; first < item.k1; first += BK) {
-    const keys = visibleKeys(panel, first, min(BK, item.k1 - first));
-    if (keys <= 0) break;
-    finishScores(args, kBase + <usize>first * args.kToken, first, keys, panel, scratch);
+  for (let block = item.k0; block < item.k1; block += BK) {
+    const first = firstKey(panel, block);
+    const keys = lastKey(panel, min(block + BK, item.k1)) - first;
+    if (keys <= 0) continue;
+    if (!finishScores(args, item, k + <usize>first * args.kToken, first, keys, panel, scratch)) continue;
     f32SoftmaxOnline(s, keys, scratch + FACTOR, panel + MAXIMUM, panel + SUM);
   }
 
   // Pass 2: zeros for what no row of the panel sees, then every weight.
   for (let lane = 0; lane < count; lane++) {
-    memory.fill(rowAddress(base, row, <usize>args.seqQ * row, args.group, item.head, r0 + lane), 0, row);
+    memory.fill(rowAddress(base, row, args.weightsHead, args.group, item.head, r0 + lane), 0, row);
   }
   inverseSums(panel, panel + SUM);
-  for (let first = item.k0; first < item.k1; first += BK) {
-    const keys = visibleKeys(panel, first, min(BK, item.k1 - first));
-    if (keys <= 0) break;
-    finishScores(args, kBase + <usize>first * args.kToken, first, keys, panel, scratch);
+  for (let block = item.k0; block < item.k1; block += BK) {
+    const first = firstKey(panel, block);
+    const keys = lastKey(panel, min(block + BK, item.k1)) - first;
+    if (keys <= 0) continue;
+    if (!finishScores(args, item, k + <usize>first * args.kToken, first, keys, panel, scratch)) continue;
     f32Weights(s, keys, panel + MAXIMUM, panel + SUM);
     const to = base + ((<usize>first) << 2);
-    rowTable(scratch, to, row, <usize>args.seqQ * row, args.group, item.head, r0, end);
+    rowTable(scratch, to, row, args.weightsHead, args.group, item.head, r0, end);
     f32PanelToRows(s, keys, ONES, scratch, count);
   }
 }

@@ -1,7 +1,8 @@
 /** Attention as plain functions: arrays in, arrays out, nothing to release. */
 import type { Inspection } from './operations.ts';
 import { defaultEngine } from './engine.ts';
-import type { AttentionOptions, AttentionShape } from './options/attention.ts';
+import type { AttentionCall, AttentionShape } from './options/attention.ts';
+import type { AttentionOptions } from './options/scores.ts';
 
 /**
  * Scaled dot-product attention of many heads, fused: O = softmax(scale · QKᵀ) V, row by row, never storing QKᵀ.
@@ -27,7 +28,7 @@ export function attention(
   q: Float32Array,
   k: Float32Array,
   v: Float32Array,
-  options: AttentionShape & AttentionOptions,
+  options: AttentionCall,
 ): Float32Array {
   return defaultEngine('attention').attention(q, k, v, options);
 }

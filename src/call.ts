@@ -9,8 +9,8 @@
  *     launch.run({ a: a.address, c: c.address }, room.address);
  *   });                                // c.result is the user's
  */
-import { bufferOf, byteOffsetOf, lengthOf, view } from './checks.ts';
-import { MemoryLimitError, StateError, typedArray } from './errors.ts';
+import { bufferOf, byteOffsetOf, lengthOf, type Operand } from './checks.ts';
+import { MemoryLimitError, StateError, tagOf, typedArray } from './errors.ts';
 import type { Runtime } from './runtime.ts';
 import { Tensor, addressOf, type Values } from './tensor.ts';
 
@@ -43,6 +43,8 @@ interface Part {
   address: number;
 }
 
+const NOWHERE: Slot = { address: 0 };
+
 export class Call {
   readonly #runtime: Runtime;
   readonly #op: string;
@@ -61,23 +63,29 @@ export class Call {
     this.#keep = keep;
   }
 
-  /** An operand that is read. */
-  input(arg: string, x: Values): Slot {
+  /** An operand that is read: numbers, or the bytes of a mask. */
+  input(arg: string, x: Values | Uint8Array): Slot {
     if (x instanceof Tensor) return { address: addressOf(this.#op, arg, x) };
     // Once: a view of a shared buffer that another thread grows may become longer at any time.
-    const size = lengthOf(x);
-    const part = this.room(4 * size);
-    this.copy(x, size, part);
+    const bytes = lengthOf(x) * (tagOf(x) === 'Uint8Array' ? 1 : 4);
+    const part = this.room(bytes);
+    this.copy(x, bytes, part);
     return part;
   }
 
-  /** Fills a slot with `size` numbers of an array before the work begins. */
-  copy(x: Float32Array, size: number, to: Slot): void {
+  /** A side input that may be absent: its address is then 0. */
+  side(given: Operand | undefined): Slot {
+    return given ? this.input(given.arg, given.value as Values | Uint8Array) : NOWHERE;
+  }
+
+  /** Fills a slot with the first `bytes` of an array before the work begins. */
+  copy(x: object, bytes: number, to: Slot): void {
     // An array on this very memory: its address now, since growth detaches it.
     const own = this.#runtime.owns(bufferOf(x)) ? byteOffsetOf(x) : undefined;
     this.#copiesIn.push(() => {
-      const from = own === undefined ? view(x, 0, size) : this.#runtime.floats(own, size);
-      this.#runtime.words.f32.set(from, to.address / 4);
+      const { u8 } = this.#runtime.words;
+      if (own === undefined) u8.set(new Uint8Array(bufferOf(x), byteOffsetOf(x), bytes), to.address);
+      else u8.copyWithin(to.address, own, own + bytes);
     });
   }
 

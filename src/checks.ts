@@ -7,7 +7,7 @@
  * when the module loads, so that arrays of other realms pass and proxies and lying subclasses do not.
  */
 import { HeedRangeError, HeedTypeError } from './errors.ts';
-import { floatHint, holds, intrinsic, kindOf, nearest, tagOf, typedArray } from './errors.ts';
+import { arrayHint, holds, intrinsic, kindOf, nearest, tagOf, typedArray } from './errors.ts';
 import type { HeedRangeCode } from './errors.ts';
 
 /** What the float64 reference takes; the kernels take Float32Array only. */
@@ -94,22 +94,31 @@ export function length(op: string, arg: string, x: unknown): number {
   return n;
 }
 
-/** A float array of one of the kinds in `allowed`, of any realm and on any buffer. ERR_ARG_TYPE, ERR_DETACHED. */
-export function floats(op: string, arg: string, x: unknown, allowed: readonly string[]): FloatArray {
-  if (!allowed.includes(tagOf(x) ?? '')) wrongKind(op, arg, allowed.join(' or '), x, floatHint(kindOf(x)));
+/** A typed array of one of the kinds in `allowed`, of any realm and on any buffer. ERR_ARG_TYPE, ERR_DETACHED. */
+function array(op: string, arg: string, x: unknown, allowed: readonly string[], orElse: string): object {
+  if (!allowed.includes(tagOf(x) ?? '')) {
+    wrongKind(op, arg, allowed.join(' or ') + orElse, x, arrayHint(kindOf(x), allowed));
+  }
   length(op, arg, x);
-  return x as FloatArray;
+  return x as object;
 }
 
 /** x as an operand, of the same kind (array or tensor) as `like` where that is given. */
-export function operand(op: string, door: Door, arg: string, x: unknown, like?: Operand): Operand {
+export function operand(
+  op: string,
+  door: Door,
+  arg: string,
+  x: unknown,
+  like?: Operand,
+  orElse = '',
+): Operand {
   const shape = door.shapeOf(op, arg, x);
   if (like !== undefined && (shape === undefined) !== (like.shape === undefined)) {
     const expected = `${shape === undefined ? 'Tensor' : door.floats.join(' or ')}, as "${like.arg}" is`;
     const received = shape === undefined ? kindOf(x) : 'Tensor';
     throw new HeedTypeError('ERR_ARG_TYPE', { op, arg, expected, received });
   }
-  return { arg, value: shape === undefined ? floats(op, arg, x, door.floats) : (x as object), shape };
+  return { arg, value: shape === undefined ? array(op, arg, x, door.floats, orElse) : (x as object), shape };
 }
 
 /** The same for what may be absent. */
@@ -179,6 +188,11 @@ export function options<Name extends string>(
   return values;
 }
 
+/** Whether x is an object that is no array of any kind. Runs no code of it. */
+export function isPlainObject(x: unknown): boolean {
+  return kindOf(x) === 'object';
+}
+
 /** The first value that is there. Only undefined is absent: null stays, and is refused by name. */
 export function or(...values: readonly unknown[]): unknown {
   return values.find((value) => value !== undefined);
@@ -211,6 +225,13 @@ export function integer(op: string, arg: string, x: unknown, min: number, max: n
   const expected = `${or}an integer from ${min} to ${max}`;
   if (typeof x !== 'number') wrongKind(op, arg, expected, x);
   refuse('ERR_RANGE', op, arg, expected, `${x}`);
+}
+
+/** An integer in a user's list, from 0 to `max` where that is given. Its value is not shown. ERR_ARG_TYPE, ERR_RANGE. */
+export function element(op: string, arg: string, x: unknown, expected: string, max?: number): void {
+  if (typeof x !== 'number') wrongKind(op, arg, expected, x);
+  if (!Number.isInteger(x)) refuse('ERR_RANGE', op, arg, expected, 'a number that is none');
+  if (max !== undefined && (x < 0 || x > max)) refuse('ERR_RANGE', op, arg, expected, 'another');
 }
 
 /** What may hold numbers by index: a typed array but a bigint one, an array, { length, 0, 1 … }. ERR_ARG_TYPE. */
@@ -305,55 +326,5 @@ export function rank(op: string, { arg, shape }: Operand, ...ranks: readonly num
   refuse('ERR_SHAPE', op, arg, `a Tensor of ${ranks.join(' or ')} dimensions`, `${shape.length}`);
 }
 
-// ---- what attention and the layer read in the same way ----
-
 /** Every field there: what is left of an options type when all defaults are filled. */
 export type Filled<T> = { readonly [Name in keyof T]-?: NonNullable<T[Name]> };
-
-/** Options of everything that computes scores. */
-export const SCORES = ['causal', 'queryOffset', 'scale', 'out', 'logSumExp'] as const;
-
-type Scores = Partial<Record<(typeof SCORES)[number], unknown>>;
-
-/** Kinds of what makes a score, before any dimension is known. ERR_ARG_TYPE, ERR_RANGE. */
-export function scores(op: string, { causal, queryOffset, scale }: Scores): void {
-  flag(op, 'causal', causal);
-  if (scale !== undefined) finite(op, 'scale', scale);
-  const expected = 'an integer, or [batch] of them';
-  if (queryOffset === undefined) return;
-  if (typeof queryOffset !== 'number') arrayLike(op, 'queryOffset', queryOffset, expected);
-  else if (!Number.isInteger(queryOffset)) refuse('ERR_RANGE', op, 'queryOffset', expected, `${queryOffset}`);
-}
-
-/**
- * Sizes, queryOffset, lengths, in this order: reading the user's queryOffset may run the user's code, so it comes
- * before any length. Gives queryOffset as [batch] ([0] where there are no queries), clamped to −seqQ … seqK; seqK, so
- * that every key is visible, without causal.
- */
-export function settle(
-  op: string,
-  { causal, queryOffset }: Scores,
-  { batch, seqQ, seqK }: Record<'batch' | 'seqQ' | 'seqK', number>,
-  rows: readonly Fit[],
-): Int32Array {
-  sizes(op, rows);
-  const each =
-    typeof queryOffset === 'object' ? offsets(op, queryOffset as ArrayLike<unknown>, batch) : undefined;
-  fits(op, rows);
-  const one = or(queryOffset, seqK - seqQ) as number;
-  const at = (b: number): number => (causal === true ? (each?.[b] ?? one) : seqK);
-  const count = seqQ === 0 ? 0 : batch;
-  return Int32Array.from({ length: count }, (_, b) => Math.min(Math.max(at(b), -seqQ), seqK));
-}
-
-/** ERR_SHAPE, ERR_ARG_TYPE, ERR_RANGE. */
-function offsets(op: string, x: ArrayLike<unknown>, batch: number): number[] {
-  const list = values(op, 'queryOffset', x, batch, batch);
-  for (const [b, each] of list.entries()) {
-    if (typeof each !== 'number') wrongKind(op, `queryOffset[${b}]`, 'an integer', each);
-    if (!Number.isInteger(each)) {
-      refuse('ERR_RANGE', op, `queryOffset[${b}]`, 'an integer', 'a number that is none');
-    }
-  }
-  return list as number[];
-}

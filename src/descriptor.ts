@@ -11,7 +11,11 @@ export const ATTENTION_ARGS = [
   'out',
   'logSumExp',
   'weights',
-  'queryOffset',
+  'mask',
+  'bias',
+  'alibi',
+  'sinks',
+  'sequences',
   'items',
   'group',
   'seqQ',
@@ -20,19 +24,33 @@ export const ATTENTION_ARGS = [
   'valueDim',
   'scale',
   'scoreScale',
-  'qBatch',
+  'capHalf',
+  'capTwice',
+  'cap',
+  'qFirst',
   'qHead',
   'qToken',
-  'kBatch',
+  'kFirst',
   'kHead',
   'kToken',
-  'vBatch',
+  'vFirst',
   'vHead',
   'vToken',
-  'outBatch',
+  'outFirst',
   'outHead',
   'outToken',
-  'heads',
+  'logSumExpFirst',
+  'logSumExpHead',
+  'weightsFirst',
+  'weightsHead',
+  'maskBatch',
+  'maskHead',
+  'maskQuery',
+  'maskKey',
+  'biasBatch',
+  'biasHead',
+  'biasQuery',
+  'biasKey',
   'tile',
 ] as const;
 
@@ -59,6 +77,12 @@ export const GEMM_ARGS = [
   'tile',
 ] as const;
 
+/** Sequence, one of a batch. The first three are float64, eight bytes each. */
+export const SEQUENCE = ['offset', 'start', 'stop', 'firstQuery', 'firstKey', 'keys', 'unused'] as const;
+
+/** Bytes of a Sequence. */
+export const SEQUENCE_BYTES = 40;
+
 /** AttentionItem: rows q0 … q0 + rows of a key head against keys k0 … k1. */
 export const ATTENTION_ITEM = ['batch', 'head', 'q0', 'rows', 'k0', 'k1'] as const;
 
@@ -71,10 +95,12 @@ export type GemmArgs = Record<(typeof GEMM_ARGS)[number], number>;
 /** Bytes of the larger descriptor. */
 export const DESCRIPTOR_BYTES: number = 4 * Math.max(ATTENTION_ARGS.length, GEMM_ARGS.length);
 
-/** Linear memory as both kinds of word. */
+/** Linear memory as every kind of word. */
 export interface Words {
+  readonly u8: Uint8Array;
   readonly u32: Uint32Array;
   readonly f32: Float32Array;
+  readonly f64: Float64Array;
 }
 
 // Addresses lie above 2³¹ in large memories: divide, never shift. One store a field, written out: a loop over the names
@@ -88,29 +114,63 @@ export function writeAttentionArgs({ u32, f32 }: Words, address: number, args: A
   u32[at + 3] = args.out;
   u32[at + 4] = args.logSumExp;
   u32[at + 5] = args.weights;
-  u32[at + 6] = args.queryOffset;
-  u32[at + 7] = args.items;
-  u32[at + 8] = args.group;
-  u32[at + 9] = args.seqQ;
-  u32[at + 10] = args.seqK;
-  u32[at + 11] = args.headDim;
-  u32[at + 12] = args.valueDim;
-  f32[at + 13] = args.scale;
-  f32[at + 14] = args.scoreScale;
-  u32[at + 15] = args.qBatch;
-  u32[at + 16] = args.qHead;
-  u32[at + 17] = args.qToken;
-  u32[at + 18] = args.kBatch;
-  u32[at + 19] = args.kHead;
-  u32[at + 20] = args.kToken;
-  u32[at + 21] = args.vBatch;
-  u32[at + 22] = args.vHead;
-  u32[at + 23] = args.vToken;
-  u32[at + 24] = args.outBatch;
-  u32[at + 25] = args.outHead;
-  u32[at + 26] = args.outToken;
-  u32[at + 27] = args.heads;
-  u32[at + 28] = args.tile;
+  u32[at + 6] = args.mask;
+  u32[at + 7] = args.bias;
+  u32[at + 8] = args.alibi;
+  u32[at + 9] = args.sinks;
+  u32[at + 10] = args.sequences;
+  u32[at + 11] = args.items;
+  u32[at + 12] = args.group;
+  u32[at + 13] = args.seqQ;
+  u32[at + 14] = args.seqK;
+  u32[at + 15] = args.headDim;
+  u32[at + 16] = args.valueDim;
+  f32[at + 17] = args.scale;
+  f32[at + 18] = args.scoreScale;
+  f32[at + 19] = args.capHalf;
+  f32[at + 20] = args.capTwice;
+  f32[at + 21] = args.cap;
+  u32[at + 22] = args.qFirst;
+  u32[at + 23] = args.qHead;
+  u32[at + 24] = args.qToken;
+  u32[at + 25] = args.kFirst;
+  u32[at + 26] = args.kHead;
+  u32[at + 27] = args.kToken;
+  u32[at + 28] = args.vFirst;
+  u32[at + 29] = args.vHead;
+  u32[at + 30] = args.vToken;
+  u32[at + 31] = args.outFirst;
+  u32[at + 32] = args.outHead;
+  u32[at + 33] = args.outToken;
+  u32[at + 34] = args.logSumExpFirst;
+  u32[at + 35] = args.logSumExpHead;
+  u32[at + 36] = args.weightsFirst;
+  u32[at + 37] = args.weightsHead;
+  u32[at + 38] = args.maskBatch;
+  u32[at + 39] = args.maskHead;
+  u32[at + 40] = args.maskQuery;
+  u32[at + 41] = args.maskKey;
+  u32[at + 42] = args.biasBatch;
+  u32[at + 43] = args.biasHead;
+  u32[at + 44] = args.biasQuery;
+  u32[at + 45] = args.biasKey;
+  u32[at + 46] = args.tile;
+}
+
+/** One Sequence. `address` is a multiple of 8. */
+export function writeSequence(
+  { u32, f64 }: Words,
+  address: number,
+  each: Readonly<Record<Exclude<(typeof SEQUENCE)[number], 'unused'>, number>>,
+): void {
+  const at = address / 8;
+  f64[at] = each.offset;
+  f64[at + 1] = each.start;
+  f64[at + 2] = each.stop;
+  u32[2 * at + 6] = each.firstQuery;
+  u32[2 * at + 7] = each.firstKey;
+  u32[2 * at + 8] = each.keys;
+  u32[2 * at + 9] = 0;
 }
 
 export function writeGemmArgs({ u32 }: Words, address: number, args: GemmArgs): void {

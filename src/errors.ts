@@ -216,8 +216,16 @@ export function kindOf(x: unknown): string {
   return buffers.find(([, byteLength]) => holds(() => byteLength(x)))?.[0] ?? 'object';
 }
 
-/** How to make a Float32Array of what came instead. */
-export function floatHint(kind: string): string | undefined {
+/** How to make what is asked for of what came instead. */
+export function arrayHint(kind: string, allowed: readonly string[]): string | undefined {
+  if (allowed.includes('Float32Array')) return floatHint(kind);
+  if (!kind.endsWith('Array') || kind.startsWith('Big')) return undefined;
+  return allowed.includes('Uint8Array')
+    ? 'Uint8Array.from(x, (y) => (y ? 1 : 0)) makes one'
+    : `new ${allowed[0]}(x) makes one`;
+}
+
+function floatHint(kind: string): string | undefined {
   if (kind === 'DataView')
     return 'new Float32Array(x.buffer, x.byteOffset, x.byteLength / 4) reads its bytes';
   if (kind.endsWith('Buffer')) return 'new Float32Array(x, byteOffset, length) reads its bytes';

@@ -33,6 +33,13 @@ export type {
   SeparateWeights,
   WeightLayout,
 } from './options/layer.ts';
-export type { AttentionOptions, AttentionShape, Layout } from './options/attention.ts';
+export type {
+  AttentionCall,
+  AttentionShape,
+  Layout,
+  PackedOptions,
+  VarlenShape,
+} from './options/attention.ts';
+export type { AttentionOptions, BroadcastShape } from './options/scores.ts';
 export type { EngineOptions } from './options/engine.ts';
 export type { MatmulOptions, PackOptions } from './options/matmul.ts';

@@ -1,11 +1,11 @@
 /**
- * Cuts a problem into work items, straight into memory. What is visible (causal, and later windows and lengths) is host
+ * Cuts a problem into work items, straight into memory. What is visible (causal, windows, lengths, packed sequences) is host
  * arithmetic here, so that a driver only runs an item: keys k0 … k1 that none of its rows sees are never touched.
  *
  * A table of items lies as `descriptor.ts` has the fields, one item behind the other. Tables are counted before they are
  * written: a batch of millions has as many items, which no JavaScript array should hold.
  */
-import { BQ, MC, PANEL } from '../common/abi.ts';
+import { BK, BQ, MC, PANEL } from '../common/abi.ts';
 import type { AttentionProblem } from './options/attention.ts';
 
 /** A table that is counted and not yet written. */
@@ -21,30 +21,39 @@ const NC = 512;
 /** Columns of one packing item. */
 const PACK = 64 * PANEL;
 
+/** What items are cut from. */
+type Cut = Pick<
+  AttentionProblem,
+  'batch' | 'heads' | 'kvHeads' | 'seqQ' | 'packed' | 'before' | 'after' | 'sequence'
+>;
+
 /**
- * { batch, head, q0, rows, k0, k1 }. Rows are (query, head of the group) pairs. Within a head the costliest block, the one
- * that sees most keys, is first.
+ * { batch, head, q0, rows, k0, k1 }. Rows are (query, head of the group) pairs. k0 … k1 are the keys that any of the item's
+ * rows may see by its place: causal, window, lengths. k0 lies on the grid of BK. Within a head the costliest block, the
+ * one that sees most keys, is first.
  */
-export function attentionItems(problem: AttentionProblem): Items {
-  const { batch, heads, kvHeads, seqQ, seqK, queryOffset } = problem;
+export function attentionItems({ batch, heads, kvHeads, seqQ, packed, before, after, sequence }: Cut): Items {
   const group = heads / kvHeads;
-  const rowsInAll = seqQ * group;
-  const blocks = Math.ceil(rowsInAll / BQ);
+  const blocksOf = (queries: number): number => Math.ceil((queries * group) / BQ);
+  let blocks = batch * blocksOf(seqQ);
+  if (packed) for (let b = (blocks = 0); b < batch; b++) blocks += blocksOf(sequence(b).queries);
   return {
-    count: batch * kvHeads * blocks,
+    count: kvHeads * blocks,
     write(u32, at) {
       for (let b = 0; b < batch; b++) {
-        const offset = queryOffset[b] ?? seqK;
+        const { queries, keys, offset } = sequence(b);
         for (let head = 0; head < kvHeads; head++) {
-          for (let q0 = (blocks - 1) * BQ; q0 >= 0; q0 -= BQ) {
-            const rows = Math.min(BQ, rowsInAll - q0);
-            const lastQuery = Math.floor((q0 + rows - 1) / group);
+          for (let q0 = (blocksOf(queries) - 1) * BQ; q0 >= 0; q0 -= BQ) {
+            const rows = Math.min(BQ, queries * group - q0);
+            const first = Math.floor(q0 / group) + offset - before;
+            const last = Math.floor((q0 + rows - 1) / group) + offset + after;
+            const k1 = Math.max(0, Math.min(keys, last + 1));
             u32[at++] = b;
             u32[at++] = head;
             u32[at++] = q0;
             u32[at++] = rows;
-            u32[at++] = 0;
-            u32[at++] = Math.max(0, Math.min(seqK, lastQuery + offset + 1));
+            u32[at++] = Math.floor(Math.max(0, Math.min(k1, first)) / BK) * BK;
+            u32[at++] = k1;
           }
         }
       }

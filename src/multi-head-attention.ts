@@ -11,7 +11,7 @@ import { resolveForward, resolveLayer } from './options/layer.ts';
 import type { ForwardOptions, LayerDims, LayerOptions, SeparateWeights } from './options/layer.ts';
 import type { AttentionProblem } from './options/attention.ts';
 import type { Runtime } from './runtime.ts';
-import { addressOf, type PackedMatrix, type Tensor } from './tensor.ts';
+import { addressOf, type PackedMatrix, type Tensor, type Values } from './tensor.ts';
 
 /** What a multi-head attention layer is made of. */
 export interface MultiHeadAttentionOptions extends LayerOptions {
@@ -126,22 +126,23 @@ export class MultiHeadAttention {
     this.#requireAlive(op);
     const { batch, seqQ, seqK } = problem;
     const attention: AttentionProblem = {
-      ...{ tensors: false, layout: 'bshd', heads, kvHeads, headDim, valueDim: headDim },
+      ...{ tensors: false, packed: false, layout: 'bshd', heads, kvHeads, headDim, valueDim: headDim },
       ...problem,
-      ...{ out: undefined, logSumExp: undefined },
+      ...{ totalQ: batch * seqQ, totalK: batch * seqK, out: undefined },
     };
 
     // Everything that the pass needs, at once: operands, intermediate results, and room for the largest launch.
     const call = new Call(runtime, op);
     const X = call.input('x', x);
     const C = problem.context ? call.input('context', problem.context) : X;
+    const sides = operations.sidesOf(call, problem);
     const qBytes = 4 * batch * seqQ * heads * headDim;
     const kBytes = 4 * batch * seqK * kvHeads * headDim;
     const [Q, K, V, O] = [call.room(qBytes), call.room(kBytes), call.room(kBytes), call.room(qBytes)];
     const out = call.output('out', problem.out, [batch, seqQ, modelDim], false);
     const wantsSum = inspect || problem.logSumExp !== undefined;
     const sum = wantsSum
-      ? call.output('logSumExp', problem.logSumExp, [batch, heads, seqQ], false)
+      ? call.output('logSumExp', problem.logSumExp?.value as Values | undefined, [batch, heads, seqQ], false)
       : undefined;
     const weights = inspect
       ? call.output('weights', undefined, [batch, heads, seqQ, seqK], false)
@@ -172,6 +173,7 @@ export class MultiHeadAttention {
         out: O.address,
         logSumExp: sum?.address ?? 0,
         weights: weights?.address ?? 0,
+        ...operations.addressesOf(sides),
       };
       steps.attention.run(addresses, room.address);
       project(steps.o, o, O, out);

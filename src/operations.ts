@@ -1,11 +1,12 @@
 /** Public operations on a runtime, for arrays and for tensors alike: check, stage, launch. */
 import type { Operand } from './checks.ts';
-import { Call, type Keep } from './call.ts';
+import { Call, type Keep, type Slot } from './call.ts';
 import { launchAttention } from './launch/attention.ts';
 import { launchGemm, launchPack, needsPacking, packedBytes } from './launch/gemm.ts';
 import { resolveAttention } from './options/attention.ts';
 import { resolveTensor } from './options/engine.ts';
 import { resolveMatmul, resolvePack } from './options/matmul.ts';
+import type { Scores } from './options/scores.ts';
 import type { Runtime } from './runtime.ts';
 import { PackedMatrix, addressOf, doorOf, type Tensor, type Values } from './tensor.ts';
 
@@ -60,12 +61,14 @@ function attend(
   const Q = call.input('q', q as Values);
   const K = call.input('k', k as Values);
   const V = call.input('v', v as Values);
-  const shape = layout === 'bshd' ? [batch, seqQ, heads, valueDim] : [batch, heads, seqQ, valueDim];
+  const { packed, totalQ } = problem;
+  const sides = sidesOf(call, problem);
+  const unpacked = layout === 'bshd' ? [batch, seqQ, heads, valueDim] : [batch, heads, seqQ, valueDim];
+  const shape = packed ? [totalQ, heads, valueDim] : unpacked;
   const out = call.output('out', valueOf(problem.out), shape, tensors);
   const wantsSum = inspect || problem.logSumExp !== undefined;
-  const sum = wantsSum
-    ? call.output('logSumExp', valueOf(problem.logSumExp), [batch, heads, seqQ], tensors)
-    : undefined;
+  const sumShape = packed ? [heads, totalQ] : [batch, heads, seqQ];
+  const sum = wantsSum ? call.output('logSumExp', valueOf(problem.logSumExp), sumShape, tensors) : undefined;
   const weights = inspect
     ? call.output('weights', undefined, [batch, heads, seqQ, seqK], tensors)
     : undefined;
@@ -79,10 +82,28 @@ function attend(
       out: out.address,
       logSumExp: sum?.address ?? 0,
       weights: weights?.address ?? 0,
+      ...addressesOf(sides),
     };
     launch.run(addresses, room.address);
   });
   return { out: out.result, weights: weights?.result, logSumExp: sum?.result } as Inspection<Values>;
+}
+
+/** The inputs beside q, k and v. */
+export type Sides = Readonly<Record<'mask' | 'bias' | 'alibi' | 'sinks', Slot>>;
+
+export function sidesOf(call: Call, { mask, bias, alibi, sinks }: Scores): Sides {
+  return {
+    mask: call.side(mask?.data),
+    bias: call.side(bias?.data),
+    alibi: call.side(alibi),
+    sinks: call.side(sinks),
+  };
+}
+
+/** Known while the call computes. */
+export function addressesOf({ mask, bias, alibi, sinks }: Sides): Record<keyof Sides, number> {
+  return { mask: mask.address, bias: bias.address, alibi: alibi.address, sinks: sinks.address };
 }
 
 /** `matmul` */
@@ -145,7 +166,7 @@ export function tensor(runtime: Runtime, op: string, shape: unknown, data: unkno
   const result = call.output('tensor', undefined, problem.shape, true);
   const size = problem.shape.reduce((a, b) => a * b, 1);
   // Straight to its place: staged, the largest tensor would be half of what there is room for.
-  if (problem.data) call.copy(problem.data, size, result);
+  if (problem.data) call.copy(problem.data, 4 * size, result);
   call.compute(() => {
     const to = result.address / 4;
     if (!problem.data) runtime.words.f32.fill(0, to, to + size);

@@ -4,6 +4,10 @@
  * It is not tuned: no blocks, no threads, one score at a time; only the loops run along memory.
  */
 export { attention, attentionWeights } from './reference/attention.ts';
-export type { ReferenceAttentionOptions, ReferenceAttentionWeights } from './reference/attention.ts';
+export type {
+  ReferenceAttentionOptions,
+  ReferenceAttentionWeights,
+  ReferenceVarlenOptions,
+} from './reference/attention.ts';
 export { matmul, type ReferenceMatmulOptions } from './reference/matmul.ts';
 export type { FloatArray } from './checks.ts';

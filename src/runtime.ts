@@ -157,7 +157,7 @@ export class Runtime {
   dispose(): void {
     this.#end = 'disposed';
     this.#instance = undefined;
-    this.#words = { u32: new Uint32Array(0), f32: new Float32Array(0) };
+    this.#words = NO_WORDS;
   }
 
   // ---- kernels ----
@@ -226,9 +226,16 @@ export class Runtime {
   }
 }
 
-function wordsOf({ buffer }: WebAssembly.Memory): Words {
-  return { u32: new Uint32Array(buffer), f32: new Float32Array(buffer) };
+function wordsOf({ buffer }: Pick<WebAssembly.Memory, 'buffer'>): Words {
+  return {
+    u8: new Uint8Array(buffer),
+    u32: new Uint32Array(buffer),
+    f32: new Float32Array(buffer),
+    f64: new Float64Array(buffer),
+  };
 }
+
+const NO_WORDS = wordsOf({ buffer: new ArrayBuffer(0) });
 
 let warned = false;
 

@@ -4,8 +4,9 @@
  */
 import type { Door } from './checks.ts';
 import { StateError } from './errors.ts';
-import type { AttentionOptions, AttentionShape } from './options/attention.ts';
+import type { AttentionShape, PackedOptions, VarlenShape } from './options/attention.ts';
 import type { MatmulOptions } from './options/matmul.ts';
+import type { AttentionOptions, BroadcastShape } from './options/scores.ts';
 import type { Runtime } from './runtime.ts';
 
 /** A block of an engine's memory with an owner. Disposing twice is no error. */
@@ -164,24 +165,40 @@ export function doorOf(runtime: Runtime): Door {
 /** What operations take and give: plain arrays, or tensors. */
 export type Values = Float32Array | Tensor;
 
+/** Side inputs of attention through an engine: arrays, or tensors. */
+interface SideInputs {
+  /** Added to the scaled and capped score; −Infinity masks. A tensor has four dimensions, each full or 1. */
+  readonly bias?: Values | { readonly data: Values; readonly shape: BroadcastShape } | undefined;
+  /** [heads] slopes. */
+  readonly alibi?: Values | undefined;
+  /** [heads] logits that take weight and give no value. */
+  readonly sinks?: Values | undefined;
+  /** [batch, heads, seqQ] ([heads, totalQ] if packed), written when given. */
+  readonly logSumExp?: Values | undefined;
+}
+
 /** Options of attention on arrays through an engine: side inputs may be tensors. */
-export type ArrayAttentionOptions = AttentionShape &
-  Omit<AttentionOptions, 'logSumExp'> & {
-    /** [batch, heads, seqQ], written when given. */
-    readonly logSumExp?: Values | undefined;
-  };
+export type ArrayAttentionOptions =
+  | (AttentionShape & Omit<AttentionOptions, keyof SideInputs> & SideInputs)
+  | (VarlenShape & Omit<PackedOptions, keyof SideInputs> & Omit<SideInputs, 'bias'>);
 
 /** Options of matmul on arrays through an engine: side inputs may be tensors. */
 export type ArrayMatmulOptions = Omit<MatmulOptions, 'bias'> & { readonly bias?: Values | undefined };
 
+/** Written and returned by attention on tensors. */
+interface TensorOut {
+  /** May not be an input (ERR_OVERLAP). Default: a new tensor, which the caller owns. */
+  readonly out?: Tensor | undefined;
+}
+
 /** Options of attention on tensors: dimensions default to the tensors' own; stated, they must agree. */
-export type TensorAttentionOptions = Partial<AttentionShape> &
-  Omit<AttentionOptions, 'out' | 'logSumExp'> & {
-    /** Written and returned. May not be q, k or v (ERR_OVERLAP). Default: a new tensor, which the caller owns. */
-    readonly out?: Tensor | undefined;
-    /** [batch, heads, seqQ], written when given. */
-    readonly logSumExp?: Values | undefined;
-  };
+export type TensorAttentionOptions =
+  | (Partial<AttentionShape> & Omit<AttentionOptions, keyof SideInputs | 'out'> & SideInputs & TensorOut)
+  | (Pick<VarlenShape, 'cuSeqlensQ' | 'cuSeqlensK'> &
+      Partial<VarlenShape> &
+      Omit<PackedOptions, keyof SideInputs | 'out'> &
+      Omit<SideInputs, 'bias'> &
+      TensorOut);
 
 /** Options of matmul on tensors: dimensions default to the tensors' own; stated, they must agree. */
 export type TensorMatmulOptions = Partial<Omit<MatmulOptions, 'bias' | 'out'>> & {

@@ -17,7 +17,6 @@ import {
 import { baseline } from '../src/generated/baseline.ts';
 import { relaxed } from '../src/generated/relaxed.ts';
 import { attentionItems, gemmItems, type Items } from '../src/items.ts';
-import type { AttentionProblem } from '../src/options/attention.ts';
 import type { KernelExports } from '../src/wasm/exports.ts';
 import { BUILDS } from '../src/wasm/instantiate.ts';
 import { builds, testingModule, type Build } from './builds.ts';
@@ -68,12 +67,18 @@ describe.each(builds)('descriptors, %s', (build) => {
   ) => {
     const address = 64;
     const bytes = new Uint8Array(1024).fill(0xee);
-    write({ u32: new Uint32Array(bytes.buffer), f32: new Float32Array(bytes.buffer) }, address);
+    const words = {
+      u8: bytes,
+      u32: new Uint32Array(bytes.buffer),
+      f32: new Float32Array(bytes.buffer),
+      f64: new Float64Array(bytes.buffer),
+    };
+    write(words, address);
     const view = new DataView(bytes.buffer);
     for (const [i, field] of fields.entries()) {
       const at = address + valueOf(`${name}_${field}`);
-      // The one field that is not an integer.
-      const value = /scale$/i.test(field) ? view.getFloat32(at, true) : view.getUint32(at, true);
+      // The fields that are not integers.
+      const value = /scale$|^cap/i.test(field) ? view.getFloat32(at, true) : view.getUint32(at, true);
       expect(value, field).toBe(i + 1);
     }
     bytes.fill(0xee, address, address + valueOf(`${name}_size`));
@@ -108,8 +113,21 @@ describe.each(builds)('descriptors, %s', (build) => {
   it('AttentionItem: a table as it is read', () => {
     // Groups of two heads, eight queries more than fill a block: the last query of the first block is BQ / 2 − 1.
     const seqQ = BQ / 2 + 8;
-    const shape = { batch: 2, heads: 6, kvHeads: 3, seqQ, seqK: seqQ + 10, queryOffset: [10, 1] };
-    const items = written(attentionItems(shape as unknown as AttentionProblem), ATTENTION_ITEM.length);
+    const sequence = (b: number) => ({
+      ...{ queries: seqQ, keys: seqQ + 10, firstQuery: 0, firstKey: 0 },
+      offset: b === 0 ? 10 : 1,
+    });
+    const shape = {
+      batch: 2,
+      heads: 6,
+      kvHeads: 3,
+      seqQ,
+      packed: false,
+      before: Infinity,
+      after: 0,
+      sequence,
+    };
+    const items = written(attentionItems(shape), ATTENTION_ITEM.length);
     const expected = {
       batch: [0, 1],
       head: [0, 1, 2],

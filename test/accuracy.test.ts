@@ -10,9 +10,11 @@ import {
   attentionInputs,
   awkwardAttention,
   awkwardMatmul,
+  optionAttention,
   matmulInputs,
   realAttention,
   realMatmul,
+  sizesOf,
   type AttentionCase,
   type MatmulCase,
 } from './cases.ts';
@@ -28,8 +30,8 @@ function expectSubstance(laws: readonly Law[]): void {
 
 /** About `count` of the rows of a large case, every row of a small one. */
 function someRows({ options }: AttentionCase, count: number): number[] {
-  const { batch = 1, heads = 1, seqQ } = options;
-  const all = batch * heads * seqQ;
+  const { heads, totalQ } = sizesOf(options);
+  const all = heads * totalQ;
   const next = uniform(7);
   return [...every(1, all)].filter(() => next() < count / all);
 }
@@ -57,7 +59,7 @@ function run(
 
 describe('the laws themselves', () => {
   const options = { seqQ: 5, seqK: 300, heads: 2, headDim: 16 };
-  const [q, k, v] = attentionInputs({ name: '', options });
+  const [q, k, v] = attentionInputs({ options });
   const rows = [...attentionLaw(q, k, v, options)];
   const logSumExp = new Float32Array(10);
   const right = attentionWeights(q, k, v, { ...options, out: new Float32Array(160), logSumExp });
@@ -128,15 +130,17 @@ describe.each(builds)('%s', async (build) => {
   const engine = await engineOf(build);
 
   describe('attention', () => {
-    const cases = [...awkwardAttention, ...realAttention];
+    const cases = [...awkwardAttention, ...optionAttention, ...realAttention];
     it.each(cases.map((each) => [each.name, each] as const))('%s', (_, each) => {
       const [q, k, v] = attentionInputs(each);
-      const { batch = 1, heads = 1, seqQ, seqK = seqQ } = each.options;
-      const logSumExp = new Float32Array(batch * heads * seqQ);
+      const { heads, totalQ, seqK } = sizesOf(each.options);
+      const logSumExp = new Float32Array(heads * totalQ);
       const rows = [...attentionLaw(q, k, v, each.options, someRows(each, 150))];
       const out = engine.attention(q, k, v, { ...each.options, logSumExp });
-      const small = batch * heads * seqQ * seqK < 1e6;
-      const looks = small ? engine.attentionWeights(q, k, v, each.options) : undefined;
+      const looks =
+        heads * totalQ * seqK < 1e6 && !('cuSeqlensQ' in each.options)
+          ? engine.attentionWeights(q, k, v, each.options)
+          : undefined;
       const pooled = { heed: 0, naive: 0, largest: 0 };
       for (const row of rows) {
         const law = row.out('blocks');

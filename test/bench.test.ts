@@ -12,12 +12,12 @@ import { interleave, lane, timing } from '../bench/sample.ts';
 import { milliseconds, NO_RELAXED, renderTable } from '../bench/table.ts';
 import { matmul } from '../src/reference.ts';
 import { attentionInputs, matmulInputs, realAttention, realMatmul } from './cases.ts';
-import type { AttentionCase, MatmulCase } from './cases.ts';
+import type { DenseCase, MatmulCase } from './cases.ts';
 import { builds, engineOf } from './builds.ts';
 import type { TestingExports } from './kernels/harness.ts';
 import { attentionLaw, every, matmulLaw } from './laws.ts';
 
-const attentions: readonly AttentionCase[] = [
+const attentions: readonly DenseCase[] = [
   { name: 'one query, one key', options: { seqQ: 1, headDim: 1 } },
   { name: 'cross', options: { seqQ: 7, seqK: 101, heads: 3, headDim: 20, valueDim: 5, batch: 2 } },
   { name: 'groups, causal', options: { seqQ: 30, seqK: 33, heads: 4, kvHeads: 2, headDim: 8, causal: true } },

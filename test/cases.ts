@@ -2,15 +2,19 @@
  * The one table of cases that tests and benches share. A case knows its dimensions, its printed name and its FLOPs;
  * its inputs are seeded. A new option gets a row here before it gets a kernel.
  */
-import type { AttentionOptions, AttentionShape, MatmulOptions } from '../src/index.ts';
-import { normal } from './data.ts';
+import type { AttentionCall, AttentionOptions, AttentionShape, MatmulOptions } from '../src/index.ts';
+import type { Filled } from '../src/checks.ts';
+import { normal, uniform } from './data.ts';
 
-export interface AttentionCase {
+export interface AttentionCase<Options extends AttentionCall = AttentionCall> {
   readonly name: string;
-  readonly options: AttentionShape & AttentionOptions;
+  readonly options: Options;
   /** Standard deviation of the scores. Default 1. */
   readonly sigma?: number;
 }
+
+/** Sequences of one length, not packed. */
+export type DenseCase = AttentionCase<AttentionShape & AttentionOptions>;
 
 export interface MatmulCase {
   readonly name: string;
@@ -20,7 +24,7 @@ export interface MatmulCase {
 }
 
 /** Shapes of real models: benches time these, tests run them too. */
-export const realAttention: readonly AttentionCase[] = [
+export const realAttention: readonly DenseCase[] = [
   { name: 'BERT-base 128', options: { seqQ: 128, heads: 12, headDim: 64 } },
   { name: 'BERT-base 512', options: { seqQ: 512, heads: 12, headDim: 64 } },
   { name: 'ViT-B/16 197', options: { seqQ: 197, heads: 12, headDim: 64 } },
@@ -72,6 +76,157 @@ export const awkwardAttention: readonly AttentionCase[] = [
   { name: 'sigma 10⁴', options: { seqQ: 40, seqK: 300, headDim: 64 }, sigma: 1e4 },
 ];
 
+/** Bytes of a mask, each 1 with the given chance. */
+function bytes(length: number, seed: number, chance: number): Uint8Array {
+  const next = uniform(seed);
+  return Uint8Array.from({ length }, () => Number(next() < chance));
+}
+
+/** One of each option, and combinations. Small, for tests only. */
+export const optionAttention: readonly AttentionCase[] = [
+  { name: 'window, causal', options: { seqQ: 150, heads: 2, headDim: 16, causal: true, window: [20, 0] } },
+  { name: 'window, both sides', options: { seqQ: 130, seqK: 333, headDim: 8, window: [30, 7] } },
+  { name: 'window [0, 0]', options: { seqQ: 20, seqK: 120, headDim: 8, window: [0, 0] } },
+  { name: 'window, one side open', options: { seqQ: 60, seqK: 200, headDim: 8, window: [Infinity, 3] } },
+  {
+    name: 'window, groups, offset per batch',
+    options: {
+      ...{ batch: 2, seqQ: 70, seqK: 300, heads: 6, kvHeads: 2, headDim: 12 },
+      ...{ window: [50, 2], queryOffset: [-10, 100] },
+    },
+  },
+  {
+    name: 'mask, bare',
+    options: { batch: 2, seqQ: 37, seqK: 205, heads: 3, headDim: 12, mask: bytes(37 * 205, 1, 0.6) },
+  },
+  {
+    name: 'mask of padding',
+    options: {
+      ...{ batch: 3, seqQ: 20, seqK: 150, heads: 2, headDim: 8 },
+      mask: {
+        data: Uint8Array.from({ length: 450 }, (_, i) => Number(i % 150 < 40 + 50 * Math.floor(i / 150))),
+        shape: [3, 1, 1, 150],
+      },
+    },
+  },
+  {
+    name: 'mask, full, groups',
+    options: {
+      ...{ batch: 2, seqQ: 19, seqK: 99, heads: 4, kvHeads: 2, headDim: 8 },
+      mask: { data: bytes(2 * 4 * 19 * 99, 2, 0.3), shape: [2, 4, 19, 99] },
+    },
+  },
+  {
+    name: 'mask of queries',
+    options: {
+      ...{ seqQ: 40, seqK: 100, heads: 2, headDim: 8 },
+      mask: { data: bytes(80, 3, 0.5), shape: [1, 2, 40, 1] },
+    },
+  },
+  {
+    name: 'bias, bare, with −∞',
+    options: {
+      ...{ seqQ: 41, seqK: 207, heads: 2, headDim: 12 },
+      bias: normal(41 * 207, 4, 2).map((x) => (x > 2 ? -Infinity : x)),
+    },
+  },
+  {
+    name: 'bias per head and key',
+    options: {
+      ...{ batch: 2, seqQ: 33, seqK: 98, heads: 6, kvHeads: 2, headDim: 12 },
+      bias: { data: normal(6 * 98, 5), shape: [1, 6, 1, 98] },
+    },
+  },
+  {
+    name: 'bias per batch and query',
+    options: {
+      ...{ batch: 2, seqQ: 33, seqK: 98, heads: 2, headDim: 12 },
+      bias: { data: normal(2 * 33, 6), shape: [2, 1, 33, 1] },
+    },
+  },
+  { name: 'keyLengths', options: { batch: 4, seqQ: 20, seqK: 200, headDim: 8, keyLengths: [200, 0, 1, 97] } },
+  {
+    name: 'keyLengths, causal',
+    options: {
+      batch: 3,
+      seqQ: 50,
+      seqK: 200,
+      heads: 2,
+      headDim: 8,
+      keyLengths: [200, 120, 30],
+      causal: true,
+    },
+  },
+  { name: 'softcap 2', options: { seqQ: 30, seqK: 200, headDim: 16, softcap: 2 }, sigma: 3 },
+  {
+    name: 'softcap 50, heads',
+    options: { seqQ: 30, seqK: 200, heads: 3, headDim: 16, softcap: 50 },
+    sigma: 30,
+  },
+  { name: 'softcap 10⁶', options: { seqQ: 30, seqK: 100, headDim: 16, softcap: 1e6 } },
+  {
+    name: 'alibi, causal',
+    options: {
+      ...{ seqQ: 130, heads: 4, kvHeads: 2, headDim: 16, causal: true },
+      alibi: Float32Array.of(0.25, 0.0625, 2 ** -6, 2 ** -8),
+    },
+  },
+  {
+    name: 'alibi, both sides, offset',
+    options: {
+      seqQ: 20,
+      seqK: 230,
+      heads: 2,
+      headDim: 16,
+      alibi: Float32Array.of(0.5, -0.01),
+      queryOffset: 90,
+    },
+  },
+  {
+    name: 'sinks',
+    options: {
+      seqQ: 30,
+      seqK: 200,
+      heads: 4,
+      kvHeads: 2,
+      headDim: 16,
+      sinks: Float32Array.of(0, 3, -30, -Infinity),
+    },
+  },
+  {
+    name: 'sinks, and rows that see nothing else',
+    options: { seqQ: 30, seqK: 9, heads: 2, headDim: 16, sinks: Float32Array.of(1, -2), causal: true },
+  },
+  {
+    name: 'packed sequences',
+    options: {
+      cuSeqlensQ: Int32Array.of(0, 40, 40, 41, 140),
+      heads: 4,
+      kvHeads: 2,
+      headDim: 12,
+      causal: true,
+    },
+  },
+  {
+    name: 'packed, cross-attention, window, alibi, sinks',
+    options: {
+      ...{ cuSeqlensQ: Int32Array.of(0, 50, 53, 54), cuSeqlensK: Int32Array.of(0, 120, 120, 300) },
+      ...{ heads: 2, headDim: 8, valueDim: 5, window: [60, 60] },
+      ...{ alibi: Float32Array.of(0.1, 0.01), sinks: Float32Array.of(0.5, -1), softcap: 4 },
+    },
+  },
+  {
+    name: 'everything at once',
+    options: {
+      ...{ batch: 2, seqQ: 45, seqK: 260, heads: 6, kvHeads: 3, headDim: 15, valueDim: 9, layout: 'bhsd' },
+      ...{ causal: true, queryOffset: [200, 30], window: [150, 4], keyLengths: [230, 260] },
+      mask: { data: bytes(2 * 45 * 260, 7, 0.7), shape: [2, 1, 45, 260] },
+      bias: { data: normal(6 * 45 * 260, 8), shape: [1, 6, 45, 260] },
+      ...{ scale: -0.4, softcap: 3, alibi: normal(6, 9, 0.01), sinks: normal(6, 10) },
+    },
+  },
+];
+
 /** Matmuls of the benchmark. */
 export const realMatmul: readonly MatmulCase[] = [
   { name: '128³', options: { M: 128, N: 128, K: 128 } },
@@ -103,16 +258,35 @@ export const awkwardMatmul: readonly MatmulCase[] = [
   { name: 'batch of rows', options: { batch: 4, M: 1, N: 11, K: 300 } },
 ];
 
+/** All dimensions of a call. */
+export type Sizes = Filled<Omit<AttentionShape, 'layout'>> & {
+  /** Queries and keys of all sequences. */
+  readonly totalQ: number;
+  readonly totalK: number;
+};
+
+export function sizesOf(options: AttentionCall): Sizes {
+  const { heads = 1, kvHeads = heads, headDim, valueDim = headDim } = options;
+  const common = { heads, kvHeads, headDim, valueDim };
+  if ('cuSeqlensQ' in options) {
+    const { cuSeqlensQ, cuSeqlensK = cuSeqlensQ } = options;
+    const [totalQ, totalK] = [cuSeqlensQ.at(-1)!, cuSeqlensK.at(-1)!];
+    return { ...common, batch: cuSeqlensQ.length - 1, seqQ: totalQ, seqK: totalK, totalQ, totalK };
+  }
+  const { batch = 1, seqQ, seqK = seqQ } = options;
+  return { ...common, batch, seqQ, seqK, totalQ: batch * seqQ, totalK: batch * seqK };
+}
+
 /** Floats of q, k and v: scores q·k·scale have standard deviation sigma. */
 export function attentionInputs(
-  { options, sigma = 1 }: AttentionCase,
+  { options, sigma = 1 }: Pick<AttentionCase, 'options' | 'sigma'>,
   seed = 1,
 ): [Float32Array, Float32Array, Float32Array] {
-  const { batch = 1, heads = 1, kvHeads = heads, seqQ, seqK = seqQ, headDim, valueDim = headDim } = options;
+  const { heads, kvHeads, headDim, valueDim, totalQ, totalK } = sizesOf(options);
   return [
-    normal(batch * seqQ * heads * headDim, seed, sigma),
-    normal(batch * seqK * kvHeads * headDim, seed + 1),
-    normal(batch * seqK * kvHeads * valueDim, seed + 2),
+    normal(totalQ * heads * headDim, seed, sigma),
+    normal(totalK * kvHeads * headDim, seed + 1),
+    normal(totalK * kvHeads * valueDim, seed + 2),
   ];
 }
 
@@ -122,14 +296,15 @@ export function matmulInputs({ options }: MatmulCase, seed = 1): [Float32Array, 
   return [normal(batch * M * K, seed), normal(batch * K * N, seed + 1)];
 }
 
-/** Multiply-adds count two. Causal counts visible pairs only; the softmax is not counted. */
+/** Multiply-adds count two. Only pairs that causal and window let meet are counted; the softmax is not. */
 export function attentionFlops({ options }: AttentionCase): number {
-  const { batch = 1, heads = 1, seqQ, seqK = seqQ, headDim, valueDim = headDim, causal = false } = options;
-  let pairs = seqQ * seqK;
-  if (causal) {
-    const offset = typeof options.queryOffset === 'number' ? options.queryOffset : seqK - seqQ;
-    pairs = 0;
-    for (let i = 0; i < seqQ; i++) pairs += Math.max(0, Math.min(seqK, i + offset + 1));
+  const { batch, heads, seqQ, seqK, headDim, valueDim } = sizesOf(options);
+  const { causal = false, window: [before, after] = [Infinity, Infinity], queryOffset } = options;
+  const offset = typeof queryOffset === 'number' ? queryOffset : seqK - seqQ;
+  let pairs = 0;
+  for (let i = offset; i < offset + seqQ; i++) {
+    const end = Math.min(seqK, i + 1 + (causal ? 0 : after));
+    pairs += Math.max(0, end - Math.max(0, i - before));
   }
   return 2 * batch * heads * pairs * (headDim + valueDim);
 }

@@ -171,7 +171,9 @@ describe('forward', () => {
       seqQ: 3,
       seqK: 3,
       scale: 1 / Math.sqrt(2),
-      queryOffset: new Int32Array([3]),
+      ...{ softcap: 0, before: Infinity, after: Infinity },
+      ...{ mask: undefined, bias: undefined, alibi: undefined, sinks: undefined },
+      sequence: expect.any(Function) as unknown,
       context: undefined,
       out: undefined,
       logSumExp: undefined,
@@ -186,9 +188,10 @@ describe('forward', () => {
       seqQ: 3,
       seqK: 4,
       scale: 2,
-      queryOffset: new Int32Array([1, 1]),
+      after: 0,
     });
-    expect([problem.context, problem.out, problem.logSumExp]).toEqual([context, out, logSumExp]);
+    expect(problem.sequence(1)).toMatchObject({ offset: 1, firstQuery: 3, firstKey: 4 });
+    expect([problem.context, problem.out, problem.logSumExp?.value]).toEqual([context, out, logSumExp]);
     expect(problem.out).toBe(out);
   });
   it('seqK without a context may be stated, if it is seqQ', () => {
@@ -253,7 +256,8 @@ describe('forward', () => {
         { layout: 'bhsd' },
         'layout',
         'ERR_UNKNOWN_OPTION',
-        'one of batch, seqQ, context, seqK, causal, queryOffset, scale, out, logSumExp, got an unknown option',
+        'one of batch, seqQ, context, seqK, causal, queryOffset, keyLengths, window, mask, bias, scale, softcap, alibi, ' +
+          'sinks, out, logSumExp, got an unknown option',
       ],
     ],
     (more) => resolveForward('forward', layer, x, { batch: 2, seqQ: 3, ...more }),

@@ -58,7 +58,7 @@ describe('attention', () => {
       tensors: true,
       ...dims,
       layout: 'bhsd',
-      queryOffset: new Int32Array([2, 2]),
+      after: 0,
     });
   });
   it('stated dimensions must agree', () => {

@@ -41,7 +41,9 @@ it('the call that all faults start from passes', () => {
     valueDim: 4,
     layout: 'bshd',
     scale: 0.5,
-    queryOffset: new Int32Array([5]),
+    ...{ packed: false, totalQ: 3, totalK: 5, softcap: 0, before: Infinity, after: Infinity },
+    ...{ mask: undefined, bias: undefined, alibi: undefined, sinks: undefined },
+    sequence: expect.any(Function) as unknown,
     out: undefined,
     logSumExp: undefined,
     ...good,
@@ -52,7 +54,7 @@ it('the call that all faults start from passes', () => {
 it('defaults follow what is stated', () => {
   const given = { seqQ: 3, heads: 2, headDim: 4, causal: true };
   const problem = resolveAttention('attention', PLAIN, q, q, q, given);
-  expect(problem).toMatchObject({ kvHeads: 2, seqK: 3, valueDim: 4, queryOffset: new Int32Array([0]) });
+  expect(problem).toMatchObject({ kvHeads: 2, seqK: 3, valueDim: 4, after: 0 });
 });
 
 describe('dimensions (faults 2–7)', () => {
@@ -199,14 +201,15 @@ describe('heads, sizes, lengths (faults 1, 19, 21)', () => {
       seqQ: 0,
       headDim: 1,
     });
-    expect(problem.queryOffset).toHaveLength(0);
+    expect(problem).toMatchObject({ totalQ: 0, totalK: 0 });
   });
 });
 
 describe('options (faults 41–44)', () => {
   it('ERR_UNKNOWN_OPTION with the nearest name', () => {
     const all =
-      'batch, heads, kvHeads, seqQ, seqK, headDim, valueDim, layout, causal, queryOffset, scale, out, logSumExp';
+      'batch, heads, kvHeads, seqQ, seqK, headDim, valueDim, layout, cuSeqlensQ, cuSeqlensK, causal, queryOffset, ' +
+      'keyLengths, window, mask, bias, scale, softcap, alibi, sinks, out, logSumExp';
     const error = refused({}, options({ casual: true }));
     expect(error).toBeInstanceOf(HeedTypeError);
     expect(error.message).toBe(
@@ -217,8 +220,8 @@ describe('options (faults 41–44)', () => {
       code: 'ERR_UNKNOWN_OPTION',
       hint: 'did you mean "causal"?',
     });
-    expect(refused({}, options({ mask: undefined })).message).toBe(
-      `attention: "mask" expected one of ${all}, got an unknown option [ERR_UNKNOWN_OPTION]`,
+    expect(refused({}, options({ dropout: undefined })).message).toBe(
+      `attention: "dropout" expected one of ${all}, got an unknown option [ERR_UNKNOWN_OPTION]`,
     );
   });
   const near: readonly [string, string | undefined][] = [
@@ -234,9 +237,11 @@ describe('options (faults 41–44)', () => {
     ['scales', 'scale'],
     ['Layout', 'layout'],
     ['queryOfset', 'queryOffset'],
-    ...['window', 'mask', 'bias', 'keyLengths', 'softcap', 'alibi', 'sinks', 'cuSeqlensQ', 'cuSeqlensK'].map(
-      (name): [string, undefined] => [name, undefined],
-    ),
+    ['soft_cap', 'softcap'],
+    ['keylength', 'keyLengths'],
+    ['sink', 'sinks'],
+    ['cu_seqlens_q', 'cuSeqlensQ'],
+    ['masks', 'mask'],
     ...['signal', 'dropout', 'x', '', '__proto__', '0'].map((name): [string, undefined] => [name, undefined]),
   ];
   for (const [name, nearest] of near) {
@@ -272,7 +277,9 @@ describe('options (faults 41–44)', () => {
     };
     const given = Object.assign(Object.create(null) as object, good, absent, { [Symbol('x')]: 1 });
     const resolved = resolveAttention('attention', PLAIN, q, k, v, given);
-    expect(resolved).toEqual(resolveAttention('attention', PLAIN, q, k, v, good));
+    const { sequence, ...rest } = resolveAttention('attention', PLAIN, q, k, v, good);
+    expect(resolved).toMatchObject(rest);
+    expect(resolved.sequence(0)).toEqual(sequence(0));
   });
   it('inherited options are none', () => {
     const inherited = Object.create(good) as object;
@@ -287,7 +294,7 @@ describe('options (faults 41–44)', () => {
     Object.assign(Object.prototype, { scale: 5, causal: true, mask: 1 });
     const problem = resolveAttention('attention', PLAIN, q, k, v, good);
     expect(problem.scale).toBe(0.5);
-    expect(problem.queryOffset).toEqual(new Int32Array([5]));
+    expect(problem).toMatchObject({ after: Infinity, mask: undefined });
     expect(attention(q, k, v, good)).toEqual(before);
   });
 
@@ -371,20 +378,22 @@ describe('option values', () => {
       'attention: "queryOffset.length" expected number, got undefined [ERR_ARG_TYPE]',
     );
   });
-  it('queryOffset is clamped, and without causal every key is seen', () => {
+  it('where a query stands: queryOffset, or what seqK and keyLengths say', () => {
     const offsets = (more: object): number[] => {
       const shape = { batch: 2, seqQ: 3, seqK: 5, headDim: 1, ...more };
-      return [...resolveAttention('attention', PLAIN, f32(6), f32(10), f32(10), shape).queryOffset];
+      const { sequence } = resolveAttention('attention', PLAIN, f32(6), f32(10), f32(10), shape);
+      return [sequence(0).offset, sequence(1).offset];
     };
-    expect(offsets({})).toEqual([5, 5]);
-    expect(offsets({ queryOffset: 0 })).toEqual([5, 5]);
-    expect(offsets({ causal: true })).toEqual([2, 2]);
-    expect(offsets({ causal: true, queryOffset: -1e300 })).toEqual([-3, -3]);
-    expect(offsets({ causal: true, queryOffset: [1, 2 ** 40] })).toEqual([1, 5]);
-    expect(offsets({ causal: true, queryOffset: new Float64Array([-0, -2]) })).toEqual([0, -2]);
-    expect(offsets({ causal: true, queryOffset: { length: 2, 0: 3, 1: -4 } })).toEqual([3, -3]);
-    expect(
-      offsets({ causal: true, queryOffset: vm.runInNewContext('new Int8Array([1, 2])') as unknown }),
-    ).toEqual([1, 2]);
+    expect(offsets({})).toEqual([2, 2]);
+    expect(offsets({ queryOffset: 0 })).toEqual([0, 0]);
+    expect(offsets({ queryOffset: -1e300 })).toEqual([-1e300, -1e300]);
+    expect(offsets({ queryOffset: [1, 2 ** 40] })).toEqual([1, 2 ** 40]);
+    expect(offsets({ queryOffset: new Float64Array([1, -2]) })).toEqual([1, -2]);
+    expect(offsets({ queryOffset: { length: 2, 0: 3, 1: -4 } })).toEqual([3, -4]);
+    expect(offsets({ queryOffset: vm.runInNewContext('new Int8Array([1, 2])') as unknown })).toEqual([1, 2]);
+    // A cache has seqQ new tokens at the end; a right-padded batch has as many keys as queries.
+    expect(offsets({ keyLengths: [5, 4] })).toEqual([2, 1]);
+    expect(offsets({ keyLengths: [2, 0] })).toEqual([0, 0]);
+    expect(offsets({ keyLengths: [2, 0], queryOffset: -1 })).toEqual([-1, -1]);
   });
 });

@@ -1,23 +1,31 @@
 /**
  * Launches attention, and its weights.
  *
- *   room: | items | queryOffset | scratch |
+ *   room: | items | sequences | scratch |
  */
-import { ATTENTION_ITEM, writeAttentionArgs, type AttentionArgs } from '../descriptor.ts';
+import { ATTENTION_ITEM, SEQUENCE_BYTES, writeAttentionArgs, writeSequence } from '../descriptor.ts';
+import type { AttentionArgs } from '../descriptor.ts';
 import { attentionItems } from '../items.ts';
 import { align } from '../memory/allocator.ts';
 import type { AttentionProblem } from '../options/attention.ts';
 import { TILES, type Runtime } from '../runtime.ts';
 import type { Launch } from './launch.ts';
 
+/** Largest float32. */
+const MAX = 3.4028234663852886e38;
+
 export interface AttentionAddresses {
   readonly q: number;
   readonly k: number;
   readonly v: number;
   readonly out: number;
-  /** 0 where they are not wanted. */
+  /** 0 where they are not wanted, or not given. */
   readonly logSumExp: number;
   readonly weights: number;
+  readonly mask: number;
+  readonly bias: number;
+  readonly alibi: number;
+  readonly sinks: number;
 }
 
 /** Attention, and its weights where their address is given. */
@@ -26,14 +34,17 @@ export function launchAttention(
   op: string,
   problem: AttentionProblem,
 ): Launch<AttentionAddresses> {
-  const { heads, kvHeads, seqQ, seqK, headDim, valueDim, queryOffset } = problem;
+  const { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim, packed, totalQ } = problem;
+  const { softcap, before, after, sequence } = problem;
   const items = attentionItems(problem);
-  const offsets = align(4 * ATTENTION_ITEM.length * items.count);
-  const scratch = offsets + align(4 * queryOffset.length);
+  const sequences = align(4 * ATTENTION_ITEM.length * items.count);
+  const scratch = sequences + align(SEQUENCE_BYTES * batch);
   // Bytes from one head and from one token to the next.
   const bshd = problem.layout === 'bshd';
   const head = (seq: number, dim: number): number => 4 * (bshd ? dim : seq * dim);
   const token = (hs: number, dim: number): number => 4 * (bshd ? hs * dim : dim);
+  const [maskBatch, maskHead, maskQuery, maskKey] = problem.mask?.steps ?? [0, 0, 0, 0];
+  const [biasBatch, biasHead, biasQuery, biasKey] = problem.bias?.steps ?? [0, 0, 0, 0];
   const { query, score } = splitScale(problem.scale);
   const args: AttentionArgs = {
     q: 0,
@@ -42,7 +53,11 @@ export function launchAttention(
     out: 0,
     logSumExp: 0,
     weights: 0,
-    queryOffset: 0,
+    mask: 0,
+    bias: 0,
+    alibi: 0,
+    sinks: 0,
+    sequences: 0,
     items: 0,
     group: heads / kvHeads,
     seqQ,
@@ -51,41 +66,55 @@ export function launchAttention(
     valueDim,
     scale: query,
     scoreScale: score,
-    qBatch: 4 * heads * seqQ * headDim,
+    // Caps beyond float32 change nothing that float32 can tell.
+    capHalf: Math.min(Math.LN2 / softcap, MAX),
+    capTwice: Math.min(2 / softcap, MAX),
+    cap: Math.min(softcap * Math.LOG2E, MAX),
+    qFirst: 4 * heads * headDim,
     qHead: head(seqQ, headDim),
     qToken: token(heads, headDim),
-    kBatch: 4 * kvHeads * seqK * headDim,
+    kFirst: 4 * kvHeads * headDim,
     kHead: head(seqK, headDim),
     kToken: token(kvHeads, headDim),
-    vBatch: 4 * kvHeads * seqK * valueDim,
+    vFirst: 4 * kvHeads * valueDim,
     vHead: head(seqK, valueDim),
     vToken: token(kvHeads, valueDim),
-    outBatch: 4 * heads * seqQ * valueDim,
+    outFirst: 4 * heads * valueDim,
     outHead: head(seqQ, valueDim),
     outToken: token(heads, valueDim),
-    heads,
+    logSumExpFirst: packed ? 4 : 4 * heads,
+    logSumExpHead: 4 * (packed ? totalQ : seqQ),
+    weightsFirst: 4 * heads * seqK,
+    weightsHead: 4 * seqQ * seqK,
+    maskBatch,
+    maskHead,
+    maskQuery,
+    maskKey,
+    biasBatch: 4 * biasBatch,
+    biasHead: 4 * biasHead,
+    biasQuery: 4 * biasQuery,
+    biasKey: 4 * biasKey,
     tile: TILES[runtime.tile],
   };
   writeAttentionArgs(runtime.words, runtime.descriptor, args);
   const scratchBytes = runtime.kernels.attentionScratch(runtime.descriptor);
   return {
     bytes: items.count > 0 ? scratch + align(scratchBytes) : 0,
-    run({ q, k, v, out, logSumExp, weights }, room) {
+    run(addresses, room) {
       if (items.count === 0) return;
-      args.q = q;
-      args.k = k;
-      args.v = v;
-      args.out = out;
-      args.logSumExp = logSumExp;
-      args.weights = weights;
-      args.queryOffset = room + offsets;
+      Object.assign(args, addresses);
+      args.sequences = room + sequences;
       args.items = room;
       const { words, descriptor, kernels } = runtime;
       writeAttentionArgs(words, descriptor, args);
       items.write(words.u32, room / 4);
-      words.u32.set(queryOffset, (room + offsets) / 4);
+      for (let b = 0; b < batch; b++) {
+        const each = sequence(b);
+        const span = { start: each.offset - before, stop: each.offset + after + 1 };
+        writeSequence(words, room + sequences + SEQUENCE_BYTES * b, { ...each, ...span });
+      }
       runtime.run(op, kernels.attention, items.count, room + scratch);
-      if (weights) runtime.run(op, kernels.weights, items.count, room + scratch);
+      if (args.weights) runtime.run(op, kernels.weights, items.count, room + scratch);
     },
   };
 }

@@ -5,7 +5,9 @@
  * Order inside a resolver: option names → kinds and words → dimensions → heads → sizes → lengths → overlap.
  */
 import * as check from '../checks.ts';
-import { or, type Dims, type Door, type Filled, type Fit, type Operand } from '../checks.ts';
+import { or, PLAIN, type Dims, type Door, type Filled, type Fit, type Operand } from '../checks.ts';
+import { PLACES, read, SCORES, settle } from './scores.ts';
+import type { AttentionOptions, Scores, Starts } from './scores.ts';
 
 /**
  * How q, k, v and the result lie in memory: `'bshd'` [batch, seq, heads, dim], what a projection writes, so that head
@@ -36,39 +38,41 @@ export interface AttentionShape {
   readonly layout?: Layout | undefined;
 }
 
-/** What an attention call may be told beyond its shape. */
-export interface AttentionOptions {
-  /** Key j is visible to query i only if j <= i + queryOffset. Default false. */
-  readonly causal?: boolean | undefined;
-  /**
-   * Where the first query stands among the keys: an integer, negative too, or [batch] of them. Default seqK − seqQ: the
-   * last query sees every key. 0 is PyTorch's is_causal. Moves only what causal means. ERR_RANGE if no integer, ERR_SHAPE.
-   */
-  readonly queryOffset?: number | ArrayLike<number> | undefined;
-  /** Factor of q·k: any finite number (ERR_RANGE), 0 and negative included. Default 1/√headDim. */
-  readonly scale?: number | undefined;
-  /** Written and returned: [batch, seqQ, heads, valueDim] in the layout. May overlap q, k and v. ERR_SHAPE. */
-  readonly out?: Float32Array | undefined;
-  /** [batch, heads, seqQ], written when given: ln Σ exp(score), −∞ where no key is seen. ERR_SHAPE, ERR_OVERLAP with out. */
-  readonly logSumExp?: Float32Array | undefined;
+/**
+ * Packed sequences without padding, instead of batch, seqQ and seqK, as FlashAttention's varlen call takes them. q is
+ * [totalQ, heads, headDim], k and v [totalK, kvHeads, …], out [totalQ, heads, valueDim], logSumExp [heads, totalQ]. Every
+ * option but mask, bias, keyLengths and layout counts within each sequence; those are ERR_OPTION.
+ */
+export interface VarlenShape extends Pick<AttentionShape, 'headDim' | 'heads' | 'kvHeads' | 'valueDim'> {
+  /** [batch + 1]: where each sequence of queries begins, from 0 on, never falling (ERR_RANGE); the last is totalQ. */
+  readonly cuSeqlensQ: Int32Array;
+  /** [batch + 1], the same for keys. Default cuSeqlensQ. */
+  readonly cuSeqlensK?: Int32Array | undefined;
 }
 
+/** The options that packed sequences take. */
+export type PackedOptions = Omit<AttentionOptions, 'mask' | 'bias' | 'keyLengths'>;
+
+/** What attention takes: one shape for all sequences of a batch, or packed ones. */
+export type AttentionCall = (AttentionShape & AttentionOptions) | (VarlenShape & PackedOptions);
+
 /** An attention call with nothing left open. */
-export interface AttentionProblem extends Filled<AttentionShape> {
+export interface AttentionProblem extends Filled<AttentionShape>, Scores {
   /** q, k, v and out are tensors; else all are arrays. */
   readonly tensors: boolean;
-  readonly scale: number;
-  /**
-   * [batch], or [0] where there are no queries. Key j is visible to query i of batch b iff j <= i + queryOffset[b].
-   * Clamped to −seqQ … seqK; seqK, every key, without causal.
-   */
-  readonly queryOffset: Int32Array;
+  /** Sequences are packed one behind the other: seqQ and seqK are those of the longest. */
+  readonly packed: boolean;
+  /** Queries and keys of all sequences. */
+  readonly totalQ: number;
+  readonly totalK: number;
   readonly out: Operand | undefined;
-  readonly logSumExp: Operand | undefined;
 }
 
 const SHAPE = ['batch', 'heads', 'kvHeads', 'seqQ', 'seqK', 'headDim', 'valueDim', 'layout'] as const;
-const ATTENTION = [...SHAPE, ...check.SCORES] as const;
+const PACKED = ['cuSeqlensQ', 'cuSeqlensK'] as const;
+const ATTENTION = [...SHAPE, ...PACKED, ...PLACES, ...SCORES] as const;
+/** What packed sequences exclude. */
+const UNPACKED = ['batch', 'seqQ', 'seqK', 'mask', 'bias', 'keyLengths'] as const;
 
 /**
  * `attention(q, k, v, options)`; with `weights` also room for [batch, heads, seqQ, seqK].
@@ -85,39 +89,85 @@ export function resolveAttention(
 ): AttentionProblem {
   const o = check.options(op, options, ATTENTION);
   const layout = check.word(op, 'layout', o.layout, ['bshd', 'bhsd']);
-  check.scores(op, o);
+  const starts = packedStarts(op, o, layout, weights);
+  const scores = read(op, door, o);
   const Q = check.operand(op, door, 'q', q);
   const K = check.operand(op, door, 'k', k, Q);
   const V = check.operand(op, door, 'v', v, Q);
   const out = check.optional(op, door, 'out', o.out, Q);
-  const logSumExp = check.optional(op, door, 'logSumExp', o.logSumExp);
-  for (const each of [Q, K, V]) check.rank(op, each, 4);
-  const [H, S] = layout === 'bshd' ? [2, 1] : [1, 2];
+  const packed = starts !== undefined;
+  for (const each of [Q, K, V]) check.rank(op, each, packed ? 3 : 4);
+  const [H, S] = packed ? [1, 0] : layout === 'bshd' ? [2, 1] : [1, 2];
   const dims = check.dims(op, {
-    batch: or(o.batch, Q.shape?.[0], 1),
+    batch: starts ? starts.q.length - 1 : or(o.batch, Q.shape?.[0], 1),
     heads: or(o.heads, Q.shape?.[H], 1),
     kvHeads: or(o.kvHeads, K.shape?.[H], o.heads, 1),
-    seqQ: or(o.seqQ, Q.shape?.[S]),
-    seqK: or(o.seqK, K.shape?.[S], o.seqQ),
-    headDim: or(o.headDim, Q.shape?.[3]),
-    valueDim: or(o.valueDim, V.shape?.[3], o.headDim),
+    seqQ: starts ? longest(starts.q) : or(o.seqQ, Q.shape?.[S]),
+    seqK: starts ? longest(starts.k) : or(o.seqK, K.shape?.[S], o.seqQ),
+    headDim: or(o.headDim, Q.shape?.at(-1)),
+    valueDim: or(o.valueDim, V.shape?.at(-1), o.headDim),
   });
   const { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim } = dims;
   check.groups(op, heads, kvHeads);
+  const totalQ = starts ? starts.q.at(-1)! : batch * seqQ;
+  const totalK = starts ? starts.k.at(-1)! : batch * seqK;
   const tensors = Q.shape !== undefined;
   // Messages about arrays name the dimensions in one order; a tensor's shape is compared in that of the layout.
   const four = (head: Dims, seq: Dims, dim: Dims): Dims =>
     tensors && layout === 'bshd' ? { batch, ...seq, ...head, ...dim } : { batch, ...head, ...seq, ...dim };
+  const lie = (head: Dims, seq: Dims, total: Dims, dim: Dims): Dims =>
+    packed ? { ...total, ...head, ...dim } : four(head, seq, dim);
   const fits: Fit[] = [
-    ['q', four({ heads }, { seqQ }, { headDim }), Q],
-    ['k', four({ kvHeads }, { seqK }, { headDim }), K],
-    ['v', four({ kvHeads }, { seqK }, { valueDim }), V],
-    ['out', four({ heads }, { seqQ }, { valueDim }), out],
-    ['logSumExp', { batch, heads, seqQ }, logSumExp],
+    ['q', lie({ heads }, { seqQ }, { totalQ }, { headDim }), Q],
+    ['k', lie({ kvHeads }, { seqK }, { totalK }, { headDim }), K],
+    ['v', lie({ kvHeads }, { seqK }, { totalK }, { valueDim }), V],
+    ['out', lie({ heads }, { seqQ }, { totalQ }, { valueDim }), out],
+    ['logSumExp', packed ? { heads, totalQ } : { batch, heads, seqQ }, scores.logSumExp],
   ];
   if (weights) fits.push(['weights', { batch, heads, seqQ, seqK }, undefined]);
-  const queryOffset = check.settle(op, o, dims, fits);
-  for (const other of tensors ? [logSumExp, Q, K, V] : [logSumExp]) check.disjoint(op, out, other);
-  const scale = or(o.scale, 1 / Math.sqrt(headDim)) as number;
-  return { tensors, ...dims, layout, scale, queryOffset, out, logSumExp };
+  const settled = settle(op, scores, dims, fits, starts);
+  const inputs = [Q, K, V, settled.alibi, settled.sinks, settled.bias?.data];
+  for (const other of tensors ? [scores.logSumExp, ...inputs] : [scores.logSumExp]) {
+    check.disjoint(op, out, other);
+  }
+  return { tensors, packed, ...dims, totalQ, totalK, layout, ...settled, out };
+}
+
+/** Where packed sequences begin, if they are packed. */
+function packedStarts(
+  op: string,
+  o: Partial<Record<(typeof ATTENTION)[number], unknown>>,
+  layout: Layout,
+  weights: boolean,
+): Starts | undefined {
+  if (o.cuSeqlensQ === undefined && o.cuSeqlensK === undefined) return undefined;
+  const beside = 'packed sequences (cuSeqlensQ)';
+  for (const name of UNPACKED) {
+    if (o[name] !== undefined) check.refuse('ERR_OPTION', op, name, `undefined beside ${beside}`, 'a value');
+  }
+  if (layout === 'bhsd') check.refuse('ERR_OPTION', op, 'layout', `'bshd' beside ${beside}`, `'bhsd'`);
+  if (weights) {
+    const hint = 'call it for each sequence';
+    check.refuse('ERR_OPTION', op, 'cuSeqlensQ', 'undefined', 'packed sequences', hint);
+  }
+  const q = startsOf(op, 'cuSeqlensQ', o.cuSeqlensQ);
+  const k = o.cuSeqlensK === undefined ? q : startsOf(op, 'cuSeqlensK', o.cuSeqlensK);
+  if (k.length !== q.length) {
+    check.refuse('ERR_SHAPE', op, 'cuSeqlensK', `length ${q.length}, as cuSeqlensQ`, `length ${k.length}`);
+  }
+  return { q, k };
+}
+
+/** A copy: from 0 on, never falling. */
+function startsOf(op: string, arg: string, x: unknown): number[] {
+  const { value } = check.operand(op, { ...PLAIN, floats: ['Int32Array'] }, arg, x);
+  const starts = check.values(op, arg, value as Int32Array, 1, check.MAX_DIM) as number[];
+  for (const [b, start] of starts.entries()) {
+    check.integer(op, `${arg}[${b}]`, start, starts[b - 1] ?? 0, b === 0 ? 0 : 2 ** 31 - 1);
+  }
+  return starts;
+}
+
+function longest(starts: readonly number[]): number {
+  return starts.reduce((most, start, b) => Math.max(most, start - (starts[b - 1] ?? 0)), 0);
 }

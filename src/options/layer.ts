@@ -4,7 +4,8 @@
  */
 import * as check from '../checks.ts';
 import { or, PLAIN, type Dims, type Filled, type Fit, type Operand } from '../checks.ts';
-import type { AttentionOptions, AttentionProblem, AttentionShape } from './attention.ts';
+import type { AttentionShape } from './attention.ts';
+import { PLACES, read, SCORES, settle, type AttentionOptions, type Scores } from './scores.ts';
 
 /** The projections of a layer one by one. Shapes are those of weightLayout `'out-in'`; ERR_SHAPE names e.g. weights.wq. */
 export interface SeparateWeights {
@@ -77,20 +78,16 @@ export interface LayerProblem extends LayerDims {
   readonly engine: unknown;
 }
 
-/** One pass through a layer with nothing left open; scale and queryOffset as in {@link AttentionProblem}. */
-export interface ForwardProblem extends Pick<
-  AttentionProblem,
-  'batch' | 'seqQ' | 'seqK' | 'scale' | 'queryOffset'
-> {
+/** One pass through a layer with nothing left open. */
+export interface ForwardProblem extends Scores, Filled<Pick<AttentionShape, 'batch' | 'seqQ' | 'seqK'>> {
   readonly context: Float32Array | undefined;
   readonly out: Float32Array | undefined;
-  readonly logSumExp: Float32Array | undefined;
 }
 
 const LAYER = [...DIMS, 'weights', 'weightLayout', 'engine'] as const;
 const APART = ['wq', 'wk', 'wv', 'bq', 'bk', 'bv'] as const;
 const WEIGHTS = [...APART, 'wqkv', 'bqkv', 'wo', 'bo'] as const;
-const FORWARD = ['batch', 'seqQ', 'context', 'seqK', ...check.SCORES] as const;
+const FORWARD = ['batch', 'seqQ', 'context', 'seqK', ...PLACES, ...SCORES] as const;
 
 /** `new MultiHeadAttention(options)`. @throws HeedTypeError, HeedRangeError. */
 export function resolveLayer(options: unknown): LayerProblem {
@@ -185,11 +182,10 @@ export function resolveForward(
 ): ForwardProblem {
   const { modelDim, heads, kvHeads, headDim, contextDim } = layer;
   const o = check.options(op, options, FORWARD);
-  check.scores(op, o);
+  const scores = read(op, PLAIN, o);
   const X = check.operand(op, PLAIN, 'x', x);
   const context = check.optional(op, PLAIN, 'context', o.context);
   const out = check.optional(op, PLAIN, 'out', o.out);
-  const logSumExp = check.optional(op, PLAIN, 'logSumExp', o.logSumExp);
   const dims = check.dims(op, { batch: or(o.batch, 1), seqQ: o.seqQ, seqK: or(o.seqK, o.seqQ) });
   const { batch, seqQ, seqK } = dims;
   if (context === undefined && seqK !== seqQ) {
@@ -205,13 +201,11 @@ export function resolveForward(
     ['q', { batch, heads, seqQ, headDim }, undefined],
     ['k', { batch, kvHeads, seqK, headDim }, undefined],
     ['out', { batch, seqQ, modelDim }, out],
-    ['logSumExp', { batch, heads, seqQ }, logSumExp],
+    ['logSumExp', { batch, heads, seqQ }, scores.logSumExp],
   ];
   if (weights) fits.push(['weights', { batch, heads, seqQ, seqK }, undefined]);
-  const queryOffset = check.settle(op, o, dims, fits);
-  check.disjoint(op, out, logSumExp);
-  const scale = or(o.scale, 1 / Math.sqrt(headDim)) as number;
+  const settled = settle(op, scores, { ...dims, heads, headDim }, fits);
+  check.disjoint(op, out, scores.logSumExp);
   const array = (given: Operand | undefined): Float32Array | undefined => given?.value as Float32Array;
-  const arrays = { context: array(context), out: array(out), logSumExp: array(logSumExp) };
-  return { ...dims, scale, queryOffset, ...arrays };
+  return { ...dims, ...settled, context: array(context), out: array(out) };
 }

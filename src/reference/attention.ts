@@ -1,17 +1,33 @@
 /** Attention in plain float64: what every option means. */
 import type { FloatArray } from '../checks.ts';
 import { resolveAttention } from '../options/attention.ts';
-import type { AttentionOptions, AttentionProblem, AttentionShape } from '../options/attention.ts';
+import type { AttentionProblem, AttentionShape, PackedOptions, VarlenShape } from '../options/attention.ts';
+import type { AttentionOptions, Broadcast, BroadcastShape } from '../options/scores.ts';
 import { deliver, door } from './door.ts';
 
-/** {@link AttentionShape} and {@link AttentionOptions}, with float64 allowed for `out` and `logSumExp` as well. */
-export interface ReferenceAttentionOptions<Out extends FloatArray = FloatArray>
-  extends AttentionShape, Omit<AttentionOptions, 'out' | 'logSumExp'> {
+/** What a call may be told, with float64 allowed wherever the kernels take float32. */
+interface ReferenceFloats<Out extends FloatArray> {
+  /** Added to the scaled and capped score; −Infinity masks. */
+  readonly bias?: FloatArray | { readonly data: FloatArray; readonly shape: BroadcastShape } | undefined;
+  /** [heads] slopes. */
+  readonly alibi?: FloatArray | undefined;
+  /** [heads] logits that take weight and give no value. */
+  readonly sinks?: FloatArray | undefined;
   /** Written and returned, rounded to float32 if it is a Float32Array. May overlap q, k and v. */
   readonly out?: Out | undefined;
-  /** [batch, heads, seqQ], written when given. */
+  /** [batch, heads, seqQ] ([heads, totalQ] if packed), written when given. */
   readonly logSumExp?: FloatArray | undefined;
 }
+
+/** {@link AttentionShape} and {@link AttentionOptions}, with float64 allowed for the side inputs as well. */
+export type ReferenceAttentionOptions<Out extends FloatArray = FloatArray> = AttentionShape &
+  Omit<AttentionOptions, keyof ReferenceFloats<Out>> &
+  ReferenceFloats<Out>;
+
+/** The same for packed sequences: {@link VarlenShape}. */
+export type ReferenceVarlenOptions<Out extends FloatArray = FloatArray> = VarlenShape &
+  Omit<PackedOptions, keyof ReferenceFloats<Out>> &
+  Omit<ReferenceFloats<Out>, 'bias'>;
 
 /** What {@link attentionWeights} gives: `out` as {@link attention} does, the weights and the logarithms of their sums. */
 export interface ReferenceAttentionWeights<Out extends FloatArray = Float64Array> {
@@ -29,8 +45,8 @@ const MAX_SCORE = 2.3e38;
 /**
  * Attention, in float64: `softmax(scale · Q Kᵀ) V` for every batch and head.
  *
- * A query that sees no key gives zeros and a logSumExp of −∞. A key that is masked, by `causal` or by a score of −∞, is
- * never read further; a row with a score of +∞ or NaN is NaN.
+ * Scores are finished in this order: scale → softcap → alibi → bias → mask. A query that sees no key gives zeros and a
+ * logSumExp of −∞. A key that is masked is never read; a row with a score of +∞ or NaN is NaN.
  *
  * @param q [batch, seqQ, heads, headDim] (`'bshd'`, the default) or [batch, heads, seqQ, headDim] (`'bhsd'`)
  * @param k [batch, seqK, kvHeads, headDim], or in the order of the layout
@@ -52,7 +68,7 @@ export function attention<Out extends FloatArray = Float64Array>(
   q: FloatArray,
   k: FloatArray,
   v: FloatArray,
-  options: ReferenceAttentionOptions<Out>,
+  options: ReferenceAttentionOptions<Out> | ReferenceVarlenOptions<Out>,
 ): Out {
   const problem = resolveAttention('attention', door, q, k, v, options);
   const { out, logSumExp } = attend(problem, q, k, v, undefined);
@@ -94,12 +110,13 @@ export function attentionWeights<Out extends FloatArray = Float64Array>(
 }
 
 /**
- * Every row: batch b, head h, query i.
+ * Every row: sequence b, head h, query i.
  *
- *   s_j = scale · Σ_d q_d · k_jd      m = max_j s_j      p_j = exp(s_j − m)      l = Σ_j p_j
- *   o_d = Σ_j p_j · v_jd / l          lse = m + ln l     weight_j = p_j / l
+ *   s_j = finish(scale · Σ_d q_d · k_jd)     m = max(sink, max_j s_j)     p_j = exp(s_j − m)
+ *   l = exp(sink − m) + Σ_j p_j              o_d = Σ_j p_j · v_jd / l     lse = m + ln l     weight_j = p_j / l
  *
- * over the keys j that the query sees: j <= i + queryOffset[b], and s_j > −∞ or NaN.
+ * over the keys j < keys that the query sees: −before <= j − (i + offset) <= after, mask and bias let it pass, and
+ * s_j > −∞ or NaN. Nothing of other keys is read.
  */
 function attend(
   problem: AttentionProblem,
@@ -108,44 +125,58 @@ function attend(
   v: FloatArray,
   weights: Float64Array | undefined,
 ): { out: Float64Array; logSumExp: Float64Array } {
-  const { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim, layout, scale, queryOffset } = problem;
-  const out = new Float64Array(batch * seqQ * heads * valueDim);
-  const logSumExp = new Float64Array(batch * heads * seqQ);
+  const { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim, layout, packed, totalQ } = problem;
+  const { scale, softcap, before, after, sequence } = problem;
+  const out = new Float64Array(totalQ * heads * valueDim);
+  const logSumExp = new Float64Array(totalQ * heads);
   if (out.length === 0) return { out, logSumExp };
   const group = heads / kvHeads;
+  const sinks = problem.sinks?.value as FloatArray | undefined;
+  const alibi = problem.alibi?.value as FloatArray | undefined;
+  const mask = lookup(problem.mask);
+  const bias = lookup(problem.bias);
   const s = new Float64Array(seqK); // one row: scores, then p in their place
   const o = new Float64Array(valueDim);
 
-  // Element [b, seq, head, d] is at row(b, seq, head) · dim + d in either layout, with
-  //   bshd: row = (b · seqLength + seq) · headCount + head       bhsd: row = (b · headCount + head) · seqLength + seq
+  // Element [b, token, head, d] is at row · dim + d in either layout, with
+  //   bshd: row = (first + token) · headCount + head       bhsd: row = first · headCount + head · seqLength + token
   const bshd = layout === 'bshd';
   const [qSeq, qHead] = bshd ? [heads, 1] : [1, seqQ];
   const [kSeq, kHead] = bshd ? [kvHeads, 1] : [1, seqK];
 
   for (let b = 0; b < batch; b++) {
+    const { queries, keys, firstQuery, firstKey, offset } = sequence(b);
     for (let h = 0; h < heads; h++) {
-      const kvHead = Math.floor(h / group);
-      for (let i = 0; i < seqQ; i++) {
-        const qRow = b * seqQ * heads + i * qSeq + h * qHead;
-        const kRow0 = b * seqK * kvHeads + kvHead * kHead;
-        const row = (b * heads + h) * seqQ + i;
-        const visible = Math.min(Math.max(i + queryOffset[b]! + 1, 0), seqK);
+      const kRow0 = firstKey * kvHeads + Math.floor(h / group) * kHead;
+      const sink = limited(sinks?.[h] ?? -Infinity);
+      for (let i = 0; i < queries; i++) {
+        const qRow = firstQuery * heads + i * qSeq + h * qHead;
+        const row = packed ? h * totalQ + firstQuery + i : firstQuery * heads + h * seqQ + i;
+        const place = i + offset;
+        const begin = Math.max(0, place - before);
+        const end = Math.max(begin, Math.min(keys, place + after + 1));
 
-        // Pass 1: s[j] = scale · q[headDim] · k[j, headDim], and their maximum. NaN is the maximum of any row it is in.
-        let m = -Infinity;
-        for (let j = 0; j < visible; j++) {
+        // Pass 1: s[j], finished, and their maximum. NaN is the maximum of any row it is in.
+        let m = sink;
+        for (let j = begin; j < end; j++) {
+          s[j] = -Infinity;
+          const added = bias?.(b, h, i, j) ?? 0;
+          if (mask?.(b, h, i, j) === 0 || added === -Infinity) continue;
           const qAt = qRow * headDim;
           const kAt = (kRow0 + j * kSeq) * headDim;
           let dot = 0;
           for (let d = 0; d < headDim; d++) dot += q[qAt + d]! * k[kAt + d]!;
-          s[j] = finish(scale * dot);
+          let score = limited(scale * dot);
+          if (softcap > 0) score = softcap * Math.tanh(score / softcap);
+          if (alibi) score = limited(score - alibi[h]! * Math.abs(place - j));
+          s[j] = bias ? limited(score + added) : score;
           m = Math.max(m, s[j]!);
         }
 
         // Pass 2: p[j] = exp(s[j] − m), their sum l, and o[valueDim] = Σ p[j] · v[j, valueDim].
-        let l = 0;
+        let l = sink === -Infinity ? 0 : Math.exp(sink - m);
         o.fill(0);
-        for (let j = 0; j < visible; j++) {
+        for (let j = begin; j < end; j++) {
           if (s[j] === -Infinity) continue; // a masked key: no weight, and its value is not read
           const p = Math.exp(s[j]! - m);
           s[j] = p;
@@ -159,7 +190,7 @@ function attend(
         if (l === 0) continue;
         for (let d = 0; d < valueDim; d++) out[qRow * valueDim + d] = o[d]! / l;
         if (weights === undefined) continue;
-        for (let j = 0; j < visible; j++) {
+        for (let j = begin; j < end; j++) {
           if (s[j] !== -Infinity) weights[row * seqK + j] = s[j]! / l;
         }
       }
@@ -168,8 +199,18 @@ function attend(
   return { out, logSumExp };
 }
 
-/** The one place where a score is finished: beyond ±{@link MAX_SCORE} it is infinite. */
-function finish(score: number): number {
+/** Element [b, h, i, j] of a mask or bias. */
+function lookup(
+  given: Broadcast | undefined,
+): ((b: number, h: number, i: number, j: number) => number) | undefined {
+  if (given === undefined) return undefined;
+  const data = given.data.value as ArrayLike<number>;
+  const [batch, head, query, key] = given.steps;
+  return (b, h, i, j) => data[b * batch + h * head + i * query + j * key]!;
+}
+
+/** A score beyond ±{@link MAX_SCORE} is infinite. */
+function limited(score: number): number {
   if (score > MAX_SCORE) return Infinity;
   return score < -MAX_SCORE ? -Infinity : score;
 }

@@ -64,7 +64,13 @@ export type TestingExports = KernelExports &
       factor: number,
     ): void;
     f32ScoreSeen(s: number, keys: number, seen: number): void;
-    f32ScoreLimit(s: number, first: number, keys: number, limit: number, m: number, scale: number): void;
+    f32ScoreLimit(s: number, first: number, keys: number, start: number, limit: number, m: number): void;
+    f32ScoreScale(s: number, vectors: number, scale: number): void;
+    f32ScoreCap(s: number, vectors: number, half: number, twice: number, cap: number): void;
+    f32ScoreAlibi(s: number, keys: number, place: number, slope: number): void;
+    f32ScoreBias(s: number, keys: number, b: number, step: number): void;
+    f32MaskSeen(rows: number, keys: number): number;
+    f32ScoreMask(s: number, keys: number, rows: number): void;
     f32SoftmaxOnline(s: number, keys: number, factor: number, m: number, l: number): void;
     f32RowsToPanel(rows: number, n: number, scale: number, panel: number): void;
     f32PanelToRows(

@@ -44,22 +44,30 @@ describe.each(builds)('scores to weights, %s', (build) => {
       limits: readonly number[],
       m: Float32Array,
       last = false,
-      scale = 1,
+      starts: readonly number[] = LANES.map(() => 0),
     ) => {
       arena.clear();
       const block = last ? arena.placeLast(s) : arena.place(s);
+      const start = arena.table(starts);
       const limit = arena.table(limits);
       const maxima = arena.place(m);
       arena.run([block, maxima], () => {
         const keys = s.length / COLUMNS;
-        kernels.f32ScoreLimit(block.address, first, keys, limit.address, maxima.address, scale);
+        kernels.f32ScoreLimit(block.address, first, keys, start.address, limit.address, maxima.address);
       });
       return { s: block.floats.slice(), m: maxima.floats.slice() };
     };
-    const formula = (s: Float32Array, first: number, limits: readonly number[], m: Float32Array) => {
-      const masked = s.map((x, at) =>
-        first + Math.floor(at / COLUMNS) < limits[at % COLUMNS]! ? x : -Infinity,
-      );
+    const formula = (
+      s: Float32Array,
+      first: number,
+      limits: readonly number[],
+      m: Float32Array,
+      starts: readonly number[] = LANES.map(() => 0),
+    ) => {
+      const masked = s.map((x, at) => {
+        const key = first + Math.floor(at / COLUMNS);
+        return key >= starts[at % COLUMNS]! && key < limits[at % COLUMNS]! ? x : -Infinity;
+      });
       const maxima = m.slice();
       raise(maxima, masked);
       return { s: masked, m: maxima };
@@ -94,26 +102,20 @@ describe.each(builds)('scores to weights, %s', (build) => {
       expect(m.some(Number.isNaN)).toBe(false);
     });
 
-    it('scales by a power of two, exactly, before it masks', () => {
-      const limits = [0, 1, 2, 3, 4, 5, 6, 7];
+    it('masks from below too', () => {
+      const s = scores(97, 2);
       const lowest = new Float32Array(8).fill(LOWEST);
-      const s = scores(5, 2);
-      for (const scale of [2 ** -60, 0.5, 4, 2 ** 60]) {
-        const scaled = formula(
-          s.map((x) => x * scale),
-          0,
-          limits,
-          lowest,
-        );
-        const actual = run(s, 0, limits, lowest, false, scale);
-        expectSame(actual.s, scaled.s, `scale ${scale}: s`);
-        expectSame(actual.m, scaled.m, `scale ${scale}: m`);
-      }
+      const starts = [0, 95, 96, 97, 98, 150, 192, 193];
+      const limits = [300, 97, 100, 98, 97, 192, 300, 300];
+      const actual = run(s, 96, limits, lowest, false, starts);
+      const expected = formula(s, 96, limits, lowest, starts);
+      expectSame(actual.s, expected.s, 's');
+      expectSame(actual.m, expected.m, 'm');
     });
 
     it('refuses a negative number of keys', () => {
       expect(() => {
-        kernels.f32ScoreLimit(8192, 0, -1, 4096, 4096, 1);
+        kernels.f32ScoreLimit(8192, 0, -1, 4096, 4096, 4096);
       }).toThrow('assertion');
     });
   });
