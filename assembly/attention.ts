@@ -15,7 +15,6 @@
  */
 import { BK } from '../common/abi';
 import { AttentionArgs, AttentionItem } from './args';
-import { ZEROS } from './constants';
 import { f32PvExact, f32ScoreSeen } from './kernels/f32-pv-exact';
 import { f32SoftmaxOnline } from './kernels/f32-softmax-online';
 import { f32PanelToRows } from './kernels/f32-transpose';
@@ -39,7 +38,7 @@ import {
   scratchBytes,
   sequenceOf,
 } from './panel';
-import { columnsAdd, columnsBegin } from './select';
+import { columnsAdd } from './select';
 
 /** Bytes of scratch that one thread needs for any item of this call. Exact: beyond 2³² too. */
 export function attentionScratch(args: usize): f64 {
@@ -84,13 +83,10 @@ function attend(args: AttentionArgs, item: AttentionItem, scratch: usize, exact:
       if (!load<i32>(panel, BEGUN)) {
         // The first block begins the sum, whatever was in scratch.
         store<i32>(panel, 1, BEGUN);
-        if (exact) memory.fill(panel + output, 0, (<usize>valueDim) << 5);
-        else
-          columnsBegin(values, args.vToken, valueDim, s, 0, 1, keys, panel + output, 32, ZEROS, 0, args.tile);
-      } else if (!exact) {
-        columnsAdd(values, args.vToken, valueDim, s, 0, 1, keys, panel + output, 32, factor, 0, args.tile);
+        memory.fill(panel + output, 0, (<usize>valueDim) << 5);
       }
       if (exact) f32PvExact(values, args.vToken, valueDim, s, keys, scratch + SEEN, panel + output, factor);
+      else columnsAdd(values, args.vToken, valueDim, s, 0, 1, keys, panel + output, 32, factor, 0, args.tile);
     }
   }
 

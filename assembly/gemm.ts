@@ -11,7 +11,7 @@ import { ONES, ZEROS } from './constants';
 import { f32Dot } from './kernels/f32-dot';
 import { f32Gemm1x32 } from './kernels/f32-gemm-1x32';
 import { f32Gemv1, f32Gemv8 } from './kernels/f32-gemv';
-import { columnsAdd, columnsBegin, rowsAdd, rowsBegin } from './select';
+import { columnsAdd, rowsAdd, rowsBegin } from './select';
 
 /** Scratch: a bias of eight floats, then at TAIL a tail of eight columns, or the running sums of a row (M = 1). */
 const TAIL: usize = 32;
@@ -50,12 +50,20 @@ function depthBlock(
   const stride = (<usize>args.K) << 5;
   if (args.transposeA) {
     const from = a + <usize>k0 * args.lda;
-    if (k0) columnsAdd(from, args.lda, rows, p, stride, panels, k, c, ldc, ONES, 0, args.tile);
-    else columnsBegin(from, args.lda, rows, p, stride, panels, k, c, ldc, bias, step, args.tile);
+    if (!k0) beginRows(c, ldc, rows, (<usize>panels) << 5, args.bias ? bias : 0);
+    columnsAdd(from, args.lda, rows, p, stride, panels, k, c, ldc, ONES, 0, args.tile);
   } else {
     const from = a + ((<usize>k0) << 2);
     if (k0) rowsAdd(from, args.lda, rows, p, stride, panels, k, c, ldc, ONES, 0, args.tile);
     else rowsBegin(from, args.lda, rows, p, stride, panels, k, c, ldc, bias, step, args.tile);
+  }
+}
+
+/** Rows of C before the first depth block: the bias, or zeros. */
+function beginRows(c: usize, ldc: usize, rows: i32, bytes: usize, bias: usize): void {
+  for (let i = 0; i < rows; i++, c += ldc) {
+    if (bias) memory.copy(c, bias, bytes);
+    else memory.fill(c, 0, bytes);
   }
 }
 

@@ -80,92 +80,6 @@ function rowsTimesPanels(
   }
 }
 
-/** The same with A transposed: A[k × rows], its rows lda bytes apart. */
-// @ts-ignore: decorator
-@inline
-function columnsTimesPanels(
-  a: usize,
-  lda: usize,
-  rows: i32,
-  p: usize,
-  stride: usize,
-  panels: i32,
-  k: i32,
-  c: usize,
-  ldc: usize,
-  f: usize,
-  step: usize,
-  tile: i32,
-  epilogue: i32,
-): void {
-  if (ASC_FEATURE_RELAXED_SIMD) {
-    if (tile == 6) {
-      for (; rows >= 6; rows -= 6) {
-        for (let j = 0; j < panels; j++) {
-          f32GemmT6x8(
-            a,
-            lda,
-            p + <usize>j * stride,
-            k,
-            c + ((<usize>j) << 5),
-            ldc,
-            f + <usize>j * step,
-            epilogue,
-          );
-        }
-        a += 24;
-        c += ldc * 6;
-      }
-    }
-  }
-  for (; rows >= 4; rows -= 4) {
-    for (let j = 0; j < panels; j++) {
-      f32GemmT4x8(
-        a,
-        lda,
-        p + <usize>j * stride,
-        k,
-        c + ((<usize>j) << 5),
-        ldc,
-        f + <usize>j * step,
-        epilogue,
-      );
-    }
-    a += 16;
-    c += ldc << 2;
-  }
-  if (rows & 2) {
-    for (let j = 0; j < panels; j++) {
-      f32GemmT2x8(
-        a,
-        lda,
-        p + <usize>j * stride,
-        k,
-        c + ((<usize>j) << 5),
-        ldc,
-        f + <usize>j * step,
-        epilogue,
-      );
-    }
-    a += 8;
-    c += ldc << 1;
-  }
-  if (rows & 1) {
-    for (let j = 0; j < panels; j++) {
-      f32GemmT1x8(
-        a,
-        lda,
-        p + <usize>j * stride,
-        k,
-        c + ((<usize>j) << 5),
-        ldc,
-        f + <usize>j * step,
-        epilogue,
-      );
-    }
-  }
-}
-
 // One function a form, not inlined into the drivers: a driver with all tiles in it compiles slowly and spills.
 
 export function rowsBegin(
@@ -219,23 +133,7 @@ export function rowsMax(
   rowsTimesPanels(a, lda, rows, p, stride, panels, k, c, ldc, f, step, tile, MAX);
 }
 
-export function columnsBegin(
-  a: usize,
-  lda: usize,
-  rows: i32,
-  p: usize,
-  stride: usize,
-  panels: i32,
-  k: i32,
-  c: usize,
-  ldc: usize,
-  f: usize,
-  step: usize,
-  tile: i32,
-): void {
-  columnsTimesPanels(a, lda, rows, p, stride, panels, k, c, ldc, f, step, tile, BEGIN);
-}
-
+/** The same with A transposed, A[k × rows], its rows lda bytes apart; always added to what is in C. */
 export function columnsAdd(
   a: usize,
   lda: usize,
@@ -250,5 +148,34 @@ export function columnsAdd(
   step: usize,
   tile: i32,
 ): void {
-  columnsTimesPanels(a, lda, rows, p, stride, panels, k, c, ldc, f, step, tile, ADD);
+  if (ASC_FEATURE_RELAXED_SIMD) {
+    if (tile == 6) {
+      for (; rows >= 6; rows -= 6) {
+        for (let j = 0; j < panels; j++) {
+          f32GemmT6x8(a, lda, p + <usize>j * stride, k, c + ((<usize>j) << 5), ldc, f + <usize>j * step);
+        }
+        a += 24;
+        c += ldc * 6;
+      }
+    }
+  }
+  for (; rows >= 4; rows -= 4) {
+    for (let j = 0; j < panels; j++) {
+      f32GemmT4x8(a, lda, p + <usize>j * stride, k, c + ((<usize>j) << 5), ldc, f + <usize>j * step);
+    }
+    a += 16;
+    c += ldc << 2;
+  }
+  if (rows & 2) {
+    for (let j = 0; j < panels; j++) {
+      f32GemmT2x8(a, lda, p + <usize>j * stride, k, c + ((<usize>j) << 5), ldc, f + <usize>j * step);
+    }
+    a += 8;
+    c += ldc << 1;
+  }
+  if (rows & 1) {
+    for (let j = 0; j < panels; j++) {
+      f32GemmT1x8(a, lda, p + <usize>j * stride, k, c + ((<usize>j) << 5), ldc, f + <usize>j * step);
+    }
+  }
 }

@@ -36,7 +36,7 @@ export { f32ScoreScale } from './kernels/f32-score-scale';
 export { f32SoftmaxOnline } from './kernels/f32-softmax-online';
 export { f32RowsToPanel } from './kernels/f32-transpose';
 export { f32Weights } from './kernels/f32-weights';
-export { columnsAdd, columnsBegin, rowsAdd, rowsBegin, rowsMax } from './select';
+export { columnsAdd, rowsAdd, rowsBegin, rowsMax } from './select';
 
 /** A v128 cannot cross to JavaScript: the foreign lanes go to `foreign`. */
 export function f32PanelToRows(
@@ -129,64 +129,20 @@ export function f32Gemm6x8(
   else rows6(a, lda, b, k, c, ldc, f, MAX);
 }
 
-export function f32GemmT1x8(
-  a: usize,
-  lda: usize,
-  b: usize,
-  k: i32,
-  c: usize,
-  ldc: usize,
-  f: usize,
-  e: i32,
-): void {
-  if (e == BEGIN) columns1(a, lda, b, k, c, ldc, f, BEGIN);
-  else if (e == ADD) columns1(a, lda, b, k, c, ldc, f, ADD);
-  else columns1(a, lda, b, k, c, ldc, f, MAX);
+export function f32GemmT1x8(a: usize, lda: usize, b: usize, k: i32, c: usize, ldc: usize, f: usize): void {
+  columns1(a, lda, b, k, c, ldc, f);
 }
 
-export function f32GemmT2x8(
-  a: usize,
-  lda: usize,
-  b: usize,
-  k: i32,
-  c: usize,
-  ldc: usize,
-  f: usize,
-  e: i32,
-): void {
-  if (e == BEGIN) columns2(a, lda, b, k, c, ldc, f, BEGIN);
-  else if (e == ADD) columns2(a, lda, b, k, c, ldc, f, ADD);
-  else columns2(a, lda, b, k, c, ldc, f, MAX);
+export function f32GemmT2x8(a: usize, lda: usize, b: usize, k: i32, c: usize, ldc: usize, f: usize): void {
+  columns2(a, lda, b, k, c, ldc, f);
 }
 
-export function f32GemmT4x8(
-  a: usize,
-  lda: usize,
-  b: usize,
-  k: i32,
-  c: usize,
-  ldc: usize,
-  f: usize,
-  e: i32,
-): void {
-  if (e == BEGIN) columns4(a, lda, b, k, c, ldc, f, BEGIN);
-  else if (e == ADD) columns4(a, lda, b, k, c, ldc, f, ADD);
-  else columns4(a, lda, b, k, c, ldc, f, MAX);
+export function f32GemmT4x8(a: usize, lda: usize, b: usize, k: i32, c: usize, ldc: usize, f: usize): void {
+  columns4(a, lda, b, k, c, ldc, f);
 }
 
-export function f32GemmT6x8(
-  a: usize,
-  lda: usize,
-  b: usize,
-  k: i32,
-  c: usize,
-  ldc: usize,
-  f: usize,
-  e: i32,
-): void {
-  if (e == BEGIN) columns6(a, lda, b, k, c, ldc, f, BEGIN);
-  else if (e == ADD) columns6(a, lda, b, k, c, ldc, f, ADD);
-  else columns6(a, lda, b, k, c, ldc, f, MAX);
+export function f32GemmT6x8(a: usize, lda: usize, b: usize, k: i32, c: usize, ldc: usize, f: usize): void {
+  columns6(a, lda, b, k, c, ldc, f);
 }
 
 // ---- descriptors: class_field is an offset in bytes, class_size the bytes of the whole ----

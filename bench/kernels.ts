@@ -122,19 +122,22 @@ function tiles(
   shape: { readonly M: number; readonly K: number; readonly transposeA?: boolean },
 ): KernelRow {
   const { M, K, transposeA = false } = shape;
-  const options = { ...shape, N: PANEL, bias: normal(PANEL, 3) };
+  // Aᵀ is always added to what there was: with a factor of 0, nothing.
+  const f = transposeA ? new Float32Array(PANEL) : normal(PANEL, 3);
+  const options = { ...shape, N: PANEL, bias: f };
   const make = (): KernelCase => {
     const [a, b] = matmulInputs({ name, options });
     const lay = (bed: Bed): Call => {
-      const [A, B, f] = [bed.place(a), bed.place(b), bed.place(options.bias)].map((x) => x.byteOffset);
+      const [A, B, F] = [bed.place(a), bed.place(b), bed.place(f)].map((x) => x.byteOffset);
       const out = bed.room(M * PANEL);
+      if (transposeA) out.fill(0);
       const { kernels, tile } = bed;
-      const kernel = transposeA ? kernels.columnsBegin : kernels.rowsBegin;
+      const kernel = transposeA ? kernels.columnsAdd : kernels.rowsBegin;
       const lda = 4 * (transposeA ? M : K);
       return {
         out,
         run: () => {
-          kernel(A!, lda, M, B!, 0, 1, K, out.byteOffset, 4 * PANEL, f!, 0, tile);
+          kernel(A!, lda, M, B!, 0, 1, K, out.byteOffset, 4 * PANEL, F!, 0, tile);
         },
       };
     };

@@ -204,7 +204,6 @@ const HOT = [
   'assembly/select/rowsBegin',
   'assembly/select/rowsAdd',
   'assembly/select/rowsMax',
-  'assembly/select/columnsBegin',
   'assembly/select/columnsAdd',
   'assembly/kernels/f32-softmax-online/f32SoftmaxOnline',
   'assembly/kernels/f32-weights/f32Weights',

@@ -118,8 +118,8 @@ describe.each(builds)('kernels alone, %s', (build) => {
   const called: Readonly<Record<string, readonly [name: keyof TestingExports, steps: number]>> = {
     'tiles, k = 64': ['rowsBegin', 6],
     'tiles, k = 256': ['rowsBegin', 6],
-    'tiles of Aᵀ, k = 64': ['columnsBegin', 6],
-    'tiles of Aᵀ, k = 256': ['columnsBegin', 6],
+    'tiles of Aᵀ, k = 64': ['columnsAdd', 6],
+    'tiles of Aᵀ, k = 256': ['columnsAdd', 6],
     'softmax, 96 keys × 8': ['f32SoftmaxOnline', 1],
     'pack 8 columns, GB/s': ['f32Pack', 2],
     'pack 8 rows, GB/s': ['f32RowsToPanel', 1],

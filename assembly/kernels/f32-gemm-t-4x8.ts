@@ -1,5 +1,5 @@
 /**
- * C[4 × 8] = A[k × 4]ᵀ · B[k × 8], stored by `epilogue` (f32-panel-store.ts). The weighted sum of attention (A = V, B = Pᵀ) and matmul with transposed A.
+ * C[4 × 8] = A[k × 4]ᵀ · B[k × 8], added to C·f (f32-panel-store.ts, ADD). The weighted sum of attention (A = V, B = Pᵀ) and matmul with transposed A.
  *
  *   a ─► A as it lies, [k × 4], lda bytes a row,    b ─► packed: | k0: c0 … c7 | k1: c0 … c7 | …
  *        4 neighbours splatted a step                  (32 bytes a step)
@@ -7,26 +7,17 @@
  * Not unrolled: with multiply and add, V8 in Node 20 then orders each accumulator's chain by itself and spills (50 % of
  * peak instead of 85). The test stands at the bottom of the loop: one branch a step instead of two, +2 points.
  *
- * Needs:     k >= 0; f has 8 floats; BEGIN or ADD (nothing takes a maximum of a weighted sum).
+ * Needs:     k >= 0; f has 8 floats; C holds the sum so far, or what it begins with.
  * Registers: 8 accumulators + 2 of b + 1 broadcast + 1 product = 12 of 15.
  * FLOPs:     64 · k.
  */
 import { madd } from '../simd';
-import { MAX, storeRow } from './f32-panel-store';
+import { ADD, storeRow } from './f32-panel-store';
 
 // @ts-ignore: decorator
 @inline
-export function f32GemmT4x8(
-  a: usize,
-  lda: usize,
-  b: usize,
-  k: i32,
-  c: usize,
-  ldc: usize,
-  f: usize,
-  epilogue: i32,
-): void {
-  assert(k >= 0 && epilogue != MAX);
+export function f32GemmT4x8(a: usize, lda: usize, b: usize, k: i32, c: usize, ldc: usize, f: usize): void {
+  assert(k >= 0);
   let c00 = f32x4.splat(0);
   let c01 = f32x4.splat(0);
   let c10 = f32x4.splat(0);
@@ -60,11 +51,11 @@ export function f32GemmT4x8(
 
   const f0 = v128.load(f);
   const f1 = v128.load(f, 16);
-  storeRow(c, c00, c01, f0, f1, epilogue);
+  storeRow(c, c00, c01, f0, f1, ADD);
   c += ldc;
-  storeRow(c, c10, c11, f0, f1, epilogue);
+  storeRow(c, c10, c11, f0, f1, ADD);
   c += ldc;
-  storeRow(c, c20, c21, f0, f1, epilogue);
+  storeRow(c, c20, c21, f0, f1, ADD);
   c += ldc;
-  storeRow(c, c30, c31, f0, f1, epilogue);
+  storeRow(c, c30, c31, f0, f1, ADD);
 }

@@ -1,5 +1,5 @@
 /**
- * C[6 × 8] = A[k × 6]ᵀ · B[k × 8], stored by `epilogue` (f32-panel-store.ts). The weighted sum of attention (A = V, B = Pᵀ) and matmul with transposed A.
+ * C[6 × 8] = A[k × 6]ᵀ · B[k × 8], added to C·f (f32-panel-store.ts, ADD). The weighted sum of attention (A = V, B = Pᵀ) and matmul with transposed A.
  *
  *   a ─► A as it lies, [k × 6], lda bytes a row,    b ─► packed: | k0: c0 … c7 | k1: c0 … c7 | …
  *        6 neighbours splatted a step                  (32 bytes a step)
@@ -7,26 +7,17 @@
  * k is unrolled ×4 by hand: the loop then is 48 FMAs, 32 loads and 10 other instructions. Relaxed build only: where
  * the product needs a register of its own (multiply and add) this tile spills and runs at half speed.
  *
- * Needs:     k >= 0; f has 8 floats; BEGIN or ADD (nothing takes a maximum of a weighted sum).
+ * Needs:     k >= 0; f has 8 floats; C holds the sum so far, or what it begins with.
  * Registers: 12 accumulators + 2 of b + 1 broadcast = the 15 that V8 gives on x64 (with FMA; no spills in its code).
  * FLOPs:     96 · k.
  */
 import { madd } from '../simd';
-import { MAX, storeRow } from './f32-panel-store';
+import { ADD, storeRow } from './f32-panel-store';
 
 // @ts-ignore: decorator
 @inline
-export function f32GemmT6x8(
-  a: usize,
-  lda: usize,
-  b: usize,
-  k: i32,
-  c: usize,
-  ldc: usize,
-  f: usize,
-  epilogue: i32,
-): void {
-  assert(k >= 0 && epilogue != MAX);
+export function f32GemmT6x8(a: usize, lda: usize, b: usize, k: i32, c: usize, ldc: usize, f: usize): void {
+  assert(k >= 0);
   let c00 = f32x4.splat(0);
   let c01 = f32x4.splat(0);
   let c10 = f32x4.splat(0);
@@ -159,15 +150,15 @@ export function f32GemmT6x8(
 
   const f0 = v128.load(f);
   const f1 = v128.load(f, 16);
-  storeRow(c, c00, c01, f0, f1, epilogue);
+  storeRow(c, c00, c01, f0, f1, ADD);
   c += ldc;
-  storeRow(c, c10, c11, f0, f1, epilogue);
+  storeRow(c, c10, c11, f0, f1, ADD);
   c += ldc;
-  storeRow(c, c20, c21, f0, f1, epilogue);
+  storeRow(c, c20, c21, f0, f1, ADD);
   c += ldc;
-  storeRow(c, c30, c31, f0, f1, epilogue);
+  storeRow(c, c30, c31, f0, f1, ADD);
   c += ldc;
-  storeRow(c, c40, c41, f0, f1, epilogue);
+  storeRow(c, c40, c41, f0, f1, ADD);
   c += ldc;
-  storeRow(c, c50, c51, f0, f1, epilogue);
+  storeRow(c, c50, c51, f0, f1, ADD);
 }

@@ -42,7 +42,7 @@ export type Panels = (
 
 export type Row = 'f32Gemm1x8' | 'f32Gemm2x8' | 'f32Gemm4x8' | 'f32Gemm6x8';
 export type Column = 'f32GemmT1x8' | 'f32GemmT2x8' | 'f32GemmT4x8' | 'f32GemmT6x8';
-export type Choice = 'rowsBegin' | 'rowsAdd' | 'rowsMax' | 'columnsBegin' | 'columnsAdd';
+export type Choice = 'rowsBegin' | 'rowsAdd' | 'rowsMax' | 'columnsAdd';
 
 /** What assembly/testing.ts adds to the surface that ships. */
 export type TestingExports = KernelExports &

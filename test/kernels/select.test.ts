@@ -35,7 +35,6 @@ const forms: readonly Form[] = [
   { name: 'rowsBegin', transposed: false, epilogue: BEGIN },
   { name: 'rowsAdd', transposed: false, epilogue: ADD },
   { name: 'rowsMax', transposed: false, epilogue: MAX },
-  { name: 'columnsBegin', transposed: true, epilogue: BEGIN },
   { name: 'columnsAdd', transposed: true, epilogue: ADD },
 ];
 
