@@ -68,6 +68,14 @@ export class AttentionArgs {
   biasKey: usize;
   /** Rows of the widest register tile: 6 or 4. */
   tile: i32;
+  /** Slots of a ring of keys, a multiple of BK: key j lies in slot j % ring. 0: key j lies at j. */
+  ring: i32;
+  /** 1: K and V are float16. */
+  half: i32;
+  /** What parts of a decoding call leave for `combine`: | m [8] | l [8] | O [8][⌈valueDim⌉] |, one for eight rows. */
+  parts: usize;
+  /** CombineItem [ ]. */
+  combines: usize;
 }
 
 /** One sequence of the batch. Query i stands at key i + offset and sees the keys j < keys with i + start <= j < i + stop. */
@@ -86,7 +94,10 @@ export class Sequence {
   unused: i32;
 }
 
-/** One piece of work: rows q0 … q0 + rows of a key head, against keys k0 … k1. k0 lies on the grid of BK. */
+/**
+ * One piece of work: rows q0 … q0 + rows of a key head, against keys k0 … k1. k0 lies on the grid of BK. Where decoding
+ * splits the keys, an item leaves its sums from slot `part` on; −1: it has all keys and writes the result.
+ */
 @unmanaged
 export class AttentionItem {
   batch: i32;
@@ -96,6 +107,18 @@ export class AttentionItem {
   rows: i32;
   k0: i32;
   k1: i32;
+  part: i32;
+}
+
+/** Rows q0 … q0 + rows of a key head whose keys were split: `parts` of them, from slot `part` on. */
+@unmanaged
+export class CombineItem {
+  batch: i32;
+  head: i32;
+  q0: i32;
+  rows: i32;
+  part: i32;
+  parts: i32;
 }
 
 /** C[M × N] = op(A)[M × K] · op(B)[K × N] + bias, for every matrix of a batch. */

@@ -15,6 +15,7 @@
  */
 import { BK } from '../common/abi';
 import { AttentionArgs, AttentionItem } from './args';
+import { f16Widen } from './kernels/f16-widen';
 import { f32PvExact, f32ScoreSeen } from './kernels/f32-pv-exact';
 import { f32SoftmaxOnline } from './kernels/f32-softmax-online';
 import { f32PanelToRows } from './kernels/f32-transpose';
@@ -23,20 +24,23 @@ import {
   FACTOR,
   MAXIMUM,
   PANELS,
-  QUERIES,
   SCORES,
   SEEN,
   SUM,
-  finishScores,
   firstKey,
   inverseSums,
   lastKey,
-  openPanel,
+  outputOffset,
+  packPanel,
+  padded,
   panelBytes,
-  rowAddress,
+  panelScores,
   rowTable,
   scratchBytes,
   sequenceOf,
+  slotOf,
+  wideKeys,
+  writeLogSumExp,
 } from './panel';
 import { columnsAdd } from './select';
 
@@ -57,36 +61,51 @@ export function attention(args: usize, begin: i32, end: i32, scratch: usize): vo
 function attend(args: AttentionArgs, item: AttentionItem, scratch: usize, exact: bool): bool {
   const valueDim = args.valueDim;
   const stride = panelBytes(args.headDim, valueDim);
-  const output = QUERIES + 32 * <usize>args.headDim;
+  const output = outputOffset(args.headDim);
   const end = item.q0 + item.rows;
   const s = scratch + SCORES;
   const factor = scratch + FACTOR;
 
   // Pass 1: the queries, packed.
   let panel = scratch + PANELS;
-  for (let r = item.q0; r < end; r += 8, panel += stride) openPanel(args, item, r, panel, scratch);
+  for (let r = item.q0; r < end; r += 8, panel += stride) packPanel(args, item, r, panel, scratch);
 
   // Pass 2: block by block of keys, panel by panel: scores, softmax, weighted sum.
-  const firstKeys = <usize>sequenceOf(args, item).firstKey;
-  const k = args.k + firstKeys * args.kFirst + <usize>item.head * args.kHead;
-  const v = args.v + firstKeys * args.vFirst + <usize>item.head * args.vHead;
+  const firstToken = <usize>sequenceOf(args, item).firstKey;
+  const kHead = args.k + firstToken * args.kFirst + <usize>item.head * args.kHead;
+  const vHead = args.v + firstToken * args.vFirst + <usize>item.head * args.vHead;
+  let ldk = args.kToken;
+  let ldv = args.vToken;
   for (let block = item.k0; block < item.k1; block += BK) {
+    const last = min(block + BK, item.k1);
+    let k = kHead + slotOf(args, block) * args.kToken;
+    let v = vHead + slotOf(args, block) * args.vToken;
+    if (args.half) {
+      const wide = wideKeys(args, item, scratch);
+      ldk = padded(args.headDim) << 2;
+      ldv = padded(valueDim) << 2;
+      f16Widen(k, args.kToken, last - block, args.headDim, wide, ldk);
+      f16Widen(v, args.vToken, last - block, valueDim, wide + <usize>BK * ldk, ldv);
+      k = wide;
+      v = wide + <usize>BK * ldk;
+    }
     panel = scratch + PANELS;
     for (let r = item.q0; r < end; r += 8, panel += stride) {
       const first = firstKey(panel, block);
-      const keys = lastKey(panel, min(block + BK, item.k1)) - first;
+      const keys = lastKey(panel, last) - first;
       if (keys <= 0) continue;
-      if (!finishScores(args, item, k + <usize>first * args.kToken, first, keys, panel, scratch)) continue;
-      const values = v + <usize>first * args.vToken;
+      const skipped = <usize>(first - block);
+      if (!panelScores(args, item, k + skipped * ldk, ldk, first, keys, panel, scratch)) continue;
       if (exact) f32ScoreSeen(s, keys, scratch + SEEN);
-      f32SoftmaxOnline(s, keys, factor, panel + MAXIMUM, panel + SUM);
+      f32SoftmaxOnline(s, keys, 2, factor, panel + MAXIMUM, panel + SUM);
       if (!load<i32>(panel, BEGUN)) {
         // The first block begins the sum, whatever was in scratch.
         store<i32>(panel, 1, BEGUN);
         memory.fill(panel + output, 0, (<usize>valueDim) << 5);
       }
-      if (exact) f32PvExact(values, args.vToken, valueDim, s, keys, scratch + SEEN, panel + output, factor);
-      else columnsAdd(values, args.vToken, valueDim, s, 0, 1, keys, panel + output, 32, factor, 0, args.tile);
+      const values = v + skipped * ldv;
+      if (exact) f32PvExact(values, ldv, valueDim, s, keys, scratch + SEEN, panel + output, factor);
+      else columnsAdd(values, ldv, valueDim, s, 0, 1, keys, panel + output, 32, factor, 0, args.tile);
     }
   }
 
@@ -100,18 +119,7 @@ function attend(args: AttentionArgs, item: AttentionItem, scratch: usize, exact:
     inverseSums(panel, factor);
     rowTable(scratch, out, args.outToken, args.outHead, args.group, item.head, r, end);
     foreign = v128.or(foreign, f32PanelToRows(panel + output, valueDim, factor, scratch, count));
-    if (args.logSumExp) writeLogSumExp(args, item, r, count, panel);
+    if (args.logSumExp) writeLogSumExp(args, item.batch, item.head, r, count, panel);
   }
   return exact || !v128.any_true(foreign);
-}
-
-/** logSumExp of a row = m·ln 2 + ln l, −∞ for a row that saw no key. */
-function writeLogSumExp(args: AttentionArgs, item: AttentionItem, r0: i32, count: i32, panel: usize): void {
-  const base = args.logSumExp + <usize>sequenceOf(args, item).firstQuery * args.logSumExpFirst;
-  for (let lane = 0; lane < count; lane++) {
-    const l = load<f32>(panel + ((<usize>lane) << 2), SUM);
-    const m = load<f32>(panel + ((<usize>lane) << 2), MAXIMUM);
-    const lse = l == 0 ? -Infinity : f32(<f64>m * 0.6931471805599453 + <f64>Mathf.log(l));
-    store<f32>(rowAddress(base, 4, args.logSumExpHead, args.group, item.head, r0 + lane), <f32>lse);
-  }
 }

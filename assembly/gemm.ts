@@ -7,11 +7,11 @@
  */
 import { KC, MC } from '../common/abi';
 import { GemmArgs, GemmItem } from './args';
-import { ONES, ZEROS } from './constants';
+import { ONES } from './constants';
 import { f32Dot } from './kernels/f32-dot';
 import { f32Gemm1x32 } from './kernels/f32-gemm-1x32';
 import { f32Gemv1, f32Gemv8 } from './kernels/f32-gemv';
-import { columnsAdd, rowsAdd, rowsBegin } from './select';
+import { columnsAdd, rowsAdd } from './select';
 
 /** Scratch: a bias of eight floats, then at TAIL a tail of eight columns, or the running sums of a row (M = 1). */
 const TAIL: usize = 32;
@@ -32,7 +32,7 @@ export function gemm(args: usize, begin: i32, end: i32, scratch: usize): void {
   }
 }
 
-/** One depth block of `panels` panels: rows × 8·panels of C, begun with the bias or added to. */
+/** One depth block of `panels` panels: rows × 8·panels of C, begun with the bias (or zeros) and added to. */
 function depthBlock(
   args: GemmArgs,
   a: usize,
@@ -43,19 +43,15 @@ function depthBlock(
   c: usize,
   ldc: usize,
   bias: usize,
-  step: usize,
 ): void {
   const k = min(KC, args.K - k0);
   const p = packed + ((<usize>k0) << 5);
   const stride = (<usize>args.K) << 5;
+  if (!k0) beginRows(c, ldc, rows, (<usize>panels) << 5, bias);
   if (args.transposeA) {
-    const from = a + <usize>k0 * args.lda;
-    if (!k0) beginRows(c, ldc, rows, (<usize>panels) << 5, args.bias ? bias : 0);
-    columnsAdd(from, args.lda, rows, p, stride, panels, k, c, ldc, ONES, 0, args.tile);
+    columnsAdd(a + <usize>k0 * args.lda, args.lda, rows, p, stride, panels, k, c, ldc, ONES, 0, args.tile);
   } else {
-    const from = a + ((<usize>k0) << 2);
-    if (k0) rowsAdd(from, args.lda, rows, p, stride, panels, k, c, ldc, ONES, 0, args.tile);
-    else rowsBegin(from, args.lda, rows, p, stride, panels, k, c, ldc, bias, step, args.tile);
+    rowsAdd(a + ((<usize>k0) << 2), args.lda, rows, p, stride, panels, k, c, ldc, ONES, 0, args.tile);
   }
 }
 
@@ -75,13 +71,12 @@ function block(args: GemmArgs, batch: i32, m0: i32, rows: i32, n0: i32, cols: i3
   const packed = args.packed + <usize>batch * args.packedBatch + <usize>(n0 >> 3) * ((<usize>K) << 5);
   const panels = cols >> 3;
   const tail = cols & 7;
-  const bias = args.bias ? args.bias + ((<usize>n0) << 2) : ZEROS;
-  const step: usize = args.bias ? 32 : 0;
+  const bias = args.bias ? args.bias + ((<usize>n0) << 2) : 0;
 
   // K = 0 still runs once: it writes the bias or zeros.
   let k0 = 0;
   do {
-    depthBlock(args, a, rows, packed, panels, k0, c, args.ldc, bias, step);
+    depthBlock(args, a, rows, packed, panels, k0, c, args.ldc, bias);
     k0 += KC;
   } while (k0 < K);
   if (!tail) return;
@@ -92,7 +87,7 @@ function block(args: GemmArgs, batch: i32, m0: i32, rows: i32, n0: i32, cols: i3
   if (args.bias) memory.copy(scratch, bias + last, (<usize>tail) << 2);
   k0 = 0;
   do {
-    depthBlock(args, a, rows, lastPanel, 1, k0, scratch + TAIL, 32, args.bias ? scratch : ZEROS, 0);
+    depthBlock(args, a, rows, lastPanel, 1, k0, scratch + TAIL, 32, args.bias ? scratch : 0);
     k0 += KC;
   } while (k0 < K);
   for (let i = 0; i < rows; i++) {

@@ -2,6 +2,7 @@
 import { ABI_VERSION } from '../common/abi';
 
 export { attention, attentionScratch } from './attention';
+export { combine, decode, partBytes } from './decode';
 export { gemm, gemmScratch } from './gemm';
 export { pack } from './pack';
 export { heapBase, multiplyAdd } from './probe';

@@ -9,7 +9,6 @@
  */
 import { BK, BQ } from '../common/abi';
 import { AttentionArgs, AttentionItem, Sequence } from './args';
-import { ZEROS } from './constants';
 import { f32ScoreAlibi } from './kernels/f32-score-alibi';
 import { f32ScoreBias } from './kernels/f32-score-bias';
 import { f32ScoreCap } from './kernels/f32-score-cap';
@@ -17,7 +16,7 @@ import { f32ScoreLimit } from './kernels/f32-score-limit';
 import { ALL, NONE, SOME, f32MaskSeen, f32ScoreMask } from './kernels/f32-score-mask';
 import { f32ScoreScale } from './kernels/f32-score-scale';
 import { f32RowsToPanel } from './kernels/f32-transpose';
-import { rowsBegin, rowsMax } from './select';
+import { rowsMax } from './select';
 
 /** Offsets in scratch. SEEN is the bias while scores are finished, and what f32ScoreSeen says after. */
 export const FACTOR: usize = 32;
@@ -45,25 +44,57 @@ export const QUERIES: usize = 160;
 const LOWEST: f32 = -f32.MAX_VALUE;
 const LOG2E: f32 = 1.4426950408889634;
 
+/** Elements of a row in scratch: whole vectors. */
+// @ts-ignore: decorator
+@inline
+export function padded(dim: i32): usize {
+  return (<usize>dim + 3) & ~3;
+}
+
+/** Offset of O in a panel. */
+// @ts-ignore: decorator
+@inline
+export function outputOffset(headDim: i32): usize {
+  return QUERIES + 32 * padded(headDim);
+}
+
 // @ts-ignore: decorator
 @inline
 export function panelBytes(headDim: i32, valueDim: i32): usize {
-  return QUERIES + 32 * (<usize>headDim + <usize>valueDim);
+  return outputOffset(headDim) + 32 * padded(valueDim);
 }
 
-/** Scratch of one item: as many panels as its rows need, at most BQ rows. */
+/** Scratch of one item: as many panels as its rows need, at most BQ rows; and a block of keys and values as float32. */
 export function scratchBytes(args: AttentionArgs): f64 {
-  const headDim = args.headDim;
-  const valueDim = args.valueDim;
+  const dims = 8 + <f64>(<u32>args.headDim) + <f64>(<u32>args.valueDim);
   const rows = min(<f64>BQ, <f64>args.seqQ * <f64>args.group);
-  const panel = <f64>QUERIES + 32.0 * (<f64>(<u32>headDim) + <f64>(<u32>valueDim));
-  return <f64>PANELS + Math.ceil(rows / 8) * panel;
+  const panels = Math.ceil(rows / 8) * (<f64>QUERIES + 32 * dims);
+  return <f64>PANELS + panels + (args.half ? 4.0 * BK * dims : 0);
+}
+
+/** Where a block of float16 keys goes as float32; its values lie behind it. */
+export function wideKeys(args: AttentionArgs, item: AttentionItem, scratch: usize): usize {
+  const panels = <usize>((item.rows + 7) >> 3);
+  return scratch + PANELS + panels * panelBytes(args.headDim, args.valueDim);
+}
+
+/** Where key j lies, in tokens. A block never lies across the end of a ring. */
+// @ts-ignore: decorator
+@inline
+export function slotOf(args: AttentionArgs, j: i32): usize {
+  return <usize>(args.ring ? j % args.ring : j);
+}
+
+// @ts-ignore: decorator
+@inline
+export function sequenceAt(args: AttentionArgs, batch: i32): Sequence {
+  return changetype<Sequence>(args.sequences + <usize>batch * offsetof<Sequence>());
 }
 
 // @ts-ignore: decorator
 @inline
 export function sequenceOf(args: AttentionArgs, item: AttentionItem): Sequence {
-  return changetype<Sequence>(args.sequences + <usize>item.batch * offsetof<Sequence>());
+  return sequenceAt(args, item.batch);
 }
 
 /** Row r of the item's key head, as an address: base + query · token + head · step. */
@@ -90,20 +121,31 @@ export function rowTable(
   }
 }
 
-/** Packs the queries of rows r0 … r0 + 8, sets which keys each may see, and starts their softmax. */
-export function openPanel(
+/** Packs the queries of rows r0 … r0 + 8, eight columns side by side, and opens their panel. */
+export function packPanel(
   args: AttentionArgs,
   item: AttentionItem,
   r0: i32,
   panel: usize,
   scratch: usize,
 ): void {
+  const base = args.q + <usize>sequenceOf(args, item).firstQuery * args.qFirst;
+  rowTable(scratch, base, args.qToken, args.qHead, args.group, item.head, r0, item.q0 + item.rows);
+  f32RowsToPanel(scratch, args.headDim, args.scale, panel + QUERIES);
+  openPanel(args, item, r0, panel, args.sinks);
+}
+
+/** Sets which keys rows r0 … r0 + 8 may see, and starts their softmax, with sinks if there are any. */
+export function openPanel(
+  args: AttentionArgs,
+  item: AttentionItem,
+  r0: i32,
+  panel: usize,
+  sinks: usize,
+): void {
   const end = item.q0 + item.rows;
   const group = args.group;
   const sequence = sequenceOf(args, item);
-  const base = args.q + <usize>sequence.firstQuery * args.qFirst;
-  rowTable(scratch, base, args.qToken, args.qHead, group, item.head, r0, end);
-  f32RowsToPanel(scratch, args.headDim, args.scale, panel + QUERIES);
 
   // A mask that is the same for all keys says of a row that it sees nothing, or changes nothing.
   const mask = args.mask != 0 && args.maskKey == 0 ? maskBase(args, item) : 0;
@@ -126,7 +168,6 @@ export function openPanel(
     allFrom = max(allFrom, start);
     allTo = min(allTo, limit);
 
-    // The softmax begins with the sink, as if its key had been seen: m = sink, l = 1. NaN if it is not finite but −∞.
     const sink = args.sinks
       ? LOG2E * load<f32>(rowAddress(args.sinks, 0, 4, group, item.head, r))
       : -Infinity;
@@ -139,6 +180,13 @@ export function openPanel(
   store<i32>(panel, allTo, ALL_TO);
   store<i32>(panel, r0, ROW);
   store<i32>(panel, 0, BEGUN);
+}
+
+/** A row's softmax begins with the sink, as if its key had been seen: m = sink, l = 1. −∞ is none; ∞ and NaN give NaN. */
+export function startSoftmax(at: usize, sink: f32): void {
+  const m = LOG2E * sink;
+  store<f32>(at, m == -Infinity ? LOWEST : m, MAXIMUM);
+  store<f32>(at, m == -Infinity ? 0 : m - m + 1, SUM);
 }
 
 /** The first key of a block that is looked at: a multiple of 4, so that sums of four keep their grid. */
@@ -155,48 +203,75 @@ export function lastKey(panel: usize, end: i32): i32 {
   return min(end, load<i32>(panel, LAST));
 }
 
+/** Whether the mask lets all, some or none of the panel's rows see `keys` keys from `first` on. Its rows stay in the table. */
+export function lookAtMask(
+  args: AttentionArgs,
+  item: AttentionItem,
+  first: i32,
+  keys: i32,
+  panel: usize,
+  scratch: usize,
+): i32 {
+  if (args.mask == 0 || args.maskKey == 0) return ALL;
+  const base = maskBase(args, item) + <usize>first * args.maskKey;
+  const r0 = load<i32>(panel, ROW);
+  rowTable(scratch, base, args.maskQuery, args.maskHead, args.group, item.head, r0, item.q0 + item.rows);
+  return f32MaskSeen(scratch, keys);
+}
+
 /**
- * S[keys][8] of keys `first` … of one block, finished: scale → softcap → alibi → bias → mask, and the panel's maxima
- * raised over them. The maxima from before are left in FACTOR. Where every row sees every key and nothing is added, the
- * maximum is taken in the product's own epilogue. False where the mask hides all: nothing is computed then.
+ * S[keys][8] of keys `first` … of one block, which lie from k on, ldk bytes apart: the product, finished. Where every row
+ * sees every key and nothing is added, the maximum is taken in the product's own epilogue. False where the mask hides
+ * all: nothing is computed then.
  */
-export function finishScores(
+export function panelScores(
   args: AttentionArgs,
   item: AttentionItem,
   k: usize,
+  ldk: usize,
   first: i32,
   keys: i32,
   panel: usize,
   scratch: usize,
 ): bool {
   const s = scratch + SCORES;
-  const r0 = load<i32>(panel, ROW);
-  const end = item.q0 + item.rows;
-  const group = args.group;
-  let seen = ALL;
-  if (args.mask != 0 && args.maskKey != 0) {
-    const base = maskBase(args, item) + <usize>first * args.maskKey;
-    rowTable(scratch, base, args.maskQuery, args.maskHead, group, item.head, r0, end);
-    seen = f32MaskSeen(scratch, keys);
-    if (seen == NONE) return false;
-  }
+  const seen = lookAtMask(args, item, first, keys, panel, scratch);
+  if (seen == NONE) return false;
   v128.store(scratch, v128.load(panel, MAXIMUM), FACTOR);
   v128.store(scratch, v128.load(panel, MAXIMUM + 16), FACTOR + 16);
-
   const added = args.cap != 0 || args.alibi != 0 || args.bias != 0 || args.scoreScale != 1;
   const inside = load<i32>(panel, ALL_FROM) <= first && first + keys <= load<i32>(panel, ALL_TO);
   if (inside && seen == ALL && !added) {
-    rowsMax(k, args.kToken, keys, panel + QUERIES, 0, 1, args.headDim, s, 32, panel + MAXIMUM, 0, args.tile);
-    return true;
+    rowsMax(k, ldk, keys, panel + QUERIES, 0, 1, args.headDim, s, 32, panel + MAXIMUM, 0, args.tile);
+  } else {
+    // The product's maxima are not yet those of the scores: they go where alibi's places will be.
+    rowsMax(k, ldk, keys, panel + QUERIES, 0, 1, args.headDim, s, 32, scratch + PLACE, 0, args.tile);
+    finishScores(args, item, first, keys, seen, panel, scratch);
   }
-  rowsBegin(k, args.kToken, keys, panel + QUERIES, 0, 1, args.headDim, s, 32, ZEROS, 0, args.tile);
+  return true;
+}
+
+/**
+ * The one place where a score is finished, scale → softcap → alibi → bias → mask, and the panel's maxima are raised over
+ * S[keys][8].
+ */
+export function finishScores(
+  args: AttentionArgs,
+  item: AttentionItem,
+  first: i32,
+  keys: i32,
+  seen: i32,
+  panel: usize,
+  scratch: usize,
+): void {
+  const s = scratch + SCORES;
+  const r0 = load<i32>(panel, ROW);
   if (args.scoreScale != 1) f32ScoreScale(s, 2 * keys, args.scoreScale);
   if (args.cap != 0) f32ScoreCap(s, 2 * keys, args.capHalf, args.capTwice, args.cap);
   if (args.alibi) addAlibi(args, item, first, keys, r0, scratch);
   if (args.bias) addBias(args, item, first, keys, r0, scratch);
   if (seen == SOME) f32ScoreMask(s, keys, scratch);
   f32ScoreLimit(s, first, keys, panel + START, panel + LIMIT, panel + MAXIMUM);
-  return true;
 }
 
 // @ts-ignore: decorator
@@ -240,6 +315,24 @@ function addBias(
   rowTable(table, base, args.biasQuery, args.biasHead, args.group, item.head, r0, item.q0 + item.rows);
   f32RowsToPanel(table, args.biasKey ? keys : 1, LOG2E, panel);
   f32ScoreBias(scratch + SCORES, keys, panel, args.biasKey ? 32 : 0);
+}
+
+/** logSumExp of rows r0 … r0 + count: m·ln 2 + ln l, −∞ for a row that saw no key. */
+export function writeLogSumExp(
+  args: AttentionArgs,
+  batch: i32,
+  head: i32,
+  r0: i32,
+  count: i32,
+  panel: usize,
+): void {
+  const base = args.logSumExp + <usize>sequenceAt(args, batch).firstQuery * args.logSumExpFirst;
+  for (let lane = 0; lane < count; lane++) {
+    const l = load<f32>(panel + ((<usize>lane) << 2), SUM);
+    const m = load<f32>(panel + ((<usize>lane) << 2), MAXIMUM);
+    const lse = l == 0 ? -Infinity : f32(<f64>m * 0.6931471805599453 + <f64>Mathf.log(l));
+    store<f32>(rowAddress(base, 4, args.logSumExpHead, args.group, head, r0 + lane), <f32>lse);
+  }
 }
 
 /** table[lane] = l > 0 ? 1 / l : 0. A NaN stays. */

@@ -8,7 +8,7 @@
  *   4×8                  90 % in the baseline build, about 83 % in the relaxed one, where it is what remains of 6
  *   2×8, 1×8             what remains of 4
  */
-import { ADD, BEGIN, MAX } from './kernels/f32-panel-store';
+import { ADD, MAX } from './kernels/f32-panel-store';
 import { f32Gemm1x8 } from './kernels/f32-gemm-1x8';
 import { f32Gemm2x8 } from './kernels/f32-gemm-2x8';
 import { f32Gemm4x8 } from './kernels/f32-gemm-4x8';
@@ -81,23 +81,6 @@ function rowsTimesPanels(
 }
 
 // One function a form, not inlined into the drivers: a driver with all tiles in it compiles slowly and spills.
-
-export function rowsBegin(
-  a: usize,
-  lda: usize,
-  rows: i32,
-  p: usize,
-  stride: usize,
-  panels: i32,
-  k: i32,
-  c: usize,
-  ldc: usize,
-  f: usize,
-  step: usize,
-  tile: i32,
-): void {
-  rowsTimesPanels(a, lda, rows, p, stride, panels, k, c, ldc, f, step, tile, BEGIN);
-}
 
 export function rowsAdd(
   a: usize,

@@ -30,3 +30,22 @@ export function hsum(x: v128): f32 {
   const pairs = f32x4.add(x, v128.shuffle<f32>(x, x, 2, 3, 0, 1));
   return f32x4.extract_lane(pairs, 0) + f32x4.extract_lane(pairs, 1);
 }
+
+/** `hsum` of four vectors: [a] [b] [c] [d] => [hsum(a), hsum(b), hsum(c), hsum(d)], bit for bit. */
+// @ts-ignore: decorator
+@inline
+export function hsumFour(a: v128, b: v128, c: v128, d: v128): v128 {
+  // [a0 a1 b0 b1] + [a2 a3 b2 b3] => [a0+a2, a1+a3, b0+b2, b1+b3]
+  const ab = f32x4.add(v128.shuffle<f32>(a, b, 0, 1, 4, 5), v128.shuffle<f32>(a, b, 2, 3, 6, 7));
+  const cd = f32x4.add(v128.shuffle<f32>(c, d, 0, 1, 4, 5), v128.shuffle<f32>(c, d, 2, 3, 6, 7));
+  return f32x4.add(v128.shuffle<f32>(ab, cd, 0, 2, 4, 6), v128.shuffle<f32>(ab, cd, 1, 3, 5, 7));
+}
+
+/** The first n = 1, 2 or 3 of four floats; zeros behind them, and nothing behind them is read. */
+// @ts-ignore: decorator
+@inline
+export function loadTail(p: usize, n: i32): v128 {
+  if (n == 1) return v128.load32_zero(p);
+  const two = v128.load64_zero(p);
+  return n == 2 ? two : v128.load_lane<f32>(p, two, 2, 8);
+}

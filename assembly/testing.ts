@@ -4,7 +4,7 @@
  *
  * Both builds have the tiles of six rows here, though only the relaxed one ships them: what they compute is the same.
  */
-import { AttentionArgs, AttentionItem, GemmArgs, GemmItem, Sequence } from './args';
+import { AttentionArgs, AttentionItem, CombineItem, GemmArgs, GemmItem, Sequence } from './args';
 import { exp2, exp2Four } from './exp';
 import { f32Gemm1x8 as rows1 } from './kernels/f32-gemm-1x8';
 import { f32Gemm2x8 as rows2 } from './kernels/f32-gemm-2x8';
@@ -14,7 +14,7 @@ import { f32GemmT1x8 as columns1 } from './kernels/f32-gemm-t-1x8';
 import { f32GemmT2x8 as columns2 } from './kernels/f32-gemm-t-2x8';
 import { f32GemmT4x8 as columns4 } from './kernels/f32-gemm-t-4x8';
 import { f32GemmT6x8 as columns6 } from './kernels/f32-gemm-t-6x8';
-import { ADD, BEGIN, MAX } from './kernels/f32-panel-store';
+import { ADD, MAX } from './kernels/f32-panel-store';
 import { f32PanelToRows as panelToRows } from './kernels/f32-transpose';
 
 export * from './index';
@@ -22,11 +22,18 @@ export * from './roof';
 
 // ---- kernels that are functions already, and the choice of tiles ----
 
+export { f16Widen } from './kernels/f16-widen';
 export { f32Dot } from './kernels/f32-dot';
 export { f32Gemm1x32 } from './kernels/f32-gemm-1x32';
 export { f32Gemv1, f32Gemv8 } from './kernels/f32-gemv';
 export { f32Pack } from './kernels/f32-pack';
-export { f32PvExact, f32ScoreSeen } from './kernels/f32-pv-exact';
+export { f32Pv1x32 } from './kernels/f32-pv-1x32';
+export { f32Pv4x8 } from './kernels/f32-pv-4x8';
+export { f32PvExact, f32PvExactRow, f32ScoreSeen } from './kernels/f32-pv-exact';
+export { f32Qk1x4 } from './kernels/f32-qk-1x4';
+export { f32Qk4x2 } from './kernels/f32-qk-4x2';
+export { f32Row } from './kernels/f32-row';
+export { f32Touch } from './kernels/f32-touch';
 export { f32ScoreAlibi } from './kernels/f32-score-alibi';
 export { f32ScoreBias } from './kernels/f32-score-bias';
 export { f32ScoreCap } from './kernels/f32-score-cap';
@@ -36,7 +43,7 @@ export { f32ScoreScale } from './kernels/f32-score-scale';
 export { f32SoftmaxOnline } from './kernels/f32-softmax-online';
 export { f32RowsToPanel } from './kernels/f32-transpose';
 export { f32Weights } from './kernels/f32-weights';
-export { columnsAdd, rowsAdd, rowsBegin, rowsMax } from './select';
+export { columnsAdd, rowsAdd, rowsMax } from './select';
 
 /** A v128 cannot cross to JavaScript: the foreign lanes go to `foreign`. */
 export function f32PanelToRows(
@@ -79,8 +86,7 @@ export function f32Gemm1x8(
   f: usize,
   e: i32,
 ): void {
-  if (e == BEGIN) rows1(a, lda, b, k, c, ldc, f, BEGIN);
-  else if (e == ADD) rows1(a, lda, b, k, c, ldc, f, ADD);
+  if (e == ADD) rows1(a, lda, b, k, c, ldc, f, ADD);
   else rows1(a, lda, b, k, c, ldc, f, MAX);
 }
 
@@ -94,8 +100,7 @@ export function f32Gemm2x8(
   f: usize,
   e: i32,
 ): void {
-  if (e == BEGIN) rows2(a, lda, b, k, c, ldc, f, BEGIN);
-  else if (e == ADD) rows2(a, lda, b, k, c, ldc, f, ADD);
+  if (e == ADD) rows2(a, lda, b, k, c, ldc, f, ADD);
   else rows2(a, lda, b, k, c, ldc, f, MAX);
 }
 
@@ -109,8 +114,7 @@ export function f32Gemm4x8(
   f: usize,
   e: i32,
 ): void {
-  if (e == BEGIN) rows4(a, lda, b, k, c, ldc, f, BEGIN);
-  else if (e == ADD) rows4(a, lda, b, k, c, ldc, f, ADD);
+  if (e == ADD) rows4(a, lda, b, k, c, ldc, f, ADD);
   else rows4(a, lda, b, k, c, ldc, f, MAX);
 }
 
@@ -124,8 +128,7 @@ export function f32Gemm6x8(
   f: usize,
   e: i32,
 ): void {
-  if (e == BEGIN) rows6(a, lda, b, k, c, ldc, f, BEGIN);
-  else if (e == ADD) rows6(a, lda, b, k, c, ldc, f, ADD);
+  if (e == ADD) rows6(a, lda, b, k, c, ldc, f, ADD);
   else rows6(a, lda, b, k, c, ldc, f, MAX);
 }
 
@@ -194,6 +197,10 @@ export const AttentionArgs_biasHead: usize = offsetof<AttentionArgs>('biasHead')
 export const AttentionArgs_biasQuery: usize = offsetof<AttentionArgs>('biasQuery');
 export const AttentionArgs_biasKey: usize = offsetof<AttentionArgs>('biasKey');
 export const AttentionArgs_tile: usize = offsetof<AttentionArgs>('tile');
+export const AttentionArgs_ring: usize = offsetof<AttentionArgs>('ring');
+export const AttentionArgs_half: usize = offsetof<AttentionArgs>('half');
+export const AttentionArgs_parts: usize = offsetof<AttentionArgs>('parts');
+export const AttentionArgs_combines: usize = offsetof<AttentionArgs>('combines');
 export const AttentionArgs_size: usize = offsetof<AttentionArgs>();
 
 export const Sequence_offset: usize = offsetof<Sequence>('offset');
@@ -211,7 +218,16 @@ export const AttentionItem_q0: usize = offsetof<AttentionItem>('q0');
 export const AttentionItem_rows: usize = offsetof<AttentionItem>('rows');
 export const AttentionItem_k0: usize = offsetof<AttentionItem>('k0');
 export const AttentionItem_k1: usize = offsetof<AttentionItem>('k1');
+export const AttentionItem_part: usize = offsetof<AttentionItem>('part');
 export const AttentionItem_size: usize = offsetof<AttentionItem>();
+
+export const CombineItem_batch: usize = offsetof<CombineItem>('batch');
+export const CombineItem_head: usize = offsetof<CombineItem>('head');
+export const CombineItem_q0: usize = offsetof<CombineItem>('q0');
+export const CombineItem_rows: usize = offsetof<CombineItem>('rows');
+export const CombineItem_part: usize = offsetof<CombineItem>('part');
+export const CombineItem_parts: usize = offsetof<CombineItem>('parts');
+export const CombineItem_size: usize = offsetof<CombineItem>();
 
 export const GemmArgs_a: usize = offsetof<GemmArgs>('a');
 export const GemmArgs_b: usize = offsetof<GemmArgs>('b');

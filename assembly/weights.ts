@@ -5,6 +5,7 @@
 import { BK } from '../common/abi';
 import { AttentionArgs, AttentionItem } from './args';
 import { ONES } from './constants';
+import { f16Widen } from './kernels/f16-widen';
 import { f32SoftmaxOnline } from './kernels/f32-softmax-online';
 import { f32PanelToRows } from './kernels/f32-transpose';
 import { f32Weights } from './kernels/f32-weights';
@@ -14,14 +15,17 @@ import {
   PANELS,
   SCORES,
   SUM,
-  finishScores,
   firstKey,
   inverseSums,
   lastKey,
-  openPanel,
+  packPanel,
+  padded,
+  panelScores,
   rowAddress,
   rowTable,
   sequenceOf,
+  slotOf,
+  wideKeys,
 } from './panel';
 
 /** Same descriptor, items and scratch as `attention`; writes args.weights only. */
@@ -40,18 +44,13 @@ function weighPanel(args: AttentionArgs, item: AttentionItem, r0: i32, scratch: 
   const end = item.q0 + item.rows;
   const count = min(8, end - r0);
   const row = (<usize>args.seqK) << 2;
-  const sequence = sequenceOf(args, item);
-  const base = args.weights + <usize>sequence.firstQuery * args.weightsFirst;
-  const k = args.k + <usize>sequence.firstKey * args.kFirst + <usize>item.head * args.kHead;
-  openPanel(args, item, r0, panel, scratch);
+  const base = args.weights + <usize>sequenceOf(args, item).firstQuery * args.weightsFirst;
+  packPanel(args, item, r0, panel, scratch);
 
   // Pass 1: m and l.
   for (let block = item.k0; block < item.k1; block += BK) {
-    const first = firstKey(panel, block);
-    const keys = lastKey(panel, min(block + BK, item.k1)) - first;
-    if (keys <= 0) continue;
-    if (!finishScores(args, item, k + <usize>first * args.kToken, first, keys, panel, scratch)) continue;
-    f32SoftmaxOnline(s, keys, scratch + FACTOR, panel + MAXIMUM, panel + SUM);
+    const keys = scores(args, item, block, panel, scratch);
+    if (keys > 0) f32SoftmaxOnline(s, keys, 2, scratch + FACTOR, panel + MAXIMUM, panel + SUM);
   }
 
   // Pass 2: zeros for what no row of the panel sees, then every weight.
@@ -60,13 +59,28 @@ function weighPanel(args: AttentionArgs, item: AttentionItem, r0: i32, scratch: 
   }
   inverseSums(panel, panel + SUM);
   for (let block = item.k0; block < item.k1; block += BK) {
-    const first = firstKey(panel, block);
-    const keys = lastKey(panel, min(block + BK, item.k1)) - first;
+    const keys = scores(args, item, block, panel, scratch);
     if (keys <= 0) continue;
-    if (!finishScores(args, item, k + <usize>first * args.kToken, first, keys, panel, scratch)) continue;
     f32Weights(s, keys, panel + MAXIMUM, panel + SUM);
-    const to = base + ((<usize>first) << 2);
+    const to = base + ((<usize>firstKey(panel, block)) << 2);
     rowTable(scratch, to, row, args.weightsHead, args.group, item.head, r0, end);
     f32PanelToRows(s, keys, ONES, scratch, count);
   }
+}
+
+/** Finished scores of a block; how many keys they are of. */
+function scores(args: AttentionArgs, item: AttentionItem, block: i32, panel: usize, scratch: usize): i32 {
+  const first = firstKey(panel, block);
+  const keys = lastKey(panel, min(block + BK, item.k1)) - first;
+  if (keys <= 0) return 0;
+  const token = <usize>sequenceOf(args, item).firstKey;
+  let ldk = args.kToken;
+  let k = args.k + token * args.kFirst + <usize>item.head * args.kHead + slotOf(args, first) * ldk;
+  if (args.half) {
+    const wide = wideKeys(args, item, scratch);
+    f16Widen(k, ldk, keys, args.headDim, wide, padded(args.headDim) << 2);
+    k = wide;
+    ldk = padded(args.headDim) << 2;
+  }
+  return panelScores(args, item, k, ldk, first, keys, panel, scratch) ? keys : 0;
 }

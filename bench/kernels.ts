@@ -116,23 +116,22 @@ export function prepareKernel({ lay, law }: KernelCase, beds: ReadonlyMap<Build,
   return { contenders, check: (stride) => uses(contenders, law(stride)), dispose: () => undefined };
 }
 
-/** C[M × 8] = A[M × K] · B[K × 8] + bias: tile under tile, 24 KB of A. */
+/** C[M × 8] = A[M × K] · B[K × 8]: tile under tile, 24 KB of A. */
 function tiles(
   name: string,
   shape: { readonly M: number; readonly K: number; readonly transposeA?: boolean },
 ): KernelRow {
   const { M, K, transposeA = false } = shape;
-  // Aᵀ is always added to what there was: with a factor of 0, nothing.
-  const f = transposeA ? new Float32Array(PANEL) : normal(PANEL, 3);
-  const options = { ...shape, N: PANEL, bias: f };
+  const options = { ...shape, N: PANEL };
+  // A tile adds to what there was: with a factor of 0, nothing.
+  const f = new Float32Array(PANEL);
   const make = (): KernelCase => {
     const [a, b] = matmulInputs({ name, options });
     const lay = (bed: Bed): Call => {
       const [A, B, F] = [bed.place(a), bed.place(b), bed.place(f)].map((x) => x.byteOffset);
-      const out = bed.room(M * PANEL);
-      if (transposeA) out.fill(0);
+      const out = bed.room(M * PANEL).fill(0);
       const { kernels, tile } = bed;
-      const kernel = transposeA ? kernels.columnsAdd : kernels.rowsBegin;
+      const kernel = transposeA ? kernels.columnsAdd : kernels.rowsAdd;
       const lda = 4 * (transposeA ? M : K);
       return {
         out,
@@ -172,7 +171,7 @@ function softmax(): KernelCase {
     return {
       out,
       run: () => {
-        kernels.f32SoftmaxOnline(s!, BK, factor!, m!, l!);
+        kernels.f32SoftmaxOnline(s!, BK, 2, factor!, m!, l!);
       },
     };
   };

@@ -15,6 +15,18 @@ export const PANEL = 8;
  */
 export const BK = 96;
 
+/**
+ * Keys of one part of a decoding call, a multiple of BK. Each part is attended to by itself and the parts are combined in
+ * order, with one thread too: part of the order of addition, as BK is. 1536 keys × 128 are 1.5 MB of K and V, about 40 µs.
+ */
+export const SPLIT = 1536;
+
+/**
+ * Most queries of a sequence that the decoding kernels serve; more go eight at a time through the panels of prefill. The
+ * family, and with it the order of addition, depends on this alone.
+ */
+export const FEW = 2;
+
 /** Depth of one matmul block. Part of the order of addition, as BK is. */
 export const KC = 256;
 

@@ -52,6 +52,10 @@ export const ATTENTION_ARGS = [
   'biasQuery',
   'biasKey',
   'tile',
+  'ring',
+  'half',
+  'parts',
+  'combines',
 ] as const;
 
 /** GemmArgs, for `gemm` and `pack`. */
@@ -83,8 +87,11 @@ export const SEQUENCE = ['offset', 'start', 'stop', 'firstQuery', 'firstKey', 'k
 /** Bytes of a Sequence. */
 export const SEQUENCE_BYTES = 40;
 
-/** AttentionItem: rows q0 … q0 + rows of a key head against keys k0 … k1. */
-export const ATTENTION_ITEM = ['batch', 'head', 'q0', 'rows', 'k0', 'k1'] as const;
+/** AttentionItem: rows q0 … q0 + rows of a key head against keys k0 … k1; its slot among the parts, or −1. */
+export const ATTENTION_ITEM = ['batch', 'head', 'q0', 'rows', 'k0', 'k1', 'part'] as const;
+
+/** CombineItem: rows whose keys were split into `parts`, from slot `part` on. */
+export const COMBINE_ITEM = ['batch', 'head', 'q0', 'rows', 'part', 'parts'] as const;
 
 /** GemmItem: a block of C; for `pack` columns of B. */
 export const GEMM_ITEM = ['batch', 'm0', 'rows', 'n0', 'cols'] as const;
@@ -155,18 +162,24 @@ export function writeAttentionArgs({ u32, f32 }: Words, address: number, args: A
   u32[at + 44] = args.biasQuery;
   u32[at + 45] = args.biasKey;
   u32[at + 46] = args.tile;
+  u32[at + 47] = args.ring;
+  u32[at + 48] = args.half;
+  u32[at + 49] = args.parts;
+  u32[at + 50] = args.combines;
 }
 
-/** One Sequence. `address` is a multiple of 8. */
+/** One Sequence, whose queries see `before` keys before and `after` keys behind where they stand. `address` is a multiple of 8. */
 export function writeSequence(
   { u32, f64 }: Words,
   address: number,
-  each: Readonly<Record<Exclude<(typeof SEQUENCE)[number], 'unused'>, number>>,
+  each: Readonly<Record<'offset' | 'firstQuery' | 'firstKey' | 'keys', number>>,
+  before: number,
+  after: number,
 ): void {
   const at = address / 8;
   f64[at] = each.offset;
-  f64[at + 1] = each.start;
-  f64[at + 2] = each.stop;
+  f64[at + 1] = each.offset - before;
+  f64[at + 2] = each.offset + after + 1;
   u32[2 * at + 6] = each.firstQuery;
   u32[2 * at + 7] = each.firstKey;
   u32[2 * at + 8] = each.keys;

@@ -5,7 +5,7 @@
  * A table of items lies as `descriptor.ts` has the fields, one item behind the other. Tables are counted before they are
  * written: a batch of millions has as many items, which no JavaScript array should hold.
  */
-import { BK, BQ, MC, PANEL } from '../common/abi.ts';
+import { BK, BQ, MC, PANEL, SPLIT } from '../common/abi.ts';
 import type { AttentionProblem } from './options/attention.ts';
 
 /** A table that is counted and not yet written. */
@@ -27,36 +27,112 @@ type Cut = Pick<
   'batch' | 'heads' | 'kvHeads' | 'seqQ' | 'packed' | 'before' | 'after' | 'sequence'
 >;
 
-/**
- * { batch, head, q0, rows, k0, k1 }. Rows are (query, head of the group) pairs. k0 … k1 are the keys that any of the item's
- * rows may see by its place: causal, window, lengths. k0 lies on the grid of BK. Within a head the costliest block, the
- * one that sees most keys, is first.
- */
-export function attentionItems({ batch, heads, kvHeads, seqQ, packed, before, after, sequence }: Cut): Items {
+/** Rows q0 … q0 + rows of a key head, and the keys from k0 on (on the grid of BK) to k1 that any of them may see by its place. */
+type Block = (batch: number, head: number, q0: number, rows: number, k0: number, k1: number) => void;
+
+/** Every block of BQ rows. Within a head the costliest, the one that sees most keys, is first. */
+function eachBlock({ batch, heads, kvHeads, before, after, sequence }: Cut, visit: Block): void {
   const group = heads / kvHeads;
-  const blocksOf = (queries: number): number => Math.ceil((queries * group) / BQ);
+  for (let b = 0; b < batch; b++) {
+    const { queries, keys, offset } = sequence(b);
+    const rowsInAll = queries * group;
+    for (let head = 0; head < kvHeads; head++) {
+      for (let q0 = (Math.ceil(rowsInAll / BQ) - 1) * BQ; q0 >= 0; q0 -= BQ) {
+        const rows = Math.min(BQ, rowsInAll - q0);
+        const first = Math.floor(q0 / group) + offset - before;
+        const last = Math.floor((q0 + rows - 1) / group) + offset + after;
+        const k1 = Math.max(0, Math.min(keys, last + 1));
+        const k0 = Math.floor(Math.max(0, Math.min(k1, first)) / BK) * BK;
+        visit(b, head, q0, rows, k0, k1);
+      }
+    }
+  }
+}
+
+/**
+ * { batch, head, q0, rows, k0, k1, part }: causal, window and lengths are arithmetic on k0 and k1. Rows are (query, head of
+ * the group) pairs.
+ */
+export function attentionItems(cut: Cut): Items {
+  const { batch, heads, kvHeads, seqQ, packed, sequence } = cut;
+  const blocksOf = (queries: number): number => Math.ceil((queries * heads) / kvHeads / BQ);
   let blocks = batch * blocksOf(seqQ);
   if (packed) for (let b = (blocks = 0); b < batch; b++) blocks += blocksOf(sequence(b).queries);
   return {
     count: kvHeads * blocks,
     write(u32, at) {
-      for (let b = 0; b < batch; b++) {
-        const { queries, keys, offset } = sequence(b);
-        for (let head = 0; head < kvHeads; head++) {
-          for (let q0 = (blocksOf(queries) - 1) * BQ; q0 >= 0; q0 -= BQ) {
-            const rows = Math.min(BQ, queries * group - q0);
-            const first = Math.floor(q0 / group) + offset - before;
-            const last = Math.floor((q0 + rows - 1) / group) + offset + after;
-            const k1 = Math.max(0, Math.min(keys, last + 1));
-            u32[at++] = b;
-            u32[at++] = head;
-            u32[at++] = q0;
-            u32[at++] = rows;
-            u32[at++] = Math.floor(Math.max(0, Math.min(k1, first)) / BK) * BK;
-            u32[at++] = k1;
-          }
+      eachBlock(cut, (b, head, q0, rows, k0, k1) => {
+        u32[at++] = b;
+        u32[at++] = head;
+        u32[at++] = q0;
+        u32[at++] = rows;
+        u32[at++] = k0;
+        u32[at++] = k1;
+        u32[at++] = WHOLE;
+      });
+    },
+  };
+}
+
+/** An item that has all of its rows' keys and leaves no part. */
+const WHOLE = 0xffffffff;
+
+/** Items of a decoding call, and what adds up their parts. */
+export interface DecodeItems extends Items {
+  /** Parts of eight rows that the items leave. */
+  readonly parts: number;
+  readonly combine: Items;
+}
+
+/** As {@link attentionItems}, with the keys split at multiples of SPLIT; `combine`: { batch, head, q0, rows, part, parts }. */
+export function decodeItems(cut: Cut): DecodeItems {
+  const splits = (k0: number, k1: number): number =>
+    Math.max(1, Math.ceil(k1 / SPLIT) - Math.floor(k0 / SPLIT));
+  let [count, parts, combines] = [0, 0, 0];
+  eachBlock(cut, (_b, _head, _q0, rows, k0, k1) => {
+    const n = splits(k0, k1);
+    count += n;
+    if (n === 1) return;
+    parts += n * Math.ceil(rows / PANEL);
+    combines++;
+  });
+  return {
+    count,
+    parts,
+    write(u32, at) {
+      let part = 0;
+      eachBlock(cut, (b, head, q0, rows, k0, k1) => {
+        const n = splits(k0, k1);
+        for (let i = 0, from = k0; i < n; i++) {
+          const to = Math.min(k1, (Math.floor(from / SPLIT) + 1) * SPLIT);
+          u32[at++] = b;
+          u32[at++] = head;
+          u32[at++] = q0;
+          u32[at++] = rows;
+          u32[at++] = from;
+          u32[at++] = to;
+          u32[at++] = n === 1 ? WHOLE : part;
+          if (n > 1) part += Math.ceil(rows / PANEL);
+          from = to;
         }
-      }
+      });
+    },
+    combine: {
+      count: combines,
+      write(u32, at) {
+        let part = 0;
+        eachBlock(cut, (b, head, q0, rows, k0, k1) => {
+          const n = splits(k0, k1);
+          if (n === 1) return;
+          u32[at++] = b;
+          u32[at++] = head;
+          u32[at++] = q0;
+          u32[at++] = rows;
+          u32[at++] = part;
+          u32[at++] = n;
+          part += n * Math.ceil(rows / PANEL);
+        });
+      },
     },
   };
 }

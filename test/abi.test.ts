@@ -8,6 +8,7 @@ import { ABI_VERSION, BQ, MC } from '../common/abi.ts';
 import {
   ATTENTION_ARGS,
   ATTENTION_ITEM,
+  COMBINE_ITEM,
   GEMM_ARGS,
   GEMM_ITEM,
   writeAttentionArgs,
@@ -35,6 +36,7 @@ const classes: readonly (readonly [name: string, fields: readonly string[]])[] =
   ['AttentionArgs', ATTENTION_ARGS],
   ['GemmArgs', GEMM_ARGS],
   ['AttentionItem', ATTENTION_ITEM],
+  ['CombineItem', COMBINE_ITEM],
   ['GemmItem', GEMM_ITEM],
 ];
 
@@ -135,6 +137,7 @@ describe.each(builds)('descriptors, %s', (build) => {
       rows: [16, BQ],
       k0: [0],
       k1: [seqQ - 7, seqQ + 1, seqQ + 2, seqQ + 10],
+      part: [0xffffffff],
     };
     const actual = ATTENTION_ITEM.map((field) => [field, valuesOf('AttentionItem', field, items)]);
     expect(Object.fromEntries(actual)).toEqual(expected);
@@ -155,11 +158,14 @@ type Arities = {
 const surface: Arities = {
   abi: 'global',
   attention: 4,
+  decode: 4,
+  combine: 4,
   weights: 4,
   gemm: 4,
   pack: 4,
   attentionScratch: 1,
   gemmScratch: 1,
+  partBytes: 1,
   multiplyAdd: 3,
   heapBase: 0,
 };
@@ -201,7 +207,6 @@ describe.each(builds)('the shipped module, %s', (build) => {
 
 /** Functions whose loops decide the speed. Micro-kernels are inlined into them. */
 const HOT = [
-  'assembly/select/rowsBegin',
   'assembly/select/rowsAdd',
   'assembly/select/rowsMax',
   'assembly/select/columnsAdd',

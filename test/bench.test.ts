@@ -116,8 +116,8 @@ describe('rows', () => {
 describe.each(builds)('kernels alone, %s', (build) => {
   /** Which function a row calls, and the argument that says how many steps it takes. */
   const called: Readonly<Record<string, readonly [name: keyof TestingExports, steps: number]>> = {
-    'tiles, k = 64': ['rowsBegin', 6],
-    'tiles, k = 256': ['rowsBegin', 6],
+    'tiles, k = 64': ['rowsAdd', 6],
+    'tiles, k = 256': ['rowsAdd', 6],
     'tiles of Aᵀ, k = 64': ['columnsAdd', 6],
     'tiles of Aᵀ, k = 256': ['columnsAdd', 6],
     'softmax, 96 keys × 8': ['f32SoftmaxOnline', 1],

@@ -1,31 +1,26 @@
 /**
- * How a register tile leaves its registers: the three epilogues that all 8-column tiles share, one row at a time.
+ * How a register tile leaves its registers: the two epilogues that all 8-column tiles share, one row at a time.
  *
- *   BEGIN   c = f + x       first block of a sum; f = bias per column (or zeros)
- *   ADD     c = c·f + x     every later block; f = factor per column: ones in a matmul, the rescale exp2(m − m′)
- *                           of the online softmax in attention. ·1 is exact, so one epilogue serves both.
+ *   ADD     c = c·f + x     f = factor per column: ones in a matmul, the rescale exp2(m − m′) of the online softmax in
+ *                           attention. ·1 is exact, so one epilogue serves both; c begins as the bias, or zeros.
  *   MAX     c = x           and the running maximum per column at f rises to max(f, x): scores of attention
  *
  * `epilogue` is a literal at every call, so only one branch is compiled.
  *
  * Needs:     c has room for 8 floats, which ADD reads.
  * Registers: the row's 2 accumulators + 2 of f + 1 load.
- * FLOPs:     BEGIN 8, ADD 16, MAX none (the tile compares).
+ * FLOPs:     ADD 16, MAX none (the tile compares).
  */
 import { madd } from '../simd';
 
-export const BEGIN = 0;
-export const ADD = 1;
-export const MAX = 2;
+export const ADD = 0;
+export const MAX = 1;
 
 /** Writes the 8 floats x0 x1 of one row to c. f points to 8 floats. */
 // @ts-ignore: decorator
 @inline
 export function storeRow(c: usize, x0: v128, x1: v128, f0: v128, f1: v128, epilogue: i32): void {
-  if (epilogue == BEGIN) {
-    v128.store(c, f32x4.add(f0, x0));
-    v128.store(c, f32x4.add(f1, x1), 16);
-  } else if (epilogue == ADD) {
+  if (epilogue == ADD) {
     v128.store(c, madd(v128.load(c), f0, x0));
     v128.store(c, madd(v128.load(c, 16), f1, x1), 16);
   } else {

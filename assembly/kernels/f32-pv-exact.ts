@@ -14,7 +14,7 @@
  * Registers: sum, factor, value, weight, product, seen = 6. One chain, so it waits for every addition: rare, not fast.
  * FLOPs:     16 · keys · valueDim + 16 · valueDim; f32ScoreSeen none, it compares.
  */
-import { madd } from '../simd';
+import { loadTail, madd } from '../simd';
 
 export function f32ScoreSeen(s: usize, keys: i32, seen: usize): void {
   assert(keys >= 0);
@@ -47,5 +47,30 @@ export function f32PvExact(
       const to = o + ((<usize>d) << 5) + half;
       v128.store(to, madd(v128.load(to), f, sum));
     }
+  }
+}
+
+/** The same for one query where lanes are elements of the value: O[d] = O[d]·factor + Σⱼ { P[j]·V[j][d] where seen[j] }. */
+export function f32PvExactRow(
+  v: usize,
+  ldv: usize,
+  valueDim: i32,
+  p: usize,
+  keys: i32,
+  seen: usize,
+  o: usize,
+  factor: usize,
+): void {
+  assert(keys >= 0 && valueDim >= 0);
+  const f = v128.load32_splat(factor);
+  for (; valueDim > 0; valueDim -= 4, v += 16, o += 16) {
+    let sum = f32x4.splat(0);
+    let value = v;
+    for (let at: usize = 0; at < (<usize>keys) << 5; at += 32, value += ldv) {
+      if (!load<u32>(seen + at)) continue;
+      const x = valueDim >= 4 ? v128.load(value) : loadTail(value, valueDim);
+      sum = madd(v128.load32_splat(p + at), x, sum);
+    }
+    v128.store(o, madd(v128.load(o), f, sum));
   }
 }

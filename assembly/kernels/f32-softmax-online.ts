@@ -10,29 +10,24 @@
  * The maxima are already raised over this block. Sums go by quads of keys, then quad after quad from zero: depth
  * keys/4 + 2. Rows up to the next multiple of 4 are filled with −∞, which adds exactly 0.
  *
- * Needs:     s has room for `keys` rounded up to 4 rows; factor holds the maxima before this block.
+ * Needs:     vectors 1 or 2: how many of the two vectors of queries there are; s has room for `keys` rounded up to 4 rows; factor holds the maxima before this block.
  * Registers: 8 constants, m, sum, 5 for what is being computed = 15 of 15 (with FMA; no spills in the loop).
  * FLOPs:     19 a score (1 for x − m, 17 for 2^x as in exp.ts, 1 for the sum): 152 · keys, + 160 for factor and l.
  */
 import { exp2, exp2Four } from '../exp';
 import { madd } from '../simd';
 
-export function f32SoftmaxOnline(s: usize, keys: i32, factor: usize, m: usize, l: usize): void {
-  assert(keys >= 0);
+export function f32SoftmaxOnline(s: usize, keys: i32, vectors: i32, factor: usize, m: usize, l: usize): void {
+  assert(keys >= 0 && vectors >= 1 && vectors <= 2);
   const end = s + ((<usize>keys) << 5);
   const rounded = s + ((<usize>((keys + 3) & ~3)) << 5);
   for (let p = end; p < rounded; p += 16) v128.store(p, f32x4.splat(-Infinity));
-  softmaxOfVector(s, rounded, factor, m, l);
-  softmaxOfVector(s + 16, rounded, factor + 16, m + 16, l + 16);
-}
-
-// @ts-ignore: decorator
-@inline
-function softmaxOfVector(s: usize, end: usize, factor: usize, m: usize, l: usize): void {
-  const maximum = v128.load(m);
-  const rescale = exp2(f32x4.sub(v128.load(factor), maximum));
-  let sum = f32x4.splat(0);
-  for (let p = s; p < end; p += 128) sum = f32x4.add(sum, exp2Four(p, maximum));
-  v128.store(factor, rescale);
-  v128.store(l, madd(v128.load(l), rescale, sum));
+  for (let half: usize = 0; half < 16 * <usize>vectors; half += 16) {
+    const maximum = v128.load(m + half);
+    const rescale = exp2(f32x4.sub(v128.load(factor + half), maximum));
+    let sum = f32x4.splat(0);
+    for (let at = s + half; at < rounded; at += 128) sum = f32x4.add(sum, exp2Four(at, maximum));
+    v128.store(factor + half, rescale);
+    v128.store(l + half, madd(v128.load(l + half), rescale, sum));
+  }
 }

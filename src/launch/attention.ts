@@ -1,11 +1,13 @@
 /**
- * Launches attention, and its weights.
+ * Launches attention, and its weights. Few queries go to the decoding driver, whose items may split the keys.
  *
- *   room: | items | sequences | scratch |
+ *   room: | items | sequences | combine items | parts | scratch |
  */
-import { ATTENTION_ITEM, SEQUENCE_BYTES, writeAttentionArgs, writeSequence } from '../descriptor.ts';
+import { FEW } from '../../common/abi.ts';
+import { ATTENTION_ITEM, COMBINE_ITEM, SEQUENCE_BYTES } from '../descriptor.ts';
+import { writeAttentionArgs, writeSequence } from '../descriptor.ts';
 import type { AttentionArgs } from '../descriptor.ts';
-import { attentionItems } from '../items.ts';
+import { attentionItems, decodeItems } from '../items.ts';
 import { align } from '../memory/allocator.ts';
 import type { AttentionProblem } from '../options/attention.ts';
 import { TILES, type Runtime } from '../runtime.ts';
@@ -36,9 +38,8 @@ export function launchAttention(
 ): Launch<AttentionAddresses> {
   const { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim, packed, totalQ } = problem;
   const { softcap, before, after, sequence } = problem;
-  const items = attentionItems(problem);
-  const sequences = align(4 * ATTENTION_ITEM.length * items.count);
-  const scratch = sequences + align(SEQUENCE_BYTES * batch);
+  const few = seqQ <= FEW ? decodeItems(problem) : undefined;
+  const items = few ?? attentionItems(problem);
   // Bytes from one head and from one token to the next.
   const bshd = problem.layout === 'bshd';
   const head = (seq: number, dim: number): number => 4 * (bshd ? dim : seq * dim);
@@ -95,26 +96,51 @@ export function launchAttention(
     biasQuery: 4 * biasQuery,
     biasKey: 4 * biasKey,
     tile: TILES[runtime.tile],
+    ring: 0,
+    half: 0,
+    parts: 0,
+    combines: 0,
   };
   writeAttentionArgs(runtime.words, runtime.descriptor, args);
   const scratchBytes = runtime.kernels.attentionScratch(runtime.descriptor);
+  const sequences = align(4 * ATTENTION_ITEM.length * items.count);
+  const combines = sequences + align(SEQUENCE_BYTES * batch);
+  const parts = combines + (few ? align(4 * COMBINE_ITEM.length * few.combine.count) : 0);
+  const scratch = parts + (few ? align(few.parts * runtime.kernels.partBytes(runtime.descriptor)) : 0);
   return {
     bytes: items.count > 0 ? scratch + align(scratchBytes) : 0,
     run(addresses, room) {
       if (items.count === 0) return;
-      Object.assign(args, addresses);
+      args.q = addresses.q;
+      args.k = addresses.k;
+      args.v = addresses.v;
+      args.out = addresses.out;
+      args.logSumExp = addresses.logSumExp;
+      args.weights = addresses.weights;
+      args.mask = addresses.mask;
+      args.bias = addresses.bias;
+      args.alibi = addresses.alibi;
+      args.sinks = addresses.sinks;
       args.sequences = room + sequences;
       args.items = room;
+      args.combines = room + combines;
+      args.parts = room + parts;
       const { words, descriptor, kernels } = runtime;
       writeAttentionArgs(words, descriptor, args);
       items.write(words.u32, room / 4);
       for (let b = 0; b < batch; b++) {
-        const each = sequence(b);
-        const span = { start: each.offset - before, stop: each.offset + after + 1 };
-        writeSequence(words, room + sequences + SEQUENCE_BYTES * b, { ...each, ...span });
+        writeSequence(words, room + sequences + SEQUENCE_BYTES * b, sequence(b), before, after);
       }
-      runtime.run(op, kernels.attention, items.count, room + scratch);
-      if (args.weights) runtime.run(op, kernels.weights, items.count, room + scratch);
+      runtime.run(op, few ? kernels.decode : kernels.attention, items.count, room + scratch);
+      if (few && few.combine.count > 0) {
+        few.combine.write(words.u32, (room + combines) / 4);
+        runtime.run(op, kernels.combine, few.combine.count, room + scratch);
+      }
+      if (!args.weights) return;
+      // Their driver sees all keys of a row at once.
+      const whole = attentionItems(problem);
+      whole.write(words.u32, room / 4);
+      runtime.run(op, kernels.weights, whole.count, room + scratch);
     },
   };
 }

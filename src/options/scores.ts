@@ -158,26 +158,27 @@ export function settle(
   const offsets = typeof offset === 'object' ? integers(op, 'queryOffset', offset, batch) : undefined;
   const [mask, maskRow] = fit(op, reading.mask, dims);
   const [bias, biasRow] = fit(op, reading.bias, dims);
-  rows.push(['alibi', { heads }, alibi], ['sinks', { heads }, sinks]);
+  if (alibi) rows.push(['alibi', { heads }, alibi]);
+  if (sinks) rows.push(['sinks', { heads }, sinks]);
   for (const row of [maskRow, biasRow]) if (row) rows.push(row);
   check.fits(op, rows);
   const sequence = (b: number): Sequence => {
-    const place = starts
-      ? placeOf(starts, b)
-      : { queries: seqQ, keys: seqK, firstQuery: b * seqQ, firstKey: b * seqK };
+    const queries = starts ? starts.q[b + 1]! - starts.q[b]! : seqQ;
+    const all = starts ? starts.k[b + 1]! - starts.k[b]! : seqK;
     const length = keys?.[b];
-    const last = length === undefined ? place.keys - place.queries : Math.max(0, length - seqQ);
+    const last = length === undefined ? all - queries : Math.max(0, length - queries);
     const stated = offsets ? offsets[b] : (offset as number | undefined);
-    return { ...place, keys: length ?? place.keys, offset: stated ?? last };
+    return {
+      queries,
+      keys: length ?? all,
+      firstQuery: starts ? starts.q[b]! : b * seqQ,
+      firstKey: starts ? starts.k[b]! : b * seqK,
+      offset: stated ?? last,
+    };
   };
   const scale = (given.scale as number | undefined) ?? 1 / Math.sqrt(headDim);
   const softcap = (given.softcap as number | undefined) ?? 0;
   return { scale, softcap, before, after, mask, bias, alibi, sinks, logSumExp, sequence };
-}
-
-function placeOf({ q, k }: Starts, b: number): Omit<Sequence, 'offset'> {
-  const [firstQuery, firstKey] = [q[b]!, k[b]!];
-  return { queries: q[b + 1]! - firstQuery, keys: k[b + 1]! - firstKey, firstQuery, firstKey };
 }
 
 /** [before, after]: two integers from 0 on, or Infinity. */

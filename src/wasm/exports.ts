@@ -7,12 +7,16 @@ export type Driver = (args: number, begin: number, end: number, scratch: number)
 export type KernelExports = {
   readonly abi: WebAssembly.Global;
   attention: Driver;
+  decode: Driver;
+  combine: Driver;
   weights: Driver;
   gemm: Driver;
   pack: Driver;
   /** Bytes of scratch for any item of the call that the descriptor holds, exact beyond 2³² too. */
   attentionScratch(args: number): number;
   gemmScratch(args: number): number;
+  /** Bytes of what eight rows of a decoding call leave, if their keys were split. */
+  partBytes(args: number): number;
   multiplyAdd(a: number, b: number, c: number): number;
   /** First byte behind the module's static data. */
   heapBase(): number;

@@ -8,10 +8,9 @@ import type { KernelExports } from '../../src/wasm/exports.ts';
 import { testingModule, type Build } from '../builds.ts';
 
 /** Epilogues, as in assembly/kernels/f32-panel-store.ts. */
-export const BEGIN = 0;
-export const ADD = 1;
-export const MAX = 2;
-export type Epilogue = typeof BEGIN | typeof ADD | typeof MAX;
+export const ADD = 0;
+export const MAX = 1;
+export type Epilogue = typeof ADD | typeof MAX;
 
 export type Tile = (
   a: number,
@@ -42,7 +41,7 @@ export type Panels = (
 
 export type Row = 'f32Gemm1x8' | 'f32Gemm2x8' | 'f32Gemm4x8' | 'f32Gemm6x8';
 export type Column = 'f32GemmT1x8' | 'f32GemmT2x8' | 'f32GemmT4x8' | 'f32GemmT6x8';
-export type Choice = 'rowsBegin' | 'rowsAdd' | 'rowsMax' | 'columnsAdd';
+export type Choice = 'rowsAdd' | 'rowsMax' | 'columnsAdd';
 
 /** What assembly/testing.ts adds to the surface that ships. */
 export type TestingExports = KernelExports &
@@ -71,7 +70,7 @@ export type TestingExports = KernelExports &
     f32ScoreBias(s: number, keys: number, b: number, step: number): void;
     f32MaskSeen(rows: number, keys: number): number;
     f32ScoreMask(s: number, keys: number, rows: number): void;
-    f32SoftmaxOnline(s: number, keys: number, factor: number, m: number, l: number): void;
+    f32SoftmaxOnline(s: number, keys: number, vectors: number, factor: number, m: number, l: number): void;
     f32RowsToPanel(rows: number, n: number, scale: number, panel: number): void;
     f32PanelToRows(
       panel: number,

@@ -140,7 +140,7 @@ describe.each(builds)('scores to weights, %s', (build) => {
       const maxima = arena.place(after);
       const sums = arena.place(l);
       arena.run([block, factor, sums], () => {
-        kernels.f32SoftmaxOnline(block.address, keys, factor.address, maxima.address, sums.address);
+        kernels.f32SoftmaxOnline(block.address, keys, 2, factor.address, maxima.address, sums.address);
       });
       const rest = part(block, s.length, rounded - s.length).floats;
       expectSame(rest, new Float32Array(rest.length), 'rows that fill the last quad');
@@ -286,7 +286,7 @@ describe.each(builds)('scores to weights, %s', (build) => {
 
     it('refuses a negative number of keys', () => {
       expect(() => {
-        kernels.f32SoftmaxOnline(8192, -1, 4096, 4096, 4096);
+        kernels.f32SoftmaxOnline(8192, -1, 2, 4096, 4096, 4096);
       }).toThrow('assertion');
     });
   });

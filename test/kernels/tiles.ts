@@ -2,7 +2,7 @@
  * The formula of a register tile in plain JavaScript, and its operands as they lie in memory: what the tests of single
  * tiles and of rows of tiles share.
  */
-import { ADD, BEGIN, gamma, MAX, type Arena, type Block, type Epilogue } from './harness.ts';
+import { ADD, gamma, MAX, type Arena, type Block, type Epilogue } from './harness.ts';
 
 /** Columns of every tile. */
 export const COLUMNS = 8;
@@ -51,8 +51,7 @@ export function inOrder({ rows, cols, k, a, b, c, f }: Operands, epilogue: Epilo
       let x = 0;
       for (let p = 0; p < k; p++) x = arena.madd(a[i * k + p]!, b[p * cols + j]!, x);
       const at = i * cols + j;
-      if (epilogue === BEGIN) out[at] = f[j]! + x;
-      else if (epilogue === ADD) out[at] = arena.madd(c[at]!, f[j]!, x);
+      if (epilogue === ADD) out[at] = arena.madd(c[at]!, f[j]!, x);
       else out[at] = x;
       // A NaN is no larger maximum.
       if (epilogue === MAX && maxima[j]! < x) maxima[j] = x;
@@ -82,7 +81,7 @@ export function exact(
         size += Math.abs(product);
       }
       const at = i * cols + j;
-      const first = epilogue === MAX ? 0 : epilogue === ADD ? c[at]! * f[j]! : f[j]!;
+      const first = epilogue === MAX ? 0 : c[at]! * f[j]!;
       out[at] = first + sum;
       bound[at] =
         gamma(epilogue === MAX ? k : k + 1) * size + gamma(epilogue === ADD ? 2 : 1) * Math.abs(first);

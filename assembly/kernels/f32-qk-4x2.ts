@@ -1,0 +1,80 @@
+/**
+ * Scores of four queries, where few queries meet many keys: lanes are elements of the head.
+ *
+ *   S[j][0 … 3] = Σ_d Q[0 … 3][d] · K[j][d]      j = 0 … keys − 1
+ *
+ *   q ─► rows of whole vectors, ldq bytes apart, scaled, zeros behind headDim
+ *   k ─► rows of headDim floats, ldk bytes apart, in place, two at a time: each is loaded once for four queries
+ *   s ─► | key 0: q0 … q7 | key 1: q0 … q7 | …, of which four columns are written
+ *
+ * Every score is one chain of vectors, what is left of headDim as a vector with zeros, then (x0 + x2) + (x1 + x3): the
+ * same in f32Qk1x4, so that the number of queries does not touch the bits.
+ *
+ * Needs:     keys >= 0; headDim >= 1. Nothing beyond headDim floats of a key is read.
+ * Registers: 8 accumulators + 2 keys + 1 query = 11 (and a product without FMA).
+ * FLOPs:     8 · keys · headDim.
+ */
+import { hsumFour, loadTail, madd } from '../simd';
+
+export function f32Qk4x2(
+  q: usize,
+  ldq: usize,
+  k: usize,
+  ldk: usize,
+  headDim: i32,
+  keys: i32,
+  s: usize,
+): void {
+  assert(keys >= 0 && headDim >= 1);
+  const whole = (<usize>(headDim & ~3)) << 2;
+  const tail = headDim & 3;
+  const q1 = q + ldq;
+  const q2 = q1 + ldq;
+  const q3 = q2 + ldq;
+  for (let j = 0; j < keys; j += 2) {
+    // The last of an odd number of keys is taken twice, and written once.
+    const other = j + 1 < keys ? k + ldk : k;
+    let a0 = f32x4.splat(0);
+    let a1 = f32x4.splat(0);
+    let a2 = f32x4.splat(0);
+    let a3 = f32x4.splat(0);
+    let b0 = f32x4.splat(0);
+    let b1 = f32x4.splat(0);
+    let b2 = f32x4.splat(0);
+    let b3 = f32x4.splat(0);
+    let a: v128, b: v128, x: v128;
+    let d: usize = 0;
+    for (; d < whole; d += 16) {
+      a = v128.load(k + d);
+      b = v128.load(other + d);
+      x = v128.load(q + d);
+      a0 = madd(x, a, a0);
+      b0 = madd(x, b, b0);
+      x = v128.load(q1 + d);
+      a1 = madd(x, a, a1);
+      b1 = madd(x, b, b1);
+      x = v128.load(q2 + d);
+      a2 = madd(x, a, a2);
+      b2 = madd(x, b, b2);
+      x = v128.load(q3 + d);
+      a3 = madd(x, a, a3);
+      b3 = madd(x, b, b3);
+    }
+    if (tail) {
+      a = loadTail(k + d, tail);
+      b = loadTail(other + d, tail);
+      a0 = madd(v128.load(q + d), a, a0);
+      b0 = madd(v128.load(q + d), b, b0);
+      a1 = madd(v128.load(q1 + d), a, a1);
+      b1 = madd(v128.load(q1 + d), b, b1);
+      a2 = madd(v128.load(q2 + d), a, a2);
+      b2 = madd(v128.load(q2 + d), b, b2);
+      a3 = madd(v128.load(q3 + d), a, a3);
+      b3 = madd(v128.load(q3 + d), b, b3);
+    }
+    v128.store(s, hsumFour(a0, a1, a2, a3));
+    if (other != k) v128.store(s, hsumFour(b0, b1, b2, b3), 32);
+    s += 64;
+    k += ldk << 1;
+  }
+}
