@@ -161,3 +161,34 @@ export class GemmItem {
   n0: i32;
   cols: i32;
 }
+
+/** New tokens of a cache's keys, or of its values. */
+@unmanaged
+export class AppendArgs {
+  from: usize;
+  to: usize;
+  /** AppendItem [ ]. */
+  items: usize;
+  heads: i32;
+  dim: i32;
+  fromBatch: usize;
+  fromHead: usize;
+  fromToken: usize;
+  toBatch: usize;
+  toHead: usize;
+  toToken: usize;
+  /** Slots of a ring, or 0. */
+  ring: i32;
+  /** COPY, NARROW or CHECK. */
+  mode: i32;
+  /** Written by CHECK: not 0 where a finite number is beyond float16. */
+  beyond: i32;
+}
+
+/** `count` new tokens of one row of the batch, at positions from `start` on. */
+@unmanaged
+export class AppendItem {
+  batch: i32;
+  start: i32;
+  count: i32;
+}

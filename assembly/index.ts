@@ -1,6 +1,7 @@
 /** The wasm surface: drivers, and the number of the ABI that they speak. */
 import { ABI_VERSION } from '../common/abi';
 
+export { append } from './append';
 export { attention, attentionScratch } from './attention';
 export { combine, decode, partBytes } from './decode';
 export { gemm, gemmScratch } from './gemm';

@@ -4,7 +4,16 @@
  *
  * Both builds have the tiles of six rows here, though only the relaxed one ships them: what they compute is the same.
  */
-import { AttentionArgs, AttentionItem, CombineItem, GemmArgs, GemmItem, Sequence } from './args';
+import {
+  AppendArgs,
+  AppendItem,
+  AttentionArgs,
+  AttentionItem,
+  CombineItem,
+  GemmArgs,
+  GemmItem,
+  Sequence,
+} from './args';
 import { exp2, exp2Four } from './exp';
 import { f32Gemm1x8 as rows1 } from './kernels/f32-gemm-1x8';
 import { f32Gemm2x8 as rows2 } from './kernels/f32-gemm-2x8';
@@ -22,6 +31,7 @@ export * from './roof';
 
 // ---- kernels that are functions already, and the choice of tiles ----
 
+export { f16Beyond, f16Narrow } from './kernels/f16-narrow';
 export { f16Widen } from './kernels/f16-widen';
 export { f32Dot } from './kernels/f32-dot';
 export { f32Gemm1x32 } from './kernels/f32-gemm-1x32';
@@ -228,6 +238,27 @@ export const CombineItem_rows: usize = offsetof<CombineItem>('rows');
 export const CombineItem_part: usize = offsetof<CombineItem>('part');
 export const CombineItem_parts: usize = offsetof<CombineItem>('parts');
 export const CombineItem_size: usize = offsetof<CombineItem>();
+
+export const AppendArgs_from: usize = offsetof<AppendArgs>('from');
+export const AppendArgs_to: usize = offsetof<AppendArgs>('to');
+export const AppendArgs_items: usize = offsetof<AppendArgs>('items');
+export const AppendArgs_heads: usize = offsetof<AppendArgs>('heads');
+export const AppendArgs_dim: usize = offsetof<AppendArgs>('dim');
+export const AppendArgs_fromBatch: usize = offsetof<AppendArgs>('fromBatch');
+export const AppendArgs_fromHead: usize = offsetof<AppendArgs>('fromHead');
+export const AppendArgs_fromToken: usize = offsetof<AppendArgs>('fromToken');
+export const AppendArgs_toBatch: usize = offsetof<AppendArgs>('toBatch');
+export const AppendArgs_toHead: usize = offsetof<AppendArgs>('toHead');
+export const AppendArgs_toToken: usize = offsetof<AppendArgs>('toToken');
+export const AppendArgs_ring: usize = offsetof<AppendArgs>('ring');
+export const AppendArgs_mode: usize = offsetof<AppendArgs>('mode');
+export const AppendArgs_beyond: usize = offsetof<AppendArgs>('beyond');
+export const AppendArgs_size: usize = offsetof<AppendArgs>();
+
+export const AppendItem_batch: usize = offsetof<AppendItem>('batch');
+export const AppendItem_start: usize = offsetof<AppendItem>('start');
+export const AppendItem_count: usize = offsetof<AppendItem>('count');
+export const AppendItem_size: usize = offsetof<AppendItem>();
 
 export const GemmArgs_a: usize = offsetof<GemmArgs>('a');
 export const GemmArgs_b: usize = offsetof<GemmArgs>('b');

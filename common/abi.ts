@@ -36,5 +36,10 @@ export const BQ = 64;
 /** Most rows of one matmul item, and so of a column tail kept in scratch. Free to vary. */
 export const MC = 96;
 
+/** What a cache's append does with a row: copies it, rounds it to float16, or says only whether float16 can hold it. */
+export const COPY = 0;
+export const NARROW = 1;
+export const CHECK = 2;
+
 /** Every address that the allocator gives out is a multiple of this: one cache line. */
 export const ALIGNMENT = 64;

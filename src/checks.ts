@@ -228,10 +228,24 @@ export function integer(op: string, arg: string, x: unknown, min: number, max: n
 }
 
 /** An integer in a user's list, from 0 to `max` where that is given. Its value is not shown. ERR_ARG_TYPE, ERR_RANGE. */
-export function element(op: string, arg: string, x: unknown, expected: string, max?: number): void {
+function element(op: string, arg: string, x: unknown, expected: string, max?: number): void {
   if (typeof x !== 'number') wrongKind(op, arg, expected, x);
   if (!Number.isInteger(x)) refuse('ERR_RANGE', op, arg, expected, 'a number that is none');
   if (max !== undefined && (x < 0 || x > max)) refuse('ERR_RANGE', op, arg, expected, 'another');
+}
+
+/** [batch] integers of a user's list, from 0 to `max` where that is given. */
+export function integers(
+  op: string,
+  arg: string,
+  x: ArrayLike<unknown>,
+  batch: number,
+  max?: number,
+): number[] {
+  const list = values(op, arg, x, batch, batch);
+  const expected = max === undefined ? 'an integer' : `an integer from 0 to ${max}`;
+  for (const [b, each] of list.entries()) element(op, `${arg}[${b}]`, each, expected, max);
+  return list as number[];
 }
 
 /** What may hold numbers by index: a typed array but a bigint one, an array, { length, 0, 1 … }. ERR_ARG_TYPE. */

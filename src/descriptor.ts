@@ -93,10 +93,32 @@ export const ATTENTION_ITEM = ['batch', 'head', 'q0', 'rows', 'k0', 'k1', 'part'
 /** CombineItem: rows whose keys were split into `parts`, from slot `part` on. */
 export const COMBINE_ITEM = ['batch', 'head', 'q0', 'rows', 'part', 'parts'] as const;
 
+/** AppendArgs, for `append`. */
+export const APPEND_ARGS = [
+  'from',
+  'to',
+  'items',
+  'heads',
+  'dim',
+  'fromBatch',
+  'fromHead',
+  'fromToken',
+  'toBatch',
+  'toHead',
+  'toToken',
+  'ring',
+  'mode',
+  'beyond',
+] as const;
+
+/** AppendItem: new tokens of one row of the batch. */
+export const APPEND_ITEM = ['batch', 'start', 'count'] as const;
+
 /** GemmItem: a block of C; for `pack` columns of B. */
 export const GEMM_ITEM = ['batch', 'm0', 'rows', 'n0', 'cols'] as const;
 
 export type AttentionArgs = Record<(typeof ATTENTION_ARGS)[number], number>;
+export type AppendArgs = Record<(typeof APPEND_ARGS)[number], number>;
 export type GemmArgs = Record<(typeof GEMM_ARGS)[number], number>;
 
 /** Bytes of the larger descriptor. */
@@ -207,4 +229,22 @@ export function writeGemmArgs({ u32 }: Words, address: number, args: GemmArgs): 
   u32[at + 16] = args.packedBatch;
   u32[at + 17] = args.cBatch;
   u32[at + 18] = args.tile;
+}
+
+export function writeAppendArgs({ u32 }: Words, address: number, args: AppendArgs): void {
+  const at = address / 4;
+  u32[at] = args.from;
+  u32[at + 1] = args.to;
+  u32[at + 2] = args.items;
+  u32[at + 3] = args.heads;
+  u32[at + 4] = args.dim;
+  u32[at + 5] = args.fromBatch;
+  u32[at + 6] = args.fromHead;
+  u32[at + 7] = args.fromToken;
+  u32[at + 8] = args.toBatch;
+  u32[at + 9] = args.toHead;
+  u32[at + 10] = args.toToken;
+  u32[at + 11] = args.ring;
+  u32[at + 12] = args.mode;
+  u32[at + 13] = args.beyond;
 }

@@ -3,9 +3,11 @@
  * is made at the first call; `createEngine` gives one of your own, with tensors that stay in its memory.
  */
 import { EnvironmentError, HeedTypeError, kindOf } from './errors.ts';
+import { KVCache } from './kv-cache.ts';
 import * as operations from './operations.ts';
 import type { Inspection } from './operations.ts';
 import { resolveEngine, type EngineOptions, type EngineProblem } from './options/engine.ts';
+import type { KVCacheOptions } from './options/cache.ts';
 import type { PackOptions } from './options/matmul.ts';
 import { Runtime, type MemoryUse, type Tile } from './runtime.ts';
 import { Scope } from './scope.ts';
@@ -128,6 +130,16 @@ export class Engine {
    */
   scope(): Scope {
     return Scope.make(this.#runtime);
+  }
+
+  /**
+   * A cache of keys and values for decoding token by token. See {@link KVCache}.
+   *
+   * @param options `kvHeads`, `headDim`, `capacity`, and what differs from the defaults; see {@link KVCacheOptions}
+   * @throws HeedTypeError, HeedRangeError; MemoryLimitError ERR_MEMORY_LIMIT
+   */
+  kvCache(options: KVCacheOptions): KVCache {
+    return KVCache.make(this.#runtime, options);
   }
 
   /** Drops the memory; tensors of this engine are gone. May be called twice. */

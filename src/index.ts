@@ -3,6 +3,7 @@ export { attention, attentionWeights } from './attention.ts';
 export { matmul } from './matmul.ts';
 export { MultiHeadAttention } from './multi-head-attention.ts';
 export { Engine, createEngine, releaseMemory } from './engine.ts';
+export { KVCache } from './kv-cache.ts';
 export { Scope } from './scope.ts';
 export { PackedMatrix, Tensor } from './tensor.ts';
 export {
@@ -41,5 +42,6 @@ export type {
   VarlenShape,
 } from './options/attention.ts';
 export type { AttentionOptions, BroadcastShape } from './options/scores.ts';
+export type { AppendOptions, AttendOptions, KVCacheOptions } from './options/cache.ts';
 export type { EngineOptions } from './options/engine.ts';
 export type { MatmulOptions, PackOptions } from './options/matmul.ts';

@@ -137,6 +137,21 @@ export function decodeItems(cut: Cut): DecodeItems {
   };
 }
 
+/** { batch, start, count }: the new tokens of each sequence that has any. */
+export function appendItems(lengths: readonly number[], counts: readonly number[]): Items {
+  return {
+    count: counts.reduce((n, count) => n + Number(count > 0), 0),
+    write(u32, at) {
+      for (const [b, count] of counts.entries()) {
+        if (count === 0) continue;
+        u32[at++] = b;
+        u32[at++] = lengths[b]!;
+        u32[at++] = count;
+      }
+    },
+  };
+}
+
 /** { batch, m0, rows, n0, cols }: blocks of MC × NC of each C. One row is one item: its work is to read B once, in order. */
 export function gemmItems(batch: number, M: number, N: number): Items {
   return grid(batch, M, MC, N, M === 1 ? Math.max(N, 1) : NC);

@@ -128,7 +128,7 @@ export class MultiHeadAttention {
     const attention: AttentionProblem = {
       ...{ tensors: false, packed: false, layout: 'bshd', heads, kvHeads, headDim, valueDim: headDim },
       ...problem,
-      ...{ totalQ: batch * seqQ, totalK: batch * seqK, out: undefined },
+      ...{ totalQ: batch * seqQ, totalK: batch * seqK, out: undefined, cache: undefined },
     };
 
     // Everything that the pass needs, at once: operands, intermediate results, and room for the largest launch.

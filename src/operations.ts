@@ -3,7 +3,7 @@ import type { Operand } from './checks.ts';
 import { Call, type Keep, type Slot } from './call.ts';
 import { launchAttention } from './launch/attention.ts';
 import { launchGemm, launchPack, needsPacking, packedBytes } from './launch/gemm.ts';
-import { resolveAttention } from './options/attention.ts';
+import { resolveAttention, type AttentionProblem } from './options/attention.ts';
 import { resolveTensor } from './options/engine.ts';
 import { resolveMatmul, resolvePack } from './options/matmul.ts';
 import type { Scores } from './options/scores.ts';
@@ -87,6 +87,30 @@ function attend(
     launch.run(addresses, room.address);
   });
   return { out: out.result, weights: weights?.result, logSumExp: sum?.result } as Inspection<Values>;
+}
+
+/** Attention of arrays to keys and values that lie on the engine's memory. */
+export function attendTo(
+  runtime: Runtime,
+  op: string,
+  q: Float32Array,
+  { keys, values }: { readonly keys: number; readonly values: number },
+  problem: AttentionProblem,
+): Float32Array {
+  const { batch, heads, seqQ, valueDim } = problem;
+  const call = new Call(runtime, op);
+  const Q = call.input('q', q);
+  const sides = sidesOf(call, problem);
+  const out = call.output('out', valueOf(problem.out), [batch, seqQ, heads, valueDim], false);
+  const sum =
+    problem.logSumExp && call.output('logSumExp', valueOf(problem.logSumExp), [batch, heads, seqQ], false);
+  const launch = launchAttention(runtime, op, problem);
+  const room = call.room(launch.bytes);
+  call.compute(() => {
+    const results = { out: out.address, logSumExp: sum?.address ?? 0, weights: 0 };
+    launch.run({ q: Q.address, k: keys, v: values, ...results, ...addressesOf(sides) }, room.address);
+  });
+  return out.result as Float32Array;
 }
 
 /** The inputs beside q, k and v. */

@@ -2,6 +2,7 @@
  * Memory that outlives a call: Tensor and PackedMatrix, and the door through which calls recognise them. Only who asks
  * for zero-copy meets lifetimes; plain calls have nothing to release.
  */
+import { Block, Owner } from './block.ts';
 import type { Door } from './checks.ts';
 import { StateError } from './errors.ts';
 import type { AttentionShape, PackedOptions, VarlenShape } from './options/attention.ts';
@@ -9,63 +10,8 @@ import type { MatmulOptions } from './options/matmul.ts';
 import type { AttentionOptions, BroadcastShape } from './options/scores.ts';
 import type { Runtime } from './runtime.ts';
 
-/** A block of an engine's memory with an owner. Disposing twice is no error. */
-class Block {
-  readonly runtime: Runtime;
-  readonly #address: number;
-  #alive = true;
-
-  constructor(runtime: Runtime, address: number) {
-    this.runtime = runtime;
-    this.#address = address;
-    runtime.watch(this, address);
-  }
-
-  /** The address. ERR_DISPOSED: memory that may be somebody else's by now is never read. */
-  address(op: string, arg: string, what: string): number {
-    if (this.#alive && !this.runtime.disposed) return this.#address;
-    const received = 'one that has been disposed of';
-    throw new StateError('ERR_DISPOSED', { op, arg, expected: `a live ${what}`, received });
-  }
-
-  dispose(): void {
-    if (!this.#alive) return;
-    this.#alive = false;
-    this.runtime.unwatch(this);
-    this.runtime.free(this.#address);
-  }
-}
-
 /** Views that were handed out hold their block, so that what they show is not given to somebody else. */
 const views = new WeakMap<Float32Array, Block>();
-
-/**
- * What owns a block and is released by `dispose()`. The block is a private field, which is the brand too: who lacks it
- * is neither a tensor nor a packed matrix. (A WeakMap from owner to block did the same; its table in V8 grew by 130 MB
- * over a million short-lived tensors before it settled.)
- */
-class Owner {
-  readonly #block: Block;
-
-  /** @internal */
-  protected constructor(block: Block) {
-    this.#block = block;
-  }
-
-  /** @internal The block, if x owns one. */
-  static blockOf(x: unknown): Block | undefined {
-    return typeof x === 'object' && x !== null && #block in x ? x.#block : undefined;
-  }
-
-  /** Frees the memory. May be called twice. */
-  dispose(): void {
-    this.#block.dispose();
-  }
-
-  [Symbol.dispose](): void {
-    this.#block.dispose();
-  }
-}
 
 /** The block of what the door has let in. */
 function blockOf(x: Tensor | PackedMatrix): Block {
@@ -166,7 +112,7 @@ export function doorOf(runtime: Runtime): Door {
 export type Values = Float32Array | Tensor;
 
 /** Side inputs of attention through an engine: arrays, or tensors. */
-interface SideInputs {
+export interface SideInputs {
   /** Added to the scaled and capped score; −Infinity masks. A tensor has four dimensions, each full or 1. */
   readonly bias?: Values | { readonly data: Values; readonly shape: BroadcastShape } | undefined;
   /** [heads] slopes. */

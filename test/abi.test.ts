@@ -7,10 +7,13 @@ import { describe, expect, it } from 'vitest';
 import { ABI_VERSION, BQ, MC } from '../common/abi.ts';
 import {
   ATTENTION_ARGS,
+  APPEND_ARGS,
+  APPEND_ITEM,
   ATTENTION_ITEM,
   COMBINE_ITEM,
   GEMM_ARGS,
   GEMM_ITEM,
+  writeAppendArgs,
   writeAttentionArgs,
   writeGemmArgs,
   type Words,
@@ -34,6 +37,8 @@ function exportsOf(module: WebAssembly.Module): WebAssembly.Exports {
 /** The classes of assembly/args.ts, by the fields that the host knows. */
 const classes: readonly (readonly [name: string, fields: readonly string[]])[] = [
   ['AttentionArgs', ATTENTION_ARGS],
+  ['AppendArgs', APPEND_ARGS],
+  ['AppendItem', APPEND_ITEM],
   ['GemmArgs', GEMM_ARGS],
   ['AttentionItem', ATTENTION_ITEM],
   ['CombineItem', COMBINE_ITEM],
@@ -90,6 +95,12 @@ describe.each(builds)('descriptors, %s', (build) => {
   it('AttentionArgs: written where it is read', () => {
     expectWritten('AttentionArgs', ATTENTION_ARGS, (words, at) => {
       writeAttentionArgs(words, at, numbered(ATTENTION_ARGS));
+    });
+  });
+
+  it('AppendArgs: written where it is read', () => {
+    expectWritten('AppendArgs', APPEND_ARGS, (words, at) => {
+      writeAppendArgs(words, at, numbered(APPEND_ARGS));
     });
   });
 
@@ -160,6 +171,7 @@ const surface: Arities = {
   attention: 4,
   decode: 4,
   combine: 4,
+  append: 4,
   weights: 4,
   gemm: 4,
   pack: 4,

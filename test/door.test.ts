@@ -44,6 +44,7 @@ it('the call that all faults start from passes', () => {
     ...{ packed: false, totalQ: 3, totalK: 5, softcap: 0, before: Infinity, after: Infinity },
     ...{ mask: undefined, bias: undefined, alibi: undefined, sinks: undefined },
     sequence: expect.any(Function) as unknown,
+    cache: undefined,
     out: undefined,
     logSumExp: undefined,
     ...good,

@@ -37,7 +37,8 @@ export function launchAttention(
   problem: AttentionProblem,
 ): Launch<AttentionAddresses> {
   const { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim, packed, totalQ } = problem;
-  const { softcap, before, after, sequence } = problem;
+  const { softcap, before, after, sequence, cache } = problem;
+  const bytes = cache?.half ? 2 : 4;
   const few = seqQ <= FEW ? decodeItems(problem) : undefined;
   const items = few ?? attentionItems(problem);
   // Bytes from one head and from one token to the next.
@@ -74,12 +75,12 @@ export function launchAttention(
     qFirst: 4 * heads * headDim,
     qHead: head(seqQ, headDim),
     qToken: token(heads, headDim),
-    kFirst: 4 * kvHeads * headDim,
-    kHead: head(seqK, headDim),
-    kToken: token(kvHeads, headDim),
-    vFirst: 4 * kvHeads * valueDim,
-    vHead: head(seqK, valueDim),
-    vToken: token(kvHeads, valueDim),
+    kFirst: bytes * kvHeads * headDim,
+    kHead: cache ? bytes * cache.capacity * headDim : head(seqK, headDim),
+    kToken: cache ? bytes * headDim : token(kvHeads, headDim),
+    vFirst: bytes * kvHeads * valueDim,
+    vHead: cache ? bytes * cache.capacity * valueDim : head(seqK, valueDim),
+    vToken: cache ? bytes * valueDim : token(kvHeads, valueDim),
     outFirst: 4 * heads * valueDim,
     outHead: head(seqQ, valueDim),
     outToken: token(heads, valueDim),
@@ -96,8 +97,8 @@ export function launchAttention(
     biasQuery: 4 * biasQuery,
     biasKey: 4 * biasKey,
     tile: TILES[runtime.tile],
-    ring: 0,
-    half: 0,
+    ring: cache?.ring ? cache.capacity : 0,
+    half: Number(bytes === 2),
     parts: 0,
     combines: 0,
   };

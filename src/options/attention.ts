@@ -66,6 +66,17 @@ export interface AttentionProblem extends Filled<AttentionShape>, Scores {
   readonly totalQ: number;
   readonly totalK: number;
   readonly out: Operand | undefined;
+  /** K and V are in a cache. */
+  readonly cache: CacheLayout | undefined;
+}
+
+/** How a cache holds keys and values: [batch, kvHeads, capacity, dim]. */
+export interface CacheLayout {
+  readonly capacity: number;
+  /** Token j is in slot j % capacity. */
+  readonly ring: boolean;
+  /** As float16. */
+  readonly half: boolean;
 }
 
 const SHAPE = ['batch', 'heads', 'kvHeads', 'seqQ', 'seqK', 'headDim', 'valueDim', 'layout'] as const;
@@ -130,7 +141,7 @@ export function resolveAttention(
   for (const other of tensors ? [scores.logSumExp, ...inputs] : [scores.logSumExp]) {
     check.disjoint(op, out, other);
   }
-  return { tensors, packed, ...dims, totalQ, totalK, layout, ...settled, out };
+  return { tensors, packed, ...dims, totalQ, totalK, layout, ...settled, out, cache: undefined };
 }
 
 /** Where packed sequences begin, if they are packed. */

@@ -153,9 +153,9 @@ export function settle(
   const { given, before, after, alibi, sinks, logSumExp } = reading;
   check.sizes(op, rows);
   const lengths = given.keyLengths as ArrayLike<unknown> | undefined;
-  const keys = lengths && integers(op, 'keyLengths', lengths, batch, seqK);
+  const keys = lengths && check.integers(op, 'keyLengths', lengths, batch, seqK);
   const offset = given.queryOffset as number | ArrayLike<unknown> | undefined;
-  const offsets = typeof offset === 'object' ? integers(op, 'queryOffset', offset, batch) : undefined;
+  const offsets = typeof offset === 'object' ? check.integers(op, 'queryOffset', offset, batch) : undefined;
   const [mask, maskRow] = fit(op, reading.mask, dims);
   const [bias, biasRow] = fit(op, reading.bias, dims);
   if (alibi) rows.push(['alibi', { heads }, alibi]);
@@ -190,14 +190,6 @@ function windowOf(op: string, x: unknown): [number, number] {
     check.integer(op, `window[${i}]`, each, 0, Number.MAX_SAFE_INTEGER, 'Infinity or ');
   }
   return two as [number, number];
-}
-
-/** [batch] integers of a user's list, from 0 to `max` where that is given. */
-function integers(op: string, arg: string, x: ArrayLike<unknown>, batch: number, max?: number): number[] {
-  const list = check.values(op, arg, x, batch, batch);
-  const expected = max === undefined ? 'an integer' : `an integer from 0 to ${max}`;
-  for (const [b, each] of list.entries()) check.element(op, `${arg}[${b}]`, each, expected, max);
-  return list as number[];
 }
 
 /** A typed array or tensor, or { data, shape }. */

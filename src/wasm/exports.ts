@@ -9,6 +9,7 @@ export type KernelExports = {
   attention: Driver;
   decode: Driver;
   combine: Driver;
+  append: Driver;
   weights: Driver;
   gemm: Driver;
   pack: Driver;

@@ -1,0 +1,164 @@
+/** KVCache: keys and values of the tokens so far, on an engine's memory, where attention reads them in place. */
+import { Block, Owner } from './block.ts';
+import { Call } from './call.ts';
+import { HeedRangeError } from './errors.ts';
+import { launchAppend } from './launch/append.ts';
+import { align } from './memory/allocator.ts';
+import { attendTo } from './operations.ts';
+import { resolveAppend, resolveAttend, resolveCache } from './options/cache.ts';
+import type { AppendOptions, AttendOptions, CacheProblem, CacheState } from './options/cache.ts';
+import * as check from './checks.ts';
+import type { Runtime } from './runtime.ts';
+import { doorOf, type SideInputs } from './tensor.ts';
+
+/**
+ * Keys and values of the tokens so far, so that a decoder computes each of them once. Made by `engine.kvCache`.
+ *
+ * Memory is taken once: batch · kvHeads · capacity · (headDim + valueDim) numbers of four bytes, or two with
+ * `dtype: 'f16'`. What is appended is copied in place, bit by bit (rounded to nearest even with `'f16'`).
+ *
+ * @example
+ * import { createEngine } from 'heed';
+ *
+ * const engine = await createEngine();
+ * const cache = engine.kvCache({ kvHeads: 2, headDim: 4, capacity: 128 });
+ * const token = new Float32Array(8).fill(0.5);        // [1 token, 2 heads, 4]
+ * cache.append(token, token);
+ * const q = new Float32Array(16).fill(1);             // 4 query heads, two for each key head
+ * cache.attend(q, { heads: 4 });                      // 16 × 0.5: there is one token to see
+ * cache.dispose();
+ * engine.dispose();
+ */
+export class KVCache extends Owner {
+  readonly #runtime: Runtime;
+  readonly #problem: CacheProblem;
+  readonly #lengths: number[];
+  readonly #oldest: number[];
+  /** Bytes of the keys; values lie behind them. */
+  readonly #values: number;
+
+  private constructor(block: Block, problem: CacheProblem, values: number) {
+    super(block);
+    this.#runtime = block.runtime;
+    this.#problem = problem;
+    this.#lengths = new Array<number>(problem.batch).fill(0);
+    this.#oldest = new Array<number>(problem.batch).fill(0);
+    this.#values = values;
+  }
+
+  /** @internal Users call `engine.kvCache`. */
+  static make(runtime: Runtime, options: unknown): KVCache {
+    const op = 'kvCache';
+    runtime.requireAlive(op);
+    const problem = resolveCache(op, options);
+    const { batch, kvHeads, capacity, headDim, valueDim, dtype } = problem;
+    const numbers = batch * kvHeads * capacity * (dtype === 'f16' ? 2 : 4);
+    const call = new Call(runtime, op);
+    const values = align(numbers * headDim);
+    const memory = call.block(values + numbers * valueDim);
+    call.compute(() => undefined);
+    return new KVCache(new Block(runtime, memory.address), problem, values);
+  }
+
+  /** @internal What a call works on; the lengths are copies. ERR_DISPOSED. */
+  stateOf(): CacheState {
+    return { ...this.#problem, lengths: [...this.#lengths], oldest: [...this.#oldest] };
+  }
+
+  /** @internal Where keys and values are. ERR_DISPOSED, ERR_FOREIGN_TENSOR. */
+  addressesOf(op: string): { readonly keys: number; readonly values: number } {
+    const keys = blockOf(this).address(op, 'cache', 'cache');
+    return { keys, values: keys + this.#values };
+  }
+
+  /** @internal Says that `counts` tokens more are there. */
+  commit(counts: readonly number[]): void {
+    const { capacity, ring } = this.#problem;
+    for (const [b, count] of counts.entries()) {
+      const length = (this.#lengths[b]! += count);
+      if (ring) this.#oldest[b] = Math.max(this.#oldest[b]!, length - capacity);
+    }
+  }
+
+  /** Tokens of the longest sequence. In a ring those that have fallen out count too: positions stay absolute. */
+  get length(): number {
+    return this.#lengths.reduce((most, each) => Math.max(most, each), 0);
+  }
+
+  /** Tokens of each sequence: a copy. */
+  get lengths(): Int32Array {
+    return Int32Array.from(this.#lengths);
+  }
+
+  /** Tokens that there is room for in each sequence; of a ring, rounded up to a multiple of 96. */
+  get capacity(): number {
+    return this.#problem.capacity;
+  }
+
+  /**
+   * Copies the keys and values of n new tokens behind those that are there: all of it, or nothing and an error.
+   *
+   * @param k [batch, n, kvHeads, headDim], or in the other layout; n follows from its length
+   * @param v [batch, n, kvHeads, valueDim], or in the other layout
+   * @param options see {@link AppendOptions}
+   * @throws HeedTypeError; HeedRangeError ERR_CACHE_FULL where a sequence has no room, ERR_RANGE for a finite number beyond
+   *   65504 in a float16 cache, ERR_SHAPE; StateError ERR_DISPOSED
+   */
+  append(k: Float32Array, v: Float32Array, options?: AppendOptions): void {
+    const op = 'append';
+    const runtime = this.#runtime;
+    this.addressesOf(op);
+    const problem = resolveAppend(op, () => this.stateOf(), k, v, options);
+    const { keys, values } = this.addressesOf(op);
+    const call = new Call(runtime, op);
+    const [K, V] = [call.input('k', k), call.input('v', v)];
+    const launch = launchAppend(runtime, op, this.stateOf(), problem);
+    const room = call.room(launch.bytes);
+    call.compute(() => {
+      const addresses = { k: K.address, v: V.address, keys, values };
+      if (!launch.fits(addresses, room.address)) tooLarge(op);
+      launch.run(addresses, room.address);
+    });
+    this.commit(problem.counts);
+  }
+
+  /** Forgets all but the first n tokens of each sequence. @throws HeedRangeError ERR_RANGE if n > length or n < 0. */
+  truncate(n: number): void {
+    const op = 'truncate';
+    this.addressesOf(op);
+    check.integer(op, 'n', n, 0, this.length);
+    for (const [b, length] of this.#lengths.entries()) this.#lengths[b] = Math.min(length, n);
+  }
+
+  /**
+   * Attention of the last seqQ tokens to all that are in the cache up to each of them: causal by construction.
+   *
+   * @param q [batch, seqQ, heads, headDim], or in the other layout
+   * @param options `heads`, and what differs from the defaults; see {@link AttendOptions}. The last dimension of mask and
+   *   bias is `length`; a ring takes neither, and needs a window [before, 0] with before + seqQ <= capacity
+   * @returns [batch, seqQ, heads, valueDim] in the layout; `options.out` if given, and then nothing is allocated
+   * @throws HeedTypeError; HeedRangeError, ERR_CACHE_WINDOW where a ring has lost what a query sees; StateError ERR_DISPOSED
+   */
+  attend(q: Float32Array, options: AttendOptions & SideInputs): Float32Array {
+    const op = 'attend';
+    const runtime = this.#runtime;
+    this.addressesOf(op);
+    const problem = resolveAttend(op, doorOf(runtime), () => this.stateOf(), q, options);
+    const { keys, values } = this.addressesOf(op);
+    return attendTo(runtime, op, q, { keys, values }, problem);
+  }
+}
+
+function blockOf(cache: KVCache): Block {
+  return Owner.blockOf(cache) as Block;
+}
+
+/** A number that float16 cannot hold: before anything is written. */
+export function tooLarge(op: string): never {
+  throw new HeedRangeError('ERR_RANGE', {
+    op,
+    arg: 'k, v',
+    expected: 'numbers of at most ±65504 in a float16 cache',
+    received: 'one beyond',
+  });
+}

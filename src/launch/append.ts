@@ -1,0 +1,71 @@
+/**
+ * Launches a cache's append: keys, then values.
+ *
+ *   room: | items |
+ */
+import { CHECK, COPY, NARROW } from '../../common/abi.ts';
+import { APPEND_ARGS, APPEND_ITEM, writeAppendArgs, type AppendArgs } from '../descriptor.ts';
+import { appendItems } from '../items.ts';
+import type { AppendProblem, CacheState } from '../options/cache.ts';
+import type { Runtime } from '../runtime.ts';
+
+export interface AppendAddresses {
+  /** New tokens. */
+  readonly k: number;
+  readonly v: number;
+  /** What the cache holds. */
+  readonly keys: number;
+  readonly values: number;
+}
+
+export interface AppendLaunch {
+  readonly bytes: number;
+  /** Whether float16 can hold all that is new; always true of a float32 cache. Writes nothing. */
+  fits(addresses: AppendAddresses, room: number): boolean;
+  run(addresses: AppendAddresses, room: number): void;
+}
+
+export function launchAppend(
+  runtime: Runtime,
+  op: string,
+  cache: CacheState,
+  { tokens, counts, layout }: AppendProblem,
+): AppendLaunch {
+  const { kvHeads, headDim, valueDim, capacity, ring, dtype, lengths } = cache;
+  const items = appendItems(lengths, counts);
+  const bytes = dtype === 'f16' ? 2 : 4;
+  const bshd = layout === 'bshd';
+  const args = (from: number, to: number, dim: number, mode: number, room: number): AppendArgs => ({
+    from,
+    to,
+    items: room,
+    heads: kvHeads,
+    dim,
+    fromBatch: 4 * tokens * kvHeads * dim,
+    fromHead: 4 * (bshd ? dim : tokens * dim),
+    fromToken: 4 * (bshd ? kvHeads * dim : dim),
+    toBatch: bytes * kvHeads * capacity * dim,
+    toHead: bytes * capacity * dim,
+    toToken: bytes * dim,
+    ring: ring ? capacity : 0,
+    mode,
+    beyond: 0,
+  });
+  /** Whether CHECK found a number that is too large. */
+  const both = ({ k, v, keys, values }: AppendAddresses, mode: number, room: number): boolean => {
+    items.write(runtime.words.u32, room / 4);
+    const rows = [args(k, keys, headDim, mode, room), args(v, values, valueDim, mode, room)];
+    return rows.some((each) => {
+      writeAppendArgs(runtime.words, runtime.descriptor, each);
+      runtime.run(op, runtime.kernels.append, items.count, 0);
+      return runtime.words.u32[runtime.descriptor / 4 + APPEND_ARGS.indexOf('beyond')] !== 0;
+    });
+  };
+  return {
+    bytes: 4 * APPEND_ITEM.length * items.count,
+    fits: (addresses, room) => dtype === 'f32' || !both(addresses, CHECK, room),
+    run(addresses, room) {
+      both(addresses, dtype === 'f16' ? NARROW : COPY, room);
+    },
+  };
+}

@@ -1,0 +1,207 @@
+/** The options of a cache, and the resolvers of its making, of append and of attend: as in `attention.ts`. */
+import * as check from '../checks.ts';
+import { or, PLAIN, type Dims, type Door, type Filled, type Fit } from '../checks.ts';
+import { BK } from '../../common/abi.ts';
+import type { AttentionProblem, Layout } from './attention.ts';
+import { PLACES, read, SCORES, settle, type AttentionOptions } from './scores.ts';
+
+/** How a cache is made. */
+export interface KVCacheOptions {
+  /** Sequences. Default 1. */
+  readonly batch?: number | undefined;
+  /** Heads of keys and values, at least 1. */
+  readonly kvHeads: number;
+  /** Elements of one head's key, at least 1. */
+  readonly headDim: number;
+  /** Elements of one head's value, at least 1. Default headDim. */
+  readonly valueDim?: number | undefined;
+  /** Tokens that there is room for in each sequence, at least 1. A ring is rounded up to a multiple of 96. */
+  readonly capacity: number;
+  /** `'f16'` takes half the memory: numbers are rounded to the nearest float16, ties to even. Default `'f32'`. */
+  readonly dtype?: 'f32' | 'f16' | undefined;
+  /** At capacity the oldest tokens fall out, for sliding windows. Default false. */
+  readonly ring?: boolean | undefined;
+}
+
+/** What append may be told. */
+export interface AppendOptions {
+  /** [batch], 0 … n: how many of the n new tokens of each sequence count. Default n. ERR_SHAPE, ERR_RANGE. */
+  readonly counts?: ArrayLike<number> | undefined;
+  /** Of k and v. Default `'bshd'`. */
+  readonly layout?: Layout | undefined;
+}
+
+/** What attend may be told. It is causal: each query sees what is in the cache up to its own token. */
+export interface AttendOptions extends Omit<AttentionOptions, (typeof PLACES)[number]> {
+  /** Query heads, a multiple of the cache's kvHeads (ERR_HEADS). */
+  readonly heads: number;
+  /** Queries of each sequence: its last seqQ tokens. Default 1. */
+  readonly seqQ?: number | undefined;
+  /** Of q and the result. Default `'bshd'`. */
+  readonly layout?: Layout | undefined;
+}
+
+/** A cache to make. */
+export type CacheProblem = Filled<KVCacheOptions>;
+
+/** What a call has to know of the cache that it works on. */
+export interface CacheState extends CacheProblem {
+  /** Tokens in each sequence: copies. */
+  readonly lengths: readonly number[];
+  /** The first token of each sequence that a ring still holds. */
+  readonly oldest: readonly number[];
+}
+
+/** New tokens with nothing left open. */
+export interface AppendProblem {
+  readonly tokens: number;
+  readonly counts: readonly number[];
+  readonly layout: Layout;
+}
+
+/** `engine.kvCache(options)`. @throws HeedTypeError, HeedRangeError. */
+export function resolveCache(op: string, options: unknown): CacheProblem {
+  const known = ['batch', 'kvHeads', 'headDim', 'valueDim', 'capacity', 'dtype', 'ring'] as const;
+  const o = check.options(op, options, known);
+  const dtype = check.word(op, 'dtype', o.dtype, ['f32', 'f16']);
+  const ring = check.flag(op, 'ring', o.ring);
+  const dims = check.dims(op, {
+    batch: or(o.batch, 1),
+    kvHeads: o.kvHeads,
+    capacity: o.capacity,
+    headDim: o.headDim,
+    valueDim: or(o.valueDim, o.headDim),
+  });
+  const capacity = ring ? Math.ceil(dims.capacity / BK) * BK : dims.capacity;
+  const { batch, kvHeads, headDim, valueDim } = dims;
+  check.sizes(op, [
+    ['k', { batch, kvHeads, capacity, headDim }, undefined],
+    ['v', { batch, kvHeads, capacity, valueDim }, undefined],
+  ]);
+  return { ...dims, capacity, dtype, ring };
+}
+
+/** `cache.append(k, v, options)`. ERR_CACHE_FULL before anything is written. @throws HeedTypeError, HeedRangeError. */
+export function resolveAppend(
+  op: string,
+  state: () => CacheState,
+  k: unknown,
+  v: unknown,
+  options: unknown,
+): AppendProblem {
+  const o = check.options(op, options, ['counts', 'layout']);
+  const layout = check.word(op, 'layout', o.layout, ['bshd', 'bhsd']);
+  if (o.counts !== undefined) check.arrayLike(op, 'counts', o.counts, '[batch] of integers');
+  const K = check.operand(op, PLAIN, 'k', k);
+  const V = check.operand(op, PLAIN, 'v', v);
+  // The caller's code has run but for the list of counts: what it did to the cache is in its state by now.
+  const { batch, kvHeads, headDim, valueDim } = state();
+  const perToken = batch * kvHeads * headDim;
+  const length = check.length(op, 'k', K.value);
+  const tokens = perToken === 0 ? 0 : length / perToken;
+  if (!Number.isInteger(tokens)) {
+    const whole = `a multiple of ${perToken} (${check.formula({ batch, kvHeads, headDim })})`;
+    check.refuse('ERR_SHAPE', op, 'k', `Float32Array whose length is ${whole}`, `length ${length}`);
+  }
+  const counts =
+    o.counts === undefined
+      ? new Array<number>(batch).fill(tokens)
+      : check.integers(op, 'counts', o.counts as ArrayLike<unknown>, batch, tokens);
+  check.fits(op, [
+    ['k', { batch, tokens, kvHeads, headDim }, K],
+    ['v', { batch, tokens, kvHeads, valueDim }, V],
+  ]);
+  room(op, state(), counts);
+  return { tokens, counts, layout };
+}
+
+/** ERR_CACHE_FULL where a sequence has no room for its new tokens. */
+export function room(op: string, state: CacheState, counts: readonly number[]): void {
+  const { batch, capacity, ring, lengths } = state;
+  for (const [b, count] of counts.entries()) {
+    const used = ring ? 0 : lengths[b]!;
+    if (used + count <= capacity) continue;
+    const where = batch > 1 ? ` in sequence ${b}` : '';
+    const held = ring ? `a ring of ${capacity}` : `${used} of ${capacity} in use`;
+    const expected = `at most ${capacity - used} tokens more${where} (${held})`;
+    check.refuse('ERR_CACHE_FULL', op, 'k', expected, `${count}`);
+  }
+}
+
+/** `cache.attend(q, options)`. @throws HeedTypeError, HeedRangeError: ERR_CACHE_WINDOW where a ring has lost what is seen. */
+export function resolveAttend(
+  op: string,
+  door: Door,
+  state: () => CacheState,
+  q: unknown,
+  options: unknown,
+): AttentionProblem {
+  const o = check.options(op, options, ['heads', 'seqQ', 'layout', ...SCORES, ...PLACES]);
+  const layout = check.word(op, 'layout', o.layout, ['bshd', 'bhsd']);
+  for (const name of PLACES) {
+    if (o[name] === undefined) continue;
+    const hint = 'a cache is causal and knows its lengths';
+    check.refuse('ERR_OPTION', op, name, 'undefined', 'a value', hint);
+  }
+  const scores = read(op, door, o);
+  const Q = check.operand(op, PLAIN, 'q', q);
+  const out = check.optional(op, PLAIN, 'out', o.out);
+  const cache = state();
+  const { batch, kvHeads, headDim, valueDim } = cache;
+  const { heads, seqQ } = check.dims(op, { heads: o.heads, seqQ: or(o.seqQ, 1) });
+  check.groups(op, heads, kvHeads);
+  const seqK = cache.lengths.reduce((most, each) => Math.max(most, each), 0);
+  const dims = { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim };
+  if (cache.ring) forRing(op, cache, scores, seqQ);
+  const four = (dim: Dims): Dims => ({ batch, heads, seqQ, ...dim });
+  const fits: Fit[] = [
+    ['q', four({ headDim }), Q],
+    ['out', four({ valueDim }), out],
+    ['logSumExp', { batch, heads, seqQ }, scores.logSumExp],
+  ];
+  const settled = settle(op, scores, dims, fits);
+  check.disjoint(op, out, scores.logSumExp);
+  return { ...dims, ...settled, ...cached(cache, seqQ, scores.after), tensors: false, layout, out };
+}
+
+/** What of an attention problem follows from its keys being in a cache, the queries being its last tokens. */
+export function cached(
+  cache: CacheState,
+  seqQ: number,
+  after: number,
+): Pick<AttentionProblem, 'after' | 'sequence' | 'cache' | 'packed' | 'totalQ' | 'totalK'> {
+  const { batch, capacity, ring, dtype, lengths } = cache;
+  return {
+    packed: false,
+    totalQ: batch * seqQ,
+    totalK: batch * capacity,
+    after: Math.min(after, 0),
+    cache: { capacity, ring, half: dtype === 'f16' },
+    sequence: (b) => ({
+      queries: seqQ,
+      keys: lengths[b]!,
+      firstQuery: b * seqQ,
+      firstKey: b * capacity,
+      offset: lengths[b]! - seqQ,
+    }),
+  };
+}
+
+/** ERR_OPTION for a mask or bias, ERR_CACHE_WINDOW where the window reaches beyond what a ring is sure to hold. */
+export function forRing(
+  op: string,
+  { capacity, lengths, oldest }: CacheState,
+  { mask, bias, before }: { readonly mask: unknown; readonly bias: unknown; readonly before: number },
+  seqQ: number,
+): void {
+  for (const [name, given] of Object.entries({ mask, bias })) {
+    if (given !== undefined) check.refuse('ERR_OPTION', op, name, 'undefined with a ring cache', 'a value');
+  }
+  const lost = lengths.some((length, b) => Math.max(0, length - seqQ - before) < oldest[b]!);
+  if (before + seqQ <= capacity && !lost) return;
+  const expected = lost
+    ? 'one that reaches no token that has fallen out of the ring'
+    : `[before, 0] with before + seqQ at most capacity ${capacity}`;
+  const received = before === Infinity ? 'none, which is open' : `before ${before} with seqQ ${seqQ}`;
+  check.refuse('ERR_CACHE_WINDOW', op, 'window', expected, received);
+}
