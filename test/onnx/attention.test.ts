@@ -14,7 +14,7 @@ import { make, recipes, table, type Recipe } from './calls.ts';
 import { ortLaw, scoreLaw, type Stage } from './laws.ts';
 import { onnxruntime, version } from './ort.ts';
 
-const RANDOM = 400;
+const RANDOM = 1000;
 
 const engines: readonly (readonly [string, Engine])[] = await Promise.all(
   builds.map(async (build) => [build, await engineOf(build)] as const),
