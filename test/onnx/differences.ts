@@ -58,6 +58,8 @@ const [two, four, eight] = [
   [1, 3, 8, 20, 0, 64, 32, 16],
 ];
 
+const mode2 = { qk_matmul_output_mode: 2 };
+
 /** Masks of a shape that the specification lets broadcast, or fills up. */
 const shapes: readonly Difference[] = [
   {
@@ -119,7 +121,21 @@ const numbers: readonly Difference[] = [
   },
   {
     name: 'a masked key in qk_matmul_output, mode 2',
-    call: means(1, two, { attributes: { qk_matmul_output_mode: 2 }, attn_mask: bool([1, 2], 1, 0) }),
+    call: means(1, two, { attributes: mode2, attn_mask: bool([1, 2], 1, 0) }),
+    output: 'qk_matmul_output',
+    specification: [0, -Infinity],
+    onnxruntime: [0, LOWEST],
+  },
+  {
+    name: 'a key that causal hides in qk_matmul_output, mode 2',
+    call: means(1, two, { attributes: { ...mode2, is_causal: 1 } }),
+    output: 'qk_matmul_output',
+    specification: [0, -Infinity],
+    onnxruntime: [0, LOWEST],
+  },
+  {
+    name: 'a key beyond the length in qk_matmul_output, mode 2',
+    call: means(1, two, { attributes: mode2, nonpad_kv_seqlen: [1] }),
     output: 'qk_matmul_output',
     specification: [0, -Infinity],
     onnxruntime: [0, LOWEST],
@@ -220,7 +236,10 @@ const refusals: readonly Difference[] = [
   },
   {
     name: 'a past without the present as an output',
-    call: means(1, four.slice(2), { past_key: zeros(2), past_value: column(...four.slice(0, 2)) }),
+    call: means(1, four.slice(2), {
+      opset: 23, // opset 24 says that all four belong together
+      ...{ past_key: zeros(2), past_value: column(...four.slice(0, 2)) },
+    }),
     present: false,
     specification: [8],
     onnxruntime: 'does not support past_key provided and present_key being null',
