@@ -1,12 +1,16 @@
-/** The test runner. `npm test` runs the fast suite, `npm run test:slow` (mode slow) the exhaustive one. */
+/**
+ * The test runner. `npm test` runs the fast suite, `npm run test:slow` (mode slow) the exhaustive one, `npm run test:onnx`
+ * (mode onnx) the comparison with onnxruntime-web.
+ */
 import { defineConfig, type ViteUserConfigFnObject } from 'vitest/config';
 
 const config: ViteUserConfigFnObject = defineConfig(({ mode }) => {
   const slow = mode === 'slow';
+  const apart = ['slow', 'onnx'].find((each) => each === mode);
   return {
     test: {
-      include: slow ? ['test/slow/**/*.test.ts'] : ['test/**/*.test.ts'],
-      exclude: slow ? [] : ['test/slow/**', 'test/platform/**', '**/node_modules/**'],
+      include: [apart ? `test/${apart}/**/*.test.ts` : 'test/**/*.test.ts'],
+      exclude: apart ? [] : ['test/slow/**', 'test/onnx/**', 'test/platform/**', '**/node_modules/**'],
       globalSetup: ['test/announce.ts'],
       setupFiles: ['test/setup.ts'],
       reporters: ['default', './test/closing-line.ts'],
