@@ -62,6 +62,42 @@ export type TestingExports = KernelExports &
       o: number,
       factor: number,
     ): void;
+    f32PvExactRow(
+      v: number,
+      ldv: number,
+      valueDim: number,
+      p: number,
+      keys: number,
+      seen: number,
+      o: number,
+      factor: number,
+    ): void;
+    f32Pv1x32(
+      v: number,
+      ldv: number,
+      valueDim: number,
+      p: number,
+      keys: number,
+      o: number,
+      factor: number,
+    ): void;
+    f32Pv4x8(
+      v: number,
+      ldv: number,
+      valueDim: number,
+      p: number,
+      keys: number,
+      o: number,
+      ldo: number,
+      factor: number,
+    ): void;
+    f32Qk1x4(q: number, k: number, ldk: number, headDim: number, keys: number, s: number): void;
+    f32Qk4x2(q: number, ldq: number, k: number, ldk: number, headDim: number, keys: number, s: number): void;
+    f32Row(from: number, n: number, scale: number, to: number): void;
+    f32Touch(p: number, ld: number, rows: number, bytes: number, rest: number): void;
+    f16Beyond(from: number, n: number): number;
+    f16Narrow(from: number, n: number, to: number): void;
+    f16Widen(from: number, ldf: number, rows: number, n: number, to: number, ldt: number): void;
     f32ScoreSeen(s: number, keys: number, seen: number): void;
     f32ScoreLimit(s: number, first: number, keys: number, start: number, limit: number, m: number): void;
     f32ScoreScale(s: number, vectors: number, scale: number): void;
@@ -85,8 +121,14 @@ export type TestingExports = KernelExports &
     exp2FourVectors(p: number, vectors: number): void;
   };
 
+/** Bytes that a kernel may write. */
+export interface Written {
+  readonly address: number;
+  readonly words: { readonly byteLength: number };
+}
+
 /** A piece of the arena. */
-export interface Block {
+export interface Block extends Written {
   readonly address: number;
   /** What lies there now. */
   readonly floats: Float32Array;
@@ -164,7 +206,7 @@ export class Arena {
   }
 
   /** Runs a kernel and requires that every byte outside `written` is as it was. */
-  run(written: readonly Block[], kernel: () => void): void {
+  run(written: readonly Written[], kernel: () => void): void {
     const memory = Buffer.from(this.#memory.buffer);
     memory.copy(this.#before);
     kernel();

@@ -1,0 +1,227 @@
+/**
+ * Float16 and back: f16Widen on every pattern there is, f16Narrow where it decides (all float32 are in test/slow), both
+ * against the definition in float64 (test/halves.ts); and f16Beyond.
+ */
+import { describe, expect, it } from 'vitest';
+import { builds } from '../builds.ts';
+import { normal } from '../data.ts';
+import { anyFloats, halfBits, halfValue, MOST, roundToHalf } from '../halves.ts';
+import { Arena, expectSame, type Written } from './harness.ts';
+
+const LENGTHS = [...Array.from({ length: 41 }, (_, n) => n), 64, 127, 128, 130];
+const PATTERNS = Uint16Array.from({ length: 65536 }, (_, i) => i);
+const FINITE = PATTERNS.filter((bits) => Number.isFinite(halfValue(bits)));
+
+/** Room for halves, at any even address. */
+interface Halves extends Written {
+  readonly halves: Uint16Array;
+}
+
+const float = new Float32Array(1);
+const word = new Uint32Array(float.buffer);
+
+/** The float so many floats away from x, away from zero. */
+function beside(x: number, steps: number): number {
+  float[0] = x;
+  word[0]! += steps;
+  return float[0];
+}
+
+describe.each(builds)('float16, %s', (build) => {
+  const arena = new Arena(build);
+  const { kernels } = arena;
+
+  /** `length` halves that begin at an odd pair of bytes or an even one, or end with the memory. */
+  const halvesAt = (length: number, where: 0 | 1 | 'last'): Halves => {
+    const words = Math.ceil((length + 1) / 2);
+    const block = where === 'last' ? arena.placeLast(new Float32Array(words)) : arena.room(words);
+    const address = where === 'last' ? block.address + 4 * words - 2 * length : block.address + 2 * where;
+    const halves = new Uint16Array(block.words.buffer, address, length);
+    return { address, halves, words: halves };
+  };
+
+  const narrow = (x: Float32Array, where: 0 | 1 | 'last' = 0, last = false): Uint16Array => {
+    arena.clear();
+    const from = last ? arena.placeLast(x) : arena.place(x);
+    const to = halvesAt(x.length, where);
+    arena.run([to], () => {
+      kernels.f16Narrow(from.address, x.length, to.address);
+    });
+    return to.halves.slice();
+  };
+
+  /** Rows of n, with so many canaries between two rows. */
+  const widen = (
+    x: Uint16Array,
+    n: number,
+    gaps: readonly [from: number, to: number] = [0, 0],
+    last?: 'from' | 'to',
+  ): Float32Array => {
+    arena.clear();
+    const rows = n === 0 ? 3 : x.length / n;
+    const [ldf, ldt] = [n + gaps[0], n + gaps[1]];
+    const from = halvesAt(Math.max(0, rows * ldf - gaps[0]), last === 'from' ? 'last' : 1);
+    from.halves.fill(0x7c01);
+    for (let row = 0; row < rows; row++) from.halves.set(x.subarray(row * n, row * n + n), row * ldf);
+    const size = Math.max(0, rows * ldt - gaps[1]);
+    const to = last === 'to' ? arena.placeLast(new Float32Array(size)) : arena.room(size);
+    const written = Array.from({ length: rows }, (_, row) => {
+      return { address: to.address + 4 * row * ldt, words: { byteLength: 4 * n } };
+    });
+    arena.run(written, () => {
+      kernels.f16Widen(from.address, 2 * ldf, rows, n, to.address, 4 * ldt);
+    });
+    const out = new Float32Array(x.length);
+    for (let row = 0; row < rows; row++) out.set(to.floats.subarray(row * ldt, row * ldt + n), row * n);
+    return out;
+  };
+
+  /** Narrowed by the kernel and by the definition, which must be one. */
+  const expectNarrow = (x: Float32Array, what: string): void => {
+    for (let start = 0; start < x.length; start += 8192) {
+      const part = x.subarray(start, start + 8192);
+      const halves = narrow(part);
+      for (const [i, bits] of halves.entries()) {
+        const right = Number.isNaN(part[i])
+          ? Number.isNaN(halfValue(bits))
+          : bits === halfBits(roundToHalf(part[i]!));
+        if (!right) expect.fail(`${what}: ${part[i]} gives ${bits.toString(16)}`);
+      }
+    }
+  };
+
+  it('the definition itself: every pattern is its own nearest, and neighbours are where they should be', () => {
+    for (const bits of PATTERNS) {
+      const value = halfValue(bits);
+      if (!Number.isNaN(value)) expect(halfBits(roundToHalf(value))).toBe(bits);
+    }
+    expect([1, 2 ** -24, 2 ** -14, MOST, 1 / 3].map(roundToHalf)).toEqual([
+      ...[1, 2 ** -24, 2 ** -14, MOST, 0.333251953125],
+    ]);
+    expect([65519.99, 65520, -65520, 2 ** -25, 1.5 * 2 ** -24, 2049, 2051].map(roundToHalf)).toEqual([
+      ...[MOST, Infinity, -Infinity, 0, 2 ** -23, 2048, 2052],
+    ]);
+  });
+
+  it('widens all 65,536 patterns exactly, and NaN stays NaN', () => {
+    for (let start = 0; start < 65536; start += 8192) {
+      const part = PATTERNS.subarray(start, start + 8192);
+      for (const n of [8192, 1]) {
+        if (n === 1 && start % 32768 !== 0) continue;
+        expectSame(widen(part, n), Array.from(part, halfValue), `from ${start}, rows of ${n}`);
+      }
+    }
+  });
+
+  it('narrows what it has widened to the same bits', () => {
+    for (let start = 0; start < FINITE.length; start += 8192) {
+      const part = FINITE.subarray(start, start + 8192);
+      expect(narrow(widen(part, part.length))).toEqual(part);
+    }
+  });
+
+  it('every tie goes to the even one, and the floats beside it to the nearer', () => {
+    const ties: number[] = [];
+    for (let bits = 0; bits < 0x7c00; bits++) {
+      const [low, high] = [halfValue(bits), bits === 0x7bff ? 65536 : halfValue(bits + 1)];
+      const tie = (low + high) / 2;
+      expect(halfBits(roundToHalf(tie))).toBe(bits + (bits % 2));
+      for (const x of [beside(tie, -1), tie, beside(tie, 1)]) ties.push(x, -x);
+    }
+    expectNarrow(Float32Array.from(ties), 'ties');
+  });
+
+  it('boundaries: the largest, what rounds to it, ∞, NaN, −0, subnormals', () => {
+    const cases: readonly (readonly [x: number, bits: number])[] = [
+      [0, 0],
+      [-0, 0x8000],
+      [MOST, 0x7bff],
+      [beside(65520, -1), 0x7bff],
+      [65520, 0x7c00],
+      [3.4e38, 0x7c00],
+      [Infinity, 0x7c00],
+      [-Infinity, 0xfc00],
+      [-65520, 0xfc00],
+      [2 ** -14, 0x0400],
+      [beside(2 ** -14, -1), 0x0400],
+      [2 ** -24, 1],
+      [-(2 ** -24), 0x8001],
+      [2 ** -25, 0],
+      [beside(2 ** -25, 1), 1],
+      [2 ** -149, 0],
+      [-(2 ** -149), 0x8000],
+    ];
+    for (const [x, bits] of cases) expect(narrow(Float32Array.of(x))[0], `${x}`).toBe(bits);
+    // NaN of every kind: quiet, signalling, of either sign, whose payload lies only where float16 has no bits.
+    const nans = new Float32Array(
+      Uint32Array.of(0x7fc00000, 0x7f800001, 0xffc00000, 0xff801fff, 0x7fffffff).buffer,
+    );
+    for (const bits of narrow(nans)) expect(halfValue(bits)).toBeNaN();
+  });
+
+  it('a dense sweep: every exponent with every upper half of the mantissa, and any bits', () => {
+    const sweep = Uint32Array.from({ length: 65536 }, (_, i) => i * 65536 + ((i * 40503) & 0xffff));
+    expectNarrow(new Float32Array(sweep.buffer), 'sweep');
+    expectNarrow(anyFloats(200_000, 1), 'any bits');
+    expectNarrow(normal(100_000, 2), 'normal numbers');
+  });
+
+  it.each(LENGTHS)('%i at a time: nothing else is read or written', (n) => {
+    const x = normal(n, n + 1);
+    const expected = Uint16Array.from(x, (each) => halfBits(roundToHalf(each)));
+    for (const where of [0, 1, 'last'] as const) expect(narrow(x, where), `to ${where}`).toEqual(expected);
+    expect(narrow(x, 1, true), 'from the end').toEqual(expected);
+    const halves = Uint16Array.from({ length: 3 * n }, (_, i) => (i * 7919) % 0x7c00);
+    const values = Array.from(halves, halfValue);
+    for (const gaps of [
+      [0, 0],
+      [1, 0],
+      [3, 5],
+    ] as const) {
+      for (const last of [undefined, 'from', 'to'] as const) {
+        expectSame(widen(halves, n, gaps, last), values, `gaps ${gaps.join()}, last ${last}`);
+      }
+    }
+  });
+
+  it('f16Beyond: one finite number beyond the largest, wherever it is, and nothing else', () => {
+    const beyond = (x: Float32Array, last: boolean): boolean => {
+      arena.clear();
+      const from = last ? arena.placeLast(x) : arena.place(x);
+      let found = 0;
+      arena.run([], () => (found = kernels.f16Beyond(from.address, x.length)));
+      return found !== 0;
+    };
+    const fine = [0, -0, MOST, -MOST, Infinity, -Infinity, NaN, 2 ** -149, beside(MOST, -1)];
+    const nans = new Float32Array(Uint32Array.of(0xffffffff, 0x7f800001, 0xff800001).buffer);
+    const most = (2 - 2 ** -23) * 2 ** 127;
+    for (const n of [0, 1, 2, 3, 4, 5, 7, 8, 9, 64, 127]) {
+      const x = Float32Array.from({ length: n }, (_, i) => [...fine, ...nans][i % 12]!);
+      for (const last of [false, true]) {
+        expect(beyond(x, last), `${n} of what is fine`).toBe(false);
+        for (let i = 0; i < n; i++) {
+          const bad = x.slice();
+          bad[i] = [beside(MOST, 1), -beside(MOST, 1), most, -most, 65520][i % 5]!;
+          expect(beyond(bad, last), `${bad[i]} at ${i} of ${n}`).toBe(true);
+        }
+      }
+    }
+  });
+
+  it('refuse a negative number of elements or rows', () => {
+    for (const call of [
+      () => {
+        kernels.f16Narrow(4096, -1, 8192);
+      },
+      () => kernels.f16Beyond(4096, -1),
+      () => {
+        kernels.f16Widen(4096, 2, -1, 1, 8192, 4);
+      },
+      () => {
+        kernels.f16Widen(4096, 2, 1, -1, 8192, 4);
+      },
+    ]) {
+      expect(call).toThrow('assertion');
+    }
+  });
+});
