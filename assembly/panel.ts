@@ -135,7 +135,7 @@ export function packPanel(
   openPanel(args, item, r0, panel, args.sinks);
 }
 
-/** Sets which keys rows r0 … r0 + 8 may see, and starts their softmax, with sinks if there are any. */
+/** Sets which keys rows r0 … r0 + 8 may see, and starts their softmax, with `sinks` unless that is 0: a part has none. */
 export function openPanel(
   args: AttentionArgs,
   item: AttentionItem,
@@ -168,11 +168,7 @@ export function openPanel(
     allFrom = max(allFrom, start);
     allTo = min(allTo, limit);
 
-    const sink = args.sinks
-      ? LOG2E * load<f32>(rowAddress(args.sinks, 0, 4, group, item.head, r))
-      : -Infinity;
-    store<f32>(at, sink == -Infinity ? LOWEST : sink, MAXIMUM);
-    store<f32>(at, sink == -Infinity ? 0 : sink - sink + 1, SUM);
+    startSoftmax(at, sinks ? load<f32>(rowAddress(sinks, 0, 4, group, item.head, r)) : -Infinity);
   }
   store<i32>(panel, first, FIRST);
   store<i32>(panel, last, LAST);

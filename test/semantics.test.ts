@@ -180,6 +180,23 @@ describe.each(builds)('%s', async (build) => {
     });
   });
 
+  it('a sink counts once, however many parts the keys of a few queries are split into', () => {
+    for (const seqK of [96, 1536, 1537, 4700]) {
+      // Equal scores of 0, values of 1: seqK of seqK + exp(sink) parts.
+      const sinks = Float32Array.of(Math.log(seqK));
+      const logSumExp = new Float32Array(1);
+      const shape = { seqQ: 1, seqK, headDim: 1, sinks, logSumExp };
+      const out = engine.attention(
+        new Float32Array(1),
+        new Float32Array(seqK),
+        new Float32Array(seqK).fill(1),
+        shape,
+      );
+      expect(out[0]).toBeCloseTo(0.5, 5);
+      expect(logSumExp[0]).toBeCloseTo(Math.log(2 * seqK), 5);
+    }
+  });
+
   it('every key in turn wins by 50 (P17): its value to 2u', () => {
     for (const [seqK, headDim, valueDim] of [
       [67, 5, 3],
