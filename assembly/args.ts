@@ -70,7 +70,7 @@ export class AttentionArgs {
   tile: i32;
   /** Slots of a ring of keys, a multiple of BK: key j lies in slot j % ring. 0: key j lies at j. */
   ring: i32;
-  /** 1: K and V are float16. */
+  /** How K and V lie: FULL, HALF or HALF_SPECIAL. */
   half: i32;
   /** What parts of a decoding call leave for `combine`: | m [8] | l [8] | O [8][⌈valueDim⌉] |, one for eight rows. */
   parts: usize;
@@ -181,8 +181,8 @@ export class AppendArgs {
   ring: i32;
   /** COPY, NARROW or CHECK. */
   mode: i32;
-  /** Written by CHECK: not 0 where a finite number is beyond float16. */
-  beyond: i32;
+  /** Written by CHECK, as of f16Check. */
+  found: i32;
 }
 
 /** `count` new tokens of one row of the batch, at positions from `start` on. */

@@ -31,8 +31,8 @@ export * from './roof';
 
 // ---- kernels that are functions already, and the choice of tiles ----
 
-export { f16Beyond, f16Narrow } from './kernels/f16-narrow';
-export { f16Widen } from './kernels/f16-widen';
+export { f16Check, f16Narrow } from './kernels/f16-narrow';
+export { f16Unpack, f16Widen } from './kernels/f16-widen';
 export { f32Dot } from './kernels/f32-dot';
 export { f32Gemm1x32 } from './kernels/f32-gemm-1x32';
 export { f32Gemv1, f32Gemv8 } from './kernels/f32-gemv';
@@ -40,7 +40,6 @@ export { f32Pack } from './kernels/f32-pack';
 export { f32Pv1x32 } from './kernels/f32-pv-1x32';
 export { f32Pv4x8 } from './kernels/f32-pv-4x8';
 export { f32PvExact, f32PvExactRow, f32ScoreSeen } from './kernels/f32-pv-exact';
-export { f32Qk1x4 } from './kernels/f32-qk-1x4';
 export { f32Qk4x2 } from './kernels/f32-qk-4x2';
 export { f32Row } from './kernels/f32-row';
 export { f32Touch } from './kernels/f32-touch';
@@ -252,7 +251,7 @@ export const AppendArgs_toHead: usize = offsetof<AppendArgs>('toHead');
 export const AppendArgs_toToken: usize = offsetof<AppendArgs>('toToken');
 export const AppendArgs_ring: usize = offsetof<AppendArgs>('ring');
 export const AppendArgs_mode: usize = offsetof<AppendArgs>('mode');
-export const AppendArgs_beyond: usize = offsetof<AppendArgs>('beyond');
+export const AppendArgs_found: usize = offsetof<AppendArgs>('found');
 export const AppendArgs_size: usize = offsetof<AppendArgs>();
 
 export const AppendItem_batch: usize = offsetof<AppendItem>('batch');

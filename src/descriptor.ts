@@ -108,7 +108,7 @@ export const APPEND_ARGS = [
   'toToken',
   'ring',
   'mode',
-  'beyond',
+  'found',
 ] as const;
 
 /** AppendItem: new tokens of one row of the batch. */
@@ -246,5 +246,5 @@ export function writeAppendArgs({ u32 }: Words, address: number, args: AppendArg
   u32[at + 10] = args.toToken;
   u32[at + 11] = args.ring;
   u32[at + 12] = args.mode;
-  u32[at + 13] = args.beyond;
+  u32[at + 13] = args.found;
 }

@@ -47,7 +47,7 @@ export type Choice = 'rowsAdd' | 'rowsMax' | 'columnsAdd';
 export type TestingExports = KernelExports &
   Readonly<Record<Row | Column, Tile>> &
   Readonly<Record<Choice, Panels>> & {
-    f32Dot(a: number, b: number, ldb: number, k: number, rows: number, t: number): void;
+    f32Dot(a: number, b: number, ldb: number, k: number, rows: number, t: number, step: number): void;
     f32Gemm1x32(a: number, b: number, panel: number, k: number, c: number): void;
     f32Gemv1(a: number, b: number, cols: number, t: number): void;
     f32Gemv8(a: number, b: number, ldb: number, cols: number, t: number): void;
