@@ -8,6 +8,9 @@
 import { BQ, MC, PANEL } from '../common/abi.ts';
 import type { AttentionProblem } from './options/attention.ts';
 
+/** Most tokens of one rope item: their tables are kept in scratch. Free to vary. */
+export const TOKENS = 64;
+
 /** A table that is counted and not yet written. */
 export interface Items {
   readonly count: number;
@@ -60,6 +63,41 @@ export function gemmItems(batch: number, M: number, N: number): Items {
 /** { batch, 0, 1, n0, cols }: columns of each B to pack. */
 export function packItems(matrices: number, N: number): Items {
   return grid(matrices, 1, 1, N, PACK);
+}
+
+/** { batch, token0, tokens }: a few tokens each, with all of their heads. */
+export function ropeItems(batch: number, seq: number): Items {
+  return {
+    count: batch * Math.ceil(seq / TOKENS),
+    write(u32, at) {
+      for (let b = 0; b < batch; b++) {
+        for (let token0 = 0; token0 < seq; token0 += TOKENS) {
+          u32[at++] = b;
+          u32[at++] = token0;
+          u32[at++] = Math.min(TOKENS, seq - token0);
+        }
+      }
+    },
+  };
+}
+
+/** { batch, head, q0, rows }: BQ queries of a head. */
+export function mergeItems(batch: number, heads: number, seqQ: number): Items {
+  return {
+    count: batch * heads * Math.ceil(seqQ / BQ),
+    write(u32, at) {
+      for (let b = 0; b < batch; b++) {
+        for (let head = 0; head < heads; head++) {
+          for (let q0 = 0; q0 < seqQ; q0 += BQ) {
+            u32[at++] = b;
+            u32[at++] = head;
+            u32[at++] = q0;
+            u32[at++] = Math.min(BQ, seqQ - q0);
+          }
+        }
+      }
+    },
+  };
 }
 
 /** Blocks of `height` rows and `width` columns of each of `batch` matrices, column by column. */

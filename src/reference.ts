@@ -6,4 +6,6 @@
 export { attention, attentionWeights } from './reference/attention.ts';
 export type { ReferenceAttentionOptions, ReferenceAttentionWeights } from './reference/attention.ts';
 export { matmul, type ReferenceMatmulOptions } from './reference/matmul.ts';
+export { mergeAttention, type ReferenceAttentionPart } from './reference/merge.ts';
+export { rope, type ReferenceRopeOptions } from './reference/rope.ts';
 export type { FloatArray } from './checks.ts';
