@@ -128,6 +128,11 @@ export function golden(engine: Engine): Uint32Array {
     engine.matmul(q, w, { M: 72, K: 7, N: 13, bias: w.subarray(0, 13) }),
     engine.matmul(q, packed, { M: 72 }),
     scope.attention(Q, K, V, { causal: true }).data,
+    engine.rope(q, { batch: 2, seq: 9, heads: 4, headDim: 7, rotaryDim: 6, offset: 3 }),
+    scope.rope(V, { rotaryDim: 4, interleaved: true }).data,
+    ...Object.values(
+      engine.mergeAttention([{ out, logSumExp }], { batch: 2, seqQ: 9, heads: 4, valueDim: 5 }),
+    ),
   ];
   const bits = results.flatMap((each) => [...new Uint32Array(each.slice().buffer)]);
   scope.dispose();
