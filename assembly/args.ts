@@ -163,11 +163,10 @@ export class MergeArgs {
   outToken: usize;
 }
 
-/** Queries q0 … q0 + rows of a head. */
+/** Queries q0 … q0 + rows of a batch, all their heads. */
 @unmanaged
 export class MergeItem {
   batch: i32;
-  head: i32;
   q0: i32;
   rows: i32;
 }

@@ -23,19 +23,28 @@ export function merge(args: usize, begin: i32, end: i32, scratch: usize): void {
   const a = changetype<MergeArgs>(args);
   for (let i = begin; i < end; i++) {
     const item = changetype<MergeItem>(a.items + <usize>i * offsetof<MergeItem>());
+    // Along memory: token by token where the heads of a token lie together, else head by head.
+    const heads = a.heads;
     const last = item.q0 + item.rows;
-    for (let q = item.q0; q < last; q += 4) mergeFour(a, item, q, min(4, last - q), scratch);
+    const together = a.outHead < a.outToken ? heads : 1;
+    for (let first = 0; first < heads; first += together) {
+      for (let q = item.q0; q < last; q += 4) {
+        for (let head = first; head < first + together; head++) {
+          mergeFour(a, item.batch, head, q, min(4, last - q), scratch);
+        }
+      }
+    }
   }
 }
 
 /** Queries q … q + count; beyond them the last is repeated, computed and never stored. */
-function mergeFour(args: MergeArgs, item: MergeItem, q: i32, count: i32, scratch: usize): void {
+function mergeFour(args: MergeArgs, batch: i32, head: i32, q: i32, count: i32, scratch: usize): void {
   const parts = args.count;
   const weights = scratch + WEIGHTS;
   const table = weights + ((<usize>parts) << 4);
   // Offsets of the rows in any logSumExp and any out.
-  const sums = (<usize>(item.batch * args.heads + item.head) * <usize>args.seqQ + <usize>q) << 2;
-  const rows = <usize>item.batch * args.outBatch + <usize>item.head * args.outHead + <usize>q * args.outToken;
+  const sums = (<usize>(batch * args.heads + head) * <usize>args.seqQ + <usize>q) << 2;
+  const rows = <usize>batch * args.outBatch + <usize>head * args.outHead + <usize>q * args.outToken;
 
   // Pass 1: weights of four rows.
   for (let p = 0; p < parts; p++) {

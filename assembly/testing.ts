@@ -307,7 +307,6 @@ export const MergeArgs_outToken: usize = offsetof<MergeArgs>('outToken');
 export const MergeArgs_size: usize = offsetof<MergeArgs>();
 
 export const MergeItem_batch: usize = offsetof<MergeItem>('batch');
-export const MergeItem_head: usize = offsetof<MergeItem>('head');
 export const MergeItem_q0: usize = offsetof<MergeItem>('q0');
 export const MergeItem_rows: usize = offsetof<MergeItem>('rows');
 export const MergeItem_size: usize = offsetof<MergeItem>();

@@ -105,8 +105,8 @@ export const MERGE_ARGS = [
   'outToken',
 ] as const;
 
-/** MergeItem: queries q0 … q0 + rows of a head. */
-export const MERGE_ITEM = ['batch', 'head', 'q0', 'rows'] as const;
+/** MergeItem: queries q0 … q0 + rows of a batch. */
+export const MERGE_ITEM = ['batch', 'q0', 'rows'] as const;
 
 export type AttentionArgs = Record<(typeof ATTENTION_ARGS)[number], number>;
 export type GemmArgs = Record<(typeof GEMM_ARGS)[number], number>;

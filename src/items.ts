@@ -8,7 +8,7 @@
 import { BQ, MC, PANEL } from '../common/abi.ts';
 import type { AttentionProblem } from './options/attention.ts';
 
-/** Most tokens of one rope item: their tables are kept in scratch. Free to vary. */
+/** Most tokens of one item of rope (which keeps their tables in scratch) or of a merge. Free to vary. */
 export const TOKENS = 64;
 
 /** A table that is counted and not yet written. */
@@ -65,8 +65,8 @@ export function packItems(matrices: number, N: number): Items {
   return grid(matrices, 1, 1, N, PACK);
 }
 
-/** { batch, token0, tokens }: a few tokens each, with all of their heads. */
-export function ropeItems(batch: number, seq: number): Items {
+/** { batch, token0, tokens } of rope, { batch, q0, rows } of a merge: a few tokens each, with all of their heads. */
+export function tokenItems(batch: number, seq: number): Items {
   return {
     count: batch * Math.ceil(seq / TOKENS),
     write(u32, at) {
@@ -75,25 +75,6 @@ export function ropeItems(batch: number, seq: number): Items {
           u32[at++] = b;
           u32[at++] = token0;
           u32[at++] = Math.min(TOKENS, seq - token0);
-        }
-      }
-    },
-  };
-}
-
-/** { batch, head, q0, rows }: BQ queries of a head. */
-export function mergeItems(batch: number, heads: number, seqQ: number): Items {
-  return {
-    count: batch * heads * Math.ceil(seqQ / BQ),
-    write(u32, at) {
-      for (let b = 0; b < batch; b++) {
-        for (let head = 0; head < heads; head++) {
-          for (let q0 = 0; q0 < seqQ; q0 += BQ) {
-            u32[at++] = b;
-            u32[at++] = head;
-            u32[at++] = q0;
-            u32[at++] = Math.min(BQ, seqQ - q0);
-          }
         }
       }
     },

@@ -22,7 +22,7 @@ import {
 } from '../src/descriptor.ts';
 import { baseline } from '../src/generated/baseline.ts';
 import { relaxed } from '../src/generated/relaxed.ts';
-import { TOKENS, attentionItems, gemmItems, mergeItems, ropeItems, type Items } from '../src/items.ts';
+import { TOKENS, attentionItems, gemmItems, tokenItems, type Items } from '../src/items.ts';
 import type { AttentionProblem } from '../src/options/attention.ts';
 import type { KernelExports } from '../src/wasm/exports.ts';
 import { BUILDS } from '../src/wasm/instantiate.ts';
@@ -152,15 +152,15 @@ describe.each(builds)('descriptors, %s', (build) => {
   });
 
   it('RopeItem: a table as it is read', () => {
-    const items = written(ropeItems(2, TOKENS + 3), ROPE_ITEM.length);
+    const items = written(tokenItems(2, TOKENS + 3), ROPE_ITEM.length);
     const expected = { batch: [0, 1], token0: [0, TOKENS], tokens: [3, TOKENS] };
     const actual = ROPE_ITEM.map((field) => [field, valuesOf('RopeItem', field, items)]);
     expect(Object.fromEntries(actual)).toEqual(expected);
   });
 
   it('MergeItem: a table as it is read', () => {
-    const items = written(mergeItems(2, 3, BQ + 5), MERGE_ITEM.length);
-    const expected = { batch: [0, 1], head: [0, 1, 2], q0: [0, BQ], rows: [5, BQ] };
+    const items = written(tokenItems(2, TOKENS + 5), MERGE_ITEM.length);
+    const expected = { batch: [0, 1], q0: [0, TOKENS], rows: [5, TOKENS] };
     const actual = MERGE_ITEM.map((field) => [field, valuesOf('MergeItem', field, items)]);
     expect(Object.fromEntries(actual)).toEqual(expected);
   });

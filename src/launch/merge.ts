@@ -4,7 +4,7 @@
  *   room: | items | addresses of the parts | scratch |
  */
 import { MERGE_ITEM, writeMergeArgs, type MergeArgs } from '../descriptor.ts';
-import { mergeItems } from '../items.ts';
+import { tokenItems } from '../items.ts';
 import { align } from '../memory/allocator.ts';
 import type { MergeProblem } from '../options/merge.ts';
 import type { Runtime } from '../runtime.ts';
@@ -22,7 +22,7 @@ export interface MergeAddresses extends PartAddresses {
 
 export function launchMerge(runtime: Runtime, op: string, problem: MergeProblem): Launch<MergeAddresses> {
   const { batch, heads, seqQ, valueDim, layout, parts } = problem;
-  const items = mergeItems(batch, heads, seqQ);
+  const items = tokenItems(batch, seqQ);
   const table = align(4 * MERGE_ITEM.length * items.count);
   const scratch = table + align(8 * parts.length);
   const strides = stridesOf(layout, seqQ, heads, valueDim);

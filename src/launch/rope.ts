@@ -4,7 +4,7 @@
  *   room: | items | positions | frequencies | scratch |
  */
 import { ROPE_ITEM, writeRopeArgs, type RopeArgs } from '../descriptor.ts';
-import { TOKENS, ropeItems } from '../items.ts';
+import { TOKENS, tokenItems } from '../items.ts';
 import { align } from '../memory/allocator.ts';
 import type { Layout } from '../options/attention.ts';
 import type { RopeProblem } from '../options/rope.ts';
@@ -39,7 +39,7 @@ export function stridesOf(layout: Layout, seq: number, heads: number, dim: numbe
 
 export function launchRope(runtime: Runtime, op: string, problem: RopeShape): Launch<RopeAddresses> {
   const { batch, seq, heads, headDim, rotaryDim, theta, scaling, positions, x, out } = problem;
-  const items = ropeItems(batch, seq);
+  const items = tokenItems(batch, seq);
   const pairs = rotaryDim / 2;
   const positionsAt = align(4 * ROPE_ITEM.length * items.count);
   const frequencies = positionsAt + align(4 * positions.length);
