@@ -367,6 +367,7 @@ describe.each(builds)('through an engine, %s: nothing is lost', (build) => {
     scope.dispose();
     const message = 'rope: this scope has been disposed of [ERR_DISPOSED]';
     refuses(() => scope.rope(x), { class: StateError, code: 'ERR_DISPOSED', op: 'rope', message }, watched);
+    for (const each of [engine, other]) each.dispose();
   });
 
   it('more than there is room for', async () => {

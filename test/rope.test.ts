@@ -11,6 +11,8 @@ import { integers, normal } from './data.ts';
 import { use } from './laws.ts';
 import { expectSameBits, swapped } from './problems.ts';
 import { ropeLaw } from './rope-law.ts';
+import { launchRope } from '../src/launch/rope.ts';
+import { Runtime } from '../src/runtime.ts';
 
 interface Whole extends RopeOptions {
   readonly batch: number;
@@ -247,6 +249,52 @@ describe.each(builds)('rope, %s', async (build) => {
       }
       expect(hash.digest('hex')).toBe('297a2137e9b73c30ff8753384fff76acd3cbd05f29034f4b934f7431fdb61e39');
     });
+  });
+
+  it('launched at any strides: the heads of wider rows, in place or into others, from where a cache ends', () => {
+    const runtime = new Runtime('test', build, 2 ** 20, 'auto');
+    const allocate = (bytes: number): number => runtime.allocate('test', bytes);
+    for (const [interleaved, inPlace] of [
+      [false, true],
+      [false, false],
+      [true, true],
+      [true, false],
+    ] as const) {
+      const [batch, seq, heads, headDim, rotaryDim] = [2, 3, 2, 12, 10];
+      const shape = { batch, seq, heads, headDim, rotaryDim, interleaved };
+      const positions = Int32Array.of(900, -4);
+      const problem = { ...shape, theta: 10000, scaling: 1, positions };
+      // Rows of 31 floats, of which the heads are those from 4 on; a head's next one is 13 floats further.
+      const strides = { batch: 4 * 31 * seq, token: 4 * 31, head: 4 * 13 };
+      const other = inPlace ? strides : { batch: 4 * 24, token: 4 * 60, head: 4 * 200 };
+      const wide = normal(31 * seq * batch, 5);
+      const at = (s: typeof strides, b: number, t: number, h: number): number => {
+        return (b * s.batch + t * s.token + h * s.head) / 4;
+      };
+      const x = allocate(4 * wide.length);
+      const out = inPlace ? x : allocate(4 * 800);
+      const launch = launchRope(runtime, 'test', { ...problem, x: strides, out: other });
+      const room = allocate(launch.bytes);
+      const [X, O] = [runtime.floats(x, wide.length), runtime.floats(out, inPlace ? wide.length : 800)];
+      if (!inPlace) O.fill(0.5);
+      X.set(wide);
+      const before = O.slice();
+      const from = inPlace ? 16 : 0;
+      launch.run({ x: x + 16, out: out + from }, room);
+      for (let b = 0; b < batch; b++) {
+        for (let t = 0; t < seq; t++) {
+          for (let h = 0; h < heads; h++) {
+            const [p, q] = [4 + at(strides, b, t, h), from / 4 + at(other, b, t, h)];
+            const one = { ...shape, batch: 1, seq: 1, heads: 1, offset: positions[b]! + t };
+            const wanted = engine.rope(wide.subarray(p, p + headDim), one);
+            expectSameBits(O.slice(q, q + headDim), wanted);
+            before.set(wanted, q);
+          }
+        }
+      }
+      // And nothing else was written.
+      expectSameBits(O, before);
+    }
   });
 
   it('keeps NaN and infinities to their pairs', () => {
