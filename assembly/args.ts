@@ -70,7 +70,7 @@ export class AttentionArgs {
   tile: i32;
   /** Slots of a ring of keys, a multiple of BK: key j lies in slot j % ring. 0: key j lies at j. */
   ring: i32;
-  /** 1: K and V are float16. */
+  /** How K and V lie: FULL, HALF or HALF_SPECIAL. */
   half: i32;
   /** What parts of a decoding call leave for `combine`: | m [8] | l [8] | O [8][⌈valueDim⌉] |, one for eight rows. */
   parts: usize;
@@ -181,8 +181,8 @@ export class AppendArgs {
   ring: i32;
   /** COPY, NARROW or CHECK. */
   mode: i32;
-  /** Written by CHECK: not 0 where a finite number is beyond float16. */
-  beyond: i32;
+  /** Written by CHECK, as of f16Check. */
+  found: i32;
 }
 
 /** `count` new tokens of one row of the batch, at positions from `start` on. */
@@ -191,4 +191,73 @@ export class AppendItem {
   batch: i32;
   start: i32;
   count: i32;
+}
+
+/** Rotary position embeddings: x turned into out, [batch, seq, heads, headDim] at any strides. out may be x itself. */
+@unmanaged
+export class RopeArgs {
+  x: usize;
+  out: usize;
+  /** i32: the position of each token, or (positionToken 0) of the first token of each batch. */
+  positions: usize;
+  /** f64 [pairs rounded up to 4]: angle i is position · frequencies[i]. */
+  frequencies: usize;
+  /** RopeItem [ ]. */
+  items: usize;
+
+  heads: i32;
+  headDim: i32;
+  /** rotaryDim / 2 */
+  pairs: i32;
+  /** Most tokens of one item. */
+  tokens: i32;
+  /** 1: pair i is (2i, 2i + 1); 0: (i, i + pairs). */
+  interleaved: i32;
+
+  /** Steps from one batch, token or head to the next. */
+  positionBatch: usize;
+  positionToken: usize;
+  xBatch: usize;
+  xToken: usize;
+  xHead: usize;
+  outBatch: usize;
+  outToken: usize;
+  outHead: usize;
+}
+
+/** Tokens token0 … token0 + tokens of a batch, all their heads. */
+@unmanaged
+export class RopeItem {
+  batch: i32;
+  token0: i32;
+  tokens: i32;
+}
+
+/** Attention over disjoint sets of keys, combined: out and logSumExp of all from those of each. */
+@unmanaged
+export class MergeArgs {
+  /** Address of out, address of logSumExp, part by part. All parts and the result lie alike. */
+  parts: usize;
+  out: usize;
+  logSumExp: usize;
+  /** MergeItem [ ]. */
+  items: usize;
+
+  /** Parts. */
+  count: i32;
+  heads: i32;
+  seqQ: i32;
+  valueDim: i32;
+  /** Steps of out from one batch, head or token to the next. */
+  outBatch: usize;
+  outHead: usize;
+  outToken: usize;
+}
+
+/** Queries q0 … q0 + rows of a batch, all their heads. */
+@unmanaged
+export class MergeItem {
+  batch: i32;
+  q0: i32;
+  rows: i32;
 }

@@ -11,21 +11,21 @@
  *
  * Keys are split into parts of SPLIT on the grid of key indices, on one thread too; `combine` adds the parts up in order.
  */
-import { BK } from '../common/abi';
+import { BK, HALF } from '../common/abi';
 import { AttentionArgs, AttentionItem, CombineItem } from './args';
 import { exp2 } from './exp';
-import { f16Widen } from './kernels/f16-widen';
+import { f16Unpack, f16Widen } from './kernels/f16-widen';
+import { f32Dot } from './kernels/f32-dot';
 import { f32Pv1x32 } from './kernels/f32-pv-1x32';
 import { f32Pv4x8 } from './kernels/f32-pv-4x8';
 import { f32PvExactRow, f32ScoreSeen } from './kernels/f32-pv-exact';
-import { f32Qk1x4 } from './kernels/f32-qk-1x4';
 import { f32Qk4x2 } from './kernels/f32-qk-4x2';
 import { f32Row } from './kernels/f32-row';
+import { f32ScoreScale } from './kernels/f32-score-scale';
 import { f32SoftmaxOnline } from './kernels/f32-softmax-online';
 import { f32Touch } from './kernels/f32-touch';
 import { NONE } from './kernels/f32-score-mask';
 import {
-  BEGUN,
   FACTOR,
   MAXIMUM,
   PANELS,
@@ -51,6 +51,9 @@ import {
   writeLogSumExp,
 } from './panel';
 import { madd, maxKeep } from './simd';
+
+/** 2⁵⁶: half of what unpacked float16 lacks goes to the queries and half to the scores, so that neither overflows. */
+const UP: f32 = 72057594037927936;
 
 /** Offset of O in a part, behind m and l. */
 const PART_OUTPUT: usize = 64;
@@ -83,6 +86,7 @@ function attend(args: AttentionArgs, item: AttentionItem, scratch: usize, exact:
 
   // Pass 1: the queries, scaled, each a row of whole vectors.
   const sequence = sequenceOf(args, item);
+  const unpacked = args.half == HALF;
   const q = args.q + <usize>sequence.firstQuery * args.qFirst;
   let panel = scratch + PANELS;
   for (let r = item.q0; r < end; r += 8, panel += stride) {
@@ -90,7 +94,7 @@ function attend(args: AttentionArgs, item: AttentionItem, scratch: usize, exact:
     memory.fill(panel + QUERIES, 0, stride - QUERIES);
     for (let lane = 0; lane < min(8, end - r); lane++) {
       const from = rowAddress(q, args.qToken, args.qHead, args.group, item.head, r + lane);
-      f32Row(from, headDim, args.scale, panel + QUERIES + <usize>lane * ldq);
+      f32Row(from, headDim, unpacked ? args.scale * UP : args.scale, panel + QUERIES + <usize>lane * ldq);
     }
   }
 
@@ -109,7 +113,8 @@ function attend(args: AttentionArgs, item: AttentionItem, scratch: usize, exact:
     let v = vHead + slotOf(args, from) * args.vToken;
     f32Touch(k, args.kToken, count, headDim << (wide ? 1 : 2), scratch);
     if (wide) {
-      f16Widen(k, args.kToken, count, headDim, wide, ldk);
+      if (unpacked) f16Unpack(k, args.kToken, count, headDim, wide, ldk);
+      else f16Widen(k, args.kToken, count, headDim, wide, ldk);
       k = wide;
     }
     let touched = false;
@@ -125,29 +130,33 @@ function attend(args: AttentionArgs, item: AttentionItem, scratch: usize, exact:
       v128.store(scratch, v128.load(panel, MAXIMUM), FACTOR);
       v128.store(scratch, v128.load(panel, MAXIMUM + 16), FACTOR + 16);
       let row = 0;
-      for (; row + 4 <= rows; row += 4) {
+      for (; row + 4 <= rows && (headDim & 3) == 0; row += 4) {
         const at = panel + QUERIES + <usize>row * ldq;
         f32Qk4x2(at, ldq, k + skipped * ldk, ldk, headDim, keys, s + ((<usize>row) << 2));
       }
       for (; row < rows; row++) {
         const at = panel + QUERIES + <usize>row * ldq;
-        f32Qk1x4(at, k + skipped * ldk, ldk, headDim, keys, s + ((<usize>row) << 2));
+        f32Dot(at, k + skipped * ldk, ldk, headDim, keys, s + ((<usize>row) << 2), 32);
       }
+      if (unpacked) f32ScoreScale(s, 2 * keys, UP);
       finishScores(args, item, first, keys, seen, panel, scratch);
       if (exact) f32ScoreSeen(s, keys, scratch + SEEN);
       if (!touched) {
         touched = true;
         f32Touch(v, args.vToken, count, valueDim << (wide ? 1 : 2), factor + 32);
         if (wide) {
-          f16Widen(v, args.vToken, count, valueDim, wide + <usize>BK * ldk, ldv);
-          v = wide + <usize>BK * ldk;
+          const to = wide + <usize>BK * ldk;
+          if (unpacked) f16Unpack(v, args.vToken, count, valueDim, to, ldv);
+          else f16Widen(v, args.vToken, count, valueDim, to, ldv);
+          v = to;
         }
       }
       f32SoftmaxOnline(s, keys, rows > 4 ? 2 : 1, factor, panel + MAXIMUM, panel + SUM);
-      store<i32>(panel, 1, BEGUN);
+      // Weights are at most 1, so this is no overflow: what they meet is 2⁻¹¹² of what it should be.
+      if (unpacked) f32ScoreScale(s, 2 * keys, UP * UP);
       const values = v + skipped * ldv;
       row = 0;
-      for (; !exact && row + 4 <= rows; row += 4) {
+      for (; !exact && row + 4 <= rows && (valueDim & 7) == 0; row += 4) {
         const lane = (<usize>row) << 2;
         const at = panel + output + <usize>row * ldo;
         f32Pv4x8(values, ldv, valueDim, s + lane, keys, at, ldo, factor + lane);

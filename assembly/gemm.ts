@@ -131,7 +131,7 @@ function rowInPlace(args: GemmArgs, item: GemmItem, scratch: usize): void {
     const k = min(KC, K - k0);
     const x = a + ((<usize>k0) << 2);
     if (args.transposeB) {
-      f32Dot(x, b + ((<usize>k0) << 2), args.ldb, k, cols, t);
+      f32Dot(x, b + ((<usize>k0) << 2), args.ldb, k, cols, t, 4);
     } else {
       memory.fill(t, 0, bytes);
       let row = b + <usize>k0 * args.ldb;

@@ -5,8 +5,10 @@ export { append } from './append';
 export { attention, attentionScratch } from './attention';
 export { combine, decode, partBytes } from './decode';
 export { gemm, gemmScratch } from './gemm';
+export { merge, mergeScratch } from './merge';
 export { pack } from './pack';
 export { heapBase, multiplyAdd } from './probe';
+export { rope, ropeFrequencies, ropeScratch } from './rope';
 export { weights } from './weights';
 
 export const abi: i32 = ABI_VERSION;

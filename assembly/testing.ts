@@ -12,6 +12,10 @@ import {
   CombineItem,
   GemmArgs,
   GemmItem,
+  MergeArgs,
+  MergeItem,
+  RopeArgs,
+  RopeItem,
   Sequence,
 } from './args';
 import { exp2, exp2Four } from './exp';
@@ -31,22 +35,27 @@ export * from './roof';
 
 // ---- kernels that are functions already, and the choice of tiles ----
 
-export { f16Beyond, f16Narrow } from './kernels/f16-narrow';
-export { f16Widen } from './kernels/f16-widen';
+export { f16Check, f16Narrow } from './kernels/f16-narrow';
+export { f16Unpack, f16Widen } from './kernels/f16-widen';
 export { f32Dot } from './kernels/f32-dot';
 export { f32Gemm1x32 } from './kernels/f32-gemm-1x32';
 export { f32Gemv1, f32Gemv8 } from './kernels/f32-gemv';
+export { f32Merge } from './kernels/f32-merge';
+export { f32MergeWeights } from './kernels/f32-merge-weights';
 export { f32Pack } from './kernels/f32-pack';
 export { f32Pv1x32 } from './kernels/f32-pv-1x32';
 export { f32Pv4x8 } from './kernels/f32-pv-4x8';
 export { f32PvExact, f32PvExactRow, f32ScoreSeen } from './kernels/f32-pv-exact';
-export { f32Qk1x4 } from './kernels/f32-qk-1x4';
 export { f32Qk4x2 } from './kernels/f32-qk-4x2';
 export { f32Row } from './kernels/f32-row';
 export { f32Touch } from './kernels/f32-touch';
 export { f32ScoreAlibi } from './kernels/f32-score-alibi';
 export { f32ScoreBias } from './kernels/f32-score-bias';
 export { f32ScoreCap } from './kernels/f32-score-cap';
+export { f32RopeInterleaved } from './kernels/f32-rope-interleaved';
+export { f32RopePairs } from './kernels/f32-rope-pairs';
+export { f32RopeSplit } from './kernels/f32-rope-split';
+export { f32RopeTable } from './kernels/f32-rope-table';
 export { f32ScoreLimit } from './kernels/f32-score-limit';
 export { f32MaskSeen, f32ScoreMask } from './kernels/f32-score-mask';
 export { f32ScoreScale } from './kernels/f32-score-scale';
@@ -252,7 +261,7 @@ export const AppendArgs_toHead: usize = offsetof<AppendArgs>('toHead');
 export const AppendArgs_toToken: usize = offsetof<AppendArgs>('toToken');
 export const AppendArgs_ring: usize = offsetof<AppendArgs>('ring');
 export const AppendArgs_mode: usize = offsetof<AppendArgs>('mode');
-export const AppendArgs_beyond: usize = offsetof<AppendArgs>('beyond');
+export const AppendArgs_found: usize = offsetof<AppendArgs>('found');
 export const AppendArgs_size: usize = offsetof<AppendArgs>();
 
 export const AppendItem_batch: usize = offsetof<AppendItem>('batch');
@@ -287,3 +296,46 @@ export const GemmItem_rows: usize = offsetof<GemmItem>('rows');
 export const GemmItem_n0: usize = offsetof<GemmItem>('n0');
 export const GemmItem_cols: usize = offsetof<GemmItem>('cols');
 export const GemmItem_size: usize = offsetof<GemmItem>();
+
+export const RopeArgs_x: usize = offsetof<RopeArgs>('x');
+export const RopeArgs_out: usize = offsetof<RopeArgs>('out');
+export const RopeArgs_positions: usize = offsetof<RopeArgs>('positions');
+export const RopeArgs_frequencies: usize = offsetof<RopeArgs>('frequencies');
+export const RopeArgs_items: usize = offsetof<RopeArgs>('items');
+export const RopeArgs_heads: usize = offsetof<RopeArgs>('heads');
+export const RopeArgs_headDim: usize = offsetof<RopeArgs>('headDim');
+export const RopeArgs_pairs: usize = offsetof<RopeArgs>('pairs');
+export const RopeArgs_tokens: usize = offsetof<RopeArgs>('tokens');
+export const RopeArgs_interleaved: usize = offsetof<RopeArgs>('interleaved');
+export const RopeArgs_positionBatch: usize = offsetof<RopeArgs>('positionBatch');
+export const RopeArgs_positionToken: usize = offsetof<RopeArgs>('positionToken');
+export const RopeArgs_xBatch: usize = offsetof<RopeArgs>('xBatch');
+export const RopeArgs_xToken: usize = offsetof<RopeArgs>('xToken');
+export const RopeArgs_xHead: usize = offsetof<RopeArgs>('xHead');
+export const RopeArgs_outBatch: usize = offsetof<RopeArgs>('outBatch');
+export const RopeArgs_outToken: usize = offsetof<RopeArgs>('outToken');
+export const RopeArgs_outHead: usize = offsetof<RopeArgs>('outHead');
+export const RopeArgs_size: usize = offsetof<RopeArgs>();
+
+export const RopeItem_batch: usize = offsetof<RopeItem>('batch');
+export const RopeItem_token0: usize = offsetof<RopeItem>('token0');
+export const RopeItem_tokens: usize = offsetof<RopeItem>('tokens');
+export const RopeItem_size: usize = offsetof<RopeItem>();
+
+export const MergeArgs_parts: usize = offsetof<MergeArgs>('parts');
+export const MergeArgs_out: usize = offsetof<MergeArgs>('out');
+export const MergeArgs_logSumExp: usize = offsetof<MergeArgs>('logSumExp');
+export const MergeArgs_items: usize = offsetof<MergeArgs>('items');
+export const MergeArgs_count: usize = offsetof<MergeArgs>('count');
+export const MergeArgs_heads: usize = offsetof<MergeArgs>('heads');
+export const MergeArgs_seqQ: usize = offsetof<MergeArgs>('seqQ');
+export const MergeArgs_valueDim: usize = offsetof<MergeArgs>('valueDim');
+export const MergeArgs_outBatch: usize = offsetof<MergeArgs>('outBatch');
+export const MergeArgs_outHead: usize = offsetof<MergeArgs>('outHead');
+export const MergeArgs_outToken: usize = offsetof<MergeArgs>('outToken');
+export const MergeArgs_size: usize = offsetof<MergeArgs>();
+
+export const MergeItem_batch: usize = offsetof<MergeItem>('batch');
+export const MergeItem_q0: usize = offsetof<MergeItem>('q0');
+export const MergeItem_rows: usize = offsetof<MergeItem>('rows');
+export const MergeItem_size: usize = offsetof<MergeItem>();

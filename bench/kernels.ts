@@ -13,6 +13,7 @@ import { matmulFlops, matmulInputs } from '../test/cases.ts';
 import { normal } from '../test/data.ts';
 import type { TestingExports } from '../test/kernels/harness.ts';
 import { every, matmulLaw, u, type Law, type RowLaw } from '../test/laws.ts';
+import { ropeLaw } from '../test/rope-law.ts';
 import { uses, type Contender, type Ready, type Row } from './rows.ts';
 
 /** A call of a kernel on operands that are laid out, and what it writes. */
@@ -40,6 +41,9 @@ const LINE = 64;
 const SOFTMAX_FLOPS = 152 * BK + 160;
 /** Steps of the panel that is filled: 16 KB are read, and 16 KB written. */
 const STEPS = 512;
+/** The heads of a token: 16 KB are read, and 16 KB written. */
+const TURN = { seq: 1, heads: 32, headDim: 128, offset: 77 } as const;
+const TURN_BYTES = 4 * TURN.heads * TURN.headDim;
 
 /** The kernels of one build over a memory of their own, in which operands are laid one behind the other. */
 export class Bed {
@@ -92,6 +96,12 @@ export const kernels: readonly KernelRow[] = [
   // What they move counts, by the bytes that are read.
   { name: 'pack 8 columns, GB/s', flops: 0, bytes: 4 * PANEL * STEPS, make: pack },
   { name: 'pack 8 rows, GB/s', flops: 0, bytes: 4 * PANEL * STEPS, make: rowsToPanel },
+  {
+    name: `rope, one token of ${TURN.heads} × ${TURN.headDim}, GB/s`,
+    flops: 0,
+    bytes: TURN_BYTES,
+    make: turn,
+  },
 ];
 
 export const kernelRows: readonly Row[] = [
@@ -246,6 +256,31 @@ function rowsToPanel(): KernelCase {
       values.map((x) => u * Math.abs(x)),
       stride,
     );
+  };
+  return { lay, law };
+}
+
+/** Every head of one token, turned by the same table. */
+function turn(): KernelCase {
+  const { heads, headDim, offset } = TURN;
+  const [x, pairs, row] = [normal(heads * headDim, 1), headDim / 2, 4 * headDim];
+  const lay = (bed: Bed): Call => {
+    const { kernels } = bed;
+    const [frequencies, table] = [bed.room(headDim), bed.room(headDim)].map((room) => room.byteOffset);
+    kernels.ropeFrequencies(frequencies!, pairs, 10000, 1);
+    kernels.f32RopeTable(offset, frequencies!, pairs, table!);
+    const from = bed.place(x).byteOffset;
+    const out = bed.room(heads * headDim);
+    return {
+      out,
+      run: () => {
+        kernels.f32RopeSplit(from, row, out.byteOffset, row, heads, table!, 0, pairs);
+      },
+    };
+  };
+  const law = (stride: number): Iterable<RowLaw> => {
+    const { values, bounds } = ropeLaw(x, TURN);
+    return rowLaws(values, bounds, stride);
   };
   return { lay, law };
 }

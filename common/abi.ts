@@ -41,5 +41,10 @@ export const COPY = 0;
 export const NARROW = 1;
 export const CHECK = 2;
 
+/** How K and V lie: as float32, as float16 all finite, as float16 with ∞ or NaN among them. */
+export const FULL = 0;
+export const HALF = 1;
+export const HALF_SPECIAL = 2;
+
 /** Every address that the allocator gives out is a multiple of this: one cache line. */
 export const ALIGNMENT = 64;

@@ -108,7 +108,7 @@ export const APPEND_ARGS = [
   'toToken',
   'ring',
   'mode',
-  'beyond',
+  'found',
 ] as const;
 
 /** AppendItem: new tokens of one row of the batch. */
@@ -117,12 +117,59 @@ export const APPEND_ITEM = ['batch', 'start', 'count'] as const;
 /** GemmItem: a block of C; for `pack` columns of B. */
 export const GEMM_ITEM = ['batch', 'm0', 'rows', 'n0', 'cols'] as const;
 
+/** RopeArgs: strides in bytes; `positions` and `frequencies` are addresses of tables. */
+export const ROPE_ARGS = [
+  'x',
+  'out',
+  'positions',
+  'frequencies',
+  'items',
+  'heads',
+  'headDim',
+  'pairs',
+  'tokens',
+  'interleaved',
+  'positionBatch',
+  'positionToken',
+  'xBatch',
+  'xToken',
+  'xHead',
+  'outBatch',
+  'outToken',
+  'outHead',
+] as const;
+
+/** RopeItem: tokens token0 … token0 + tokens of a batch. */
+export const ROPE_ITEM = ['batch', 'token0', 'tokens'] as const;
+
+/** MergeArgs: `parts` is the address of a table of addresses. */
+export const MERGE_ARGS = [
+  'parts',
+  'out',
+  'logSumExp',
+  'items',
+  'count',
+  'heads',
+  'seqQ',
+  'valueDim',
+  'outBatch',
+  'outHead',
+  'outToken',
+] as const;
+
+/** MergeItem: queries q0 … q0 + rows of a batch. */
+export const MERGE_ITEM = ['batch', 'q0', 'rows'] as const;
+
 export type AttentionArgs = Record<(typeof ATTENTION_ARGS)[number], number>;
 export type AppendArgs = Record<(typeof APPEND_ARGS)[number], number>;
 export type GemmArgs = Record<(typeof GEMM_ARGS)[number], number>;
+export type RopeArgs = Record<(typeof ROPE_ARGS)[number], number>;
+export type MergeArgs = Record<(typeof MERGE_ARGS)[number], number>;
 
-/** Bytes of the larger descriptor. */
-export const DESCRIPTOR_BYTES: number = 4 * Math.max(ATTENTION_ARGS.length, GEMM_ARGS.length);
+/** Bytes of the largest descriptor. */
+export const DESCRIPTOR_BYTES: number =
+  4 *
+  Math.max(...[ATTENTION_ARGS, APPEND_ARGS, GEMM_ARGS, ROPE_ARGS, MERGE_ARGS].map(({ length }) => length));
 
 /** Linear memory as every kind of word. */
 export interface Words {
@@ -246,5 +293,42 @@ export function writeAppendArgs({ u32 }: Words, address: number, args: AppendArg
   u32[at + 10] = args.toToken;
   u32[at + 11] = args.ring;
   u32[at + 12] = args.mode;
-  u32[at + 13] = args.beyond;
+  u32[at + 13] = args.found;
+}
+
+export function writeRopeArgs({ u32 }: Words, address: number, args: RopeArgs): void {
+  const at = address / 4;
+  u32[at] = args.x;
+  u32[at + 1] = args.out;
+  u32[at + 2] = args.positions;
+  u32[at + 3] = args.frequencies;
+  u32[at + 4] = args.items;
+  u32[at + 5] = args.heads;
+  u32[at + 6] = args.headDim;
+  u32[at + 7] = args.pairs;
+  u32[at + 8] = args.tokens;
+  u32[at + 9] = args.interleaved;
+  u32[at + 10] = args.positionBatch;
+  u32[at + 11] = args.positionToken;
+  u32[at + 12] = args.xBatch;
+  u32[at + 13] = args.xToken;
+  u32[at + 14] = args.xHead;
+  u32[at + 15] = args.outBatch;
+  u32[at + 16] = args.outToken;
+  u32[at + 17] = args.outHead;
+}
+
+export function writeMergeArgs({ u32 }: Words, address: number, args: MergeArgs): void {
+  const at = address / 4;
+  u32[at] = args.parts;
+  u32[at + 1] = args.out;
+  u32[at + 2] = args.logSumExp;
+  u32[at + 3] = args.items;
+  u32[at + 4] = args.count;
+  u32[at + 5] = args.heads;
+  u32[at + 6] = args.seqQ;
+  u32[at + 7] = args.valueDim;
+  u32[at + 8] = args.outBatch;
+  u32[at + 9] = args.outHead;
+  u32[at + 10] = args.outToken;
 }

@@ -9,11 +9,13 @@ import type { Inspection } from './operations.ts';
 import { resolveEngine, type EngineOptions, type EngineProblem } from './options/engine.ts';
 import type { KVCacheOptions } from './options/cache.ts';
 import type { PackOptions } from './options/matmul.ts';
+import type { AttentionPart, MergeShape } from './options/merge.ts';
+import type { RopeOptions } from './options/rope.ts';
 import { Runtime, type MemoryUse, type Tile } from './runtime.ts';
 import { Scope } from './scope.ts';
 import { passesSelfTest } from './self-test.ts';
 import type { ArrayAttentionOptions, ArrayMatmulOptions, PackedMatrix, Tensor } from './tensor.ts';
-import type { TensorAttentionOptions, TensorMatmulOptions, Values } from './tensor.ts';
+import type { TensorAttentionOptions, TensorMatmulOptions, TensorRopeOptions, Values } from './tensor.ts';
 import { compile, supports, type Build } from './wasm/instantiate.ts';
 
 /** What an engine uses of its machine. */
@@ -88,6 +90,26 @@ export class Engine {
   matmul(a: Tensor, b: Tensor | PackedMatrix, options?: TensorMatmulOptions): Tensor;
   matmul(a: Values, b: Values | PackedMatrix, options?: object): Values {
     return operations.matmul(this.#runtime, 'matmul', a, b, options);
+  }
+
+  /** Rotary position embeddings. See the function `rope`; a tensor may be its own `out`. */
+  rope(x: Float32Array, options: RopeOptions): Float32Array;
+  rope(x: Tensor, options?: TensorRopeOptions): Tensor;
+  rope(x: Values, options?: object): Values {
+    return operations.rope(this.#runtime, 'rope', x, options);
+  }
+
+  /** Attention over disjoint sets of keys, combined. See the function `mergeAttention`. */
+  mergeAttention(
+    parts: readonly AttentionPart<Float32Array>[],
+    options: MergeShape,
+  ): AttentionPart<Float32Array>;
+  mergeAttention(
+    parts: readonly AttentionPart<Tensor>[],
+    options?: Partial<MergeShape>,
+  ): AttentionPart<Tensor>;
+  mergeAttention(parts: readonly AttentionPart<Values>[], options?: object): AttentionPart<Values> {
+    return operations.mergeAttention(this.#runtime, 'mergeAttention', parts, options);
   }
 
   /**

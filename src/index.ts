@@ -1,6 +1,8 @@
 /** heed: attention for JavaScript on the CPU. This file re-exports, nothing else. */
 export { attention, attentionWeights } from './attention.ts';
 export { matmul } from './matmul.ts';
+export { mergeAttention } from './merge-attention.ts';
+export { rope } from './rope.ts';
 export { MultiHeadAttention } from './multi-head-attention.ts';
 export { Engine, createEngine, releaseMemory } from './engine.ts';
 export { KVCache } from './kv-cache.ts';
@@ -24,6 +26,7 @@ export type {
   ArrayMatmulOptions,
   TensorAttentionOptions,
   TensorMatmulOptions,
+  TensorRopeOptions,
   Values,
 } from './tensor.ts';
 export type { MultiHeadAttentionOptions } from './multi-head-attention.ts';
@@ -45,3 +48,5 @@ export type { AttentionOptions, BroadcastShape } from './options/scores.ts';
 export type { AppendOptions, AttendOptions, KVCacheOptions } from './options/cache.ts';
 export type { EngineOptions } from './options/engine.ts';
 export type { MatmulOptions, PackOptions } from './options/matmul.ts';
+export type { AttentionPart, MergeShape } from './options/merge.ts';
+export type { RopeOptions } from './options/rope.ts';

@@ -8,6 +8,9 @@
 import { BK, BQ, MC, PANEL, SPLIT } from '../common/abi.ts';
 import type { AttentionProblem } from './options/attention.ts';
 
+/** Most tokens of one item of rope (which keeps their tables in scratch) or of a merge. Free to vary. */
+export const TOKENS = 64;
+
 /** A table that is counted and not yet written. */
 export interface Items {
   readonly count: number;
@@ -160,6 +163,22 @@ export function gemmItems(batch: number, M: number, N: number): Items {
 /** { batch, 0, 1, n0, cols }: columns of each B to pack. */
 export function packItems(matrices: number, N: number): Items {
   return grid(matrices, 1, 1, N, PACK);
+}
+
+/** { batch, token0, tokens } of rope, { batch, q0, rows } of a merge: a few tokens each, with all of their heads. */
+export function tokenItems(batch: number, seq: number): Items {
+  return {
+    count: batch * Math.ceil(seq / TOKENS),
+    write(u32, at) {
+      for (let b = 0; b < batch; b++) {
+        for (let token0 = 0; token0 < seq; token0 += TOKENS) {
+          u32[at++] = b;
+          u32[at++] = token0;
+          u32[at++] = Math.min(TOKENS, seq - token0);
+        }
+      }
+    },
+  };
 }
 
 /** Blocks of `height` rows and `width` columns of each of `batch` matrices, column by column. */

@@ -2,7 +2,7 @@
 import { Block, Owner } from './block.ts';
 import { Call } from './call.ts';
 import { HeedRangeError } from './errors.ts';
-import { launchAppend } from './launch/append.ts';
+import { launchAppend, SPECIAL, TOO_LARGE } from './launch/append.ts';
 import { align } from './memory/allocator.ts';
 import { attendTo } from './operations.ts';
 import { resolveAppend, resolveAttend, resolveCache } from './options/cache.ts';
@@ -34,6 +34,7 @@ export class KVCache extends Owner {
   readonly #problem: CacheProblem;
   readonly #lengths: number[];
   readonly #oldest: number[];
+  #special = false;
   /** Bytes of the keys; values lie behind them. */
   readonly #values: number;
 
@@ -62,7 +63,13 @@ export class KVCache extends Owner {
 
   /** @internal What a call works on; the lengths are copies. ERR_DISPOSED. */
   stateOf(): CacheState {
-    return { ...this.#problem, lengths: [...this.#lengths], oldest: [...this.#oldest] };
+    const { batch, kvHeads, headDim, valueDim, capacity, dtype, ring } = this.#problem;
+    return {
+      ...{ batch, kvHeads, headDim, valueDim, capacity, dtype, ring },
+      special: this.#special,
+      lengths: this.#lengths.slice(),
+      oldest: this.#oldest.slice(),
+    };
   }
 
   /** @internal Where keys and values are. ERR_DISPOSED, ERR_FOREIGN_TENSOR. */
@@ -71,9 +78,10 @@ export class KVCache extends Owner {
     return { keys, values: keys + this.#values };
   }
 
-  /** @internal Says that `counts` tokens more are there. */
-  commit(counts: readonly number[]): void {
+  /** @internal Says that `counts` tokens more are there, and what was found among them. */
+  commit(counts: readonly number[], found: number): void {
     const { capacity, ring } = this.#problem;
+    if (found & SPECIAL) this.#special = true;
     for (const [b, count] of counts.entries()) {
       const length = (this.#lengths[b]! += count);
       if (ring) this.#oldest[b] = Math.max(this.#oldest[b]!, length - capacity);
@@ -116,10 +124,11 @@ export class KVCache extends Owner {
     const room = call.room(launch.bytes);
     call.compute(() => {
       const addresses = { k: K.address, v: V.address, keys, values };
-      if (!launch.fits(addresses, room.address)) tooLarge(op);
+      const found = launch.check(addresses, room.address);
+      if (found & TOO_LARGE) tooLarge(op);
       launch.run(addresses, room.address);
+      this.commit(problem.counts, found);
     });
-    this.commit(problem.counts);
   }
 
   /** Forgets all but the first n tokens of each sequence. @throws HeedRangeError ERR_RANGE if n > length or n < 0. */

@@ -3,9 +3,13 @@ import type { Operand } from './checks.ts';
 import { Call, type Keep, type Slot } from './call.ts';
 import { launchAttention } from './launch/attention.ts';
 import { launchGemm, launchPack, needsPacking, packedBytes } from './launch/gemm.ts';
+import { launchMerge } from './launch/merge.ts';
+import { launchRope, stridesOf } from './launch/rope.ts';
 import { resolveAttention, type AttentionProblem } from './options/attention.ts';
 import { resolveTensor } from './options/engine.ts';
 import { resolveMatmul, resolvePack } from './options/matmul.ts';
+import { resolveMerge, type AttentionPart } from './options/merge.ts';
+import { resolveRope } from './options/rope.ts';
 import type { Scores } from './options/scores.ts';
 import type { Runtime } from './runtime.ts';
 import { PackedMatrix, addressOf, doorOf, type Tensor, type Values } from './tensor.ts';
@@ -163,6 +167,55 @@ export function matmul(
     gemm.run(addresses, room.address);
   });
   return C.result;
+}
+
+/** `rope`: an array is copied to where its result will be and turned in place. */
+export function rope(runtime: Runtime, op: string, x: unknown, options: unknown, keep?: Keep): Values {
+  runtime.requireAlive(op);
+  const problem = resolveRope(op, doorOf(runtime), x, options);
+  const { batch, seq, heads, headDim, layout, tensors } = problem;
+  const call = new Call(runtime, op, keep);
+  const shape = layout === 'bshd' ? [batch, seq, heads, headDim] : [batch, heads, seq, headDim];
+  const out = call.output('out', valueOf(problem.out), shape, tensors);
+  if (!tensors) call.copy(x as Float32Array, 4 * batch * seq * heads * headDim, out);
+  const X = tensors ? call.input('x', x as Tensor) : out;
+  const strides = stridesOf(layout, seq, heads, headDim);
+  const launch = launchRope(runtime, op, { ...problem, x: strides, out: strides });
+  const room = call.room(launch.bytes);
+  call.compute(() => {
+    launch.run({ x: X.address, out: out.address }, room.address);
+  });
+  return out.result;
+}
+
+/** `mergeAttention` */
+export function mergeAttention(
+  runtime: Runtime,
+  op: string,
+  parts: unknown,
+  options: unknown,
+): AttentionPart<Values> {
+  runtime.requireAlive(op);
+  const problem = resolveMerge(op, doorOf(runtime), parts, options);
+  const { batch, heads, seqQ, valueDim, layout, tensors } = problem;
+  const call = new Call(runtime, op);
+  const inputs = problem.parts.map((part) => ({
+    out: call.input(part.out.arg, part.out.value as Values),
+    logSumExp: call.input(part.logSumExp.arg, part.logSumExp.value as Values),
+  }));
+  const shape = layout === 'bshd' ? [batch, seqQ, heads, valueDim] : [batch, heads, seqQ, valueDim];
+  const out = call.output('out', undefined, shape, tensors);
+  const sum = call.output('logSumExp', undefined, [batch, heads, seqQ], tensors);
+  const launch = launchMerge(runtime, op, problem);
+  const room = call.room(launch.bytes);
+  call.compute(() => {
+    const addresses = inputs.map((part) => ({
+      out: part.out.address,
+      logSumExp: part.logSumExp.address,
+    }));
+    launch.run({ parts: addresses, out: out.address, logSumExp: sum.address }, room.address);
+  });
+  return { out: out.result, logSumExp: sum.result };
 }
 
 /** `packMatrix` */

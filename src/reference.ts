@@ -10,4 +10,6 @@ export type {
   ReferenceVarlenOptions,
 } from './reference/attention.ts';
 export { matmul, type ReferenceMatmulOptions } from './reference/matmul.ts';
+export { mergeAttention, type ReferenceAttentionPart } from './reference/merge.ts';
+export { rope, type ReferenceRopeOptions } from './reference/rope.ts';
 export type { FloatArray } from './checks.ts';

@@ -3,6 +3,7 @@ import * as operations from './operations.ts';
 import { StateError } from './errors.ts';
 import type { Runtime } from './runtime.ts';
 import type { PackedMatrix, Tensor, TensorAttentionOptions, TensorMatmulOptions } from './tensor.ts';
+import type { TensorRopeOptions } from './tensor.ts';
 
 export class Scope {
   readonly #runtime: Runtime;
@@ -31,6 +32,11 @@ export class Scope {
   /** As `engine.matmul`, on tensors. */
   matmul(a: Tensor, b: Tensor | PackedMatrix, options?: TensorMatmulOptions): Tensor {
     return operations.matmul(this.#live('matmul'), 'matmul', a, b, options, this.#keep) as Tensor;
+  }
+
+  /** As `engine.rope`, on a tensor. */
+  rope(x: Tensor, options?: TensorRopeOptions): Tensor {
+    return operations.rope(this.#live('rope'), 'rope', x, options, this.#keep) as Tensor;
   }
 
   /** Frees what was made, and ends the scope. May be called twice. */

@@ -9,7 +9,8 @@ import type { Runtime } from './runtime.ts';
 /** Whether this instance computes what it should. */
 export function passesSelfTest(runtime: Runtime, op: string): boolean {
   try {
-    return matmulIsExact(runtime, op) && attentionIsExact(runtime, op) && attentionIsClose(runtime, op);
+    const attends = attentionIsExact(runtime, op) && attentionIsClose(runtime, op);
+    return attends && matmulIsExact(runtime, op) && ropeIsClose(runtime, op);
   } catch (error) {
     if (error instanceof KernelTrapError) return false;
     throw error;
@@ -81,5 +82,26 @@ function attentionIsClose(runtime: Runtime, op: string): boolean {
       weighted += weight * q[j * dim + column]!;
     }
     return Math.abs(value - weighted / sum) <= 2 ** -13;
+  });
+}
+
+/**
+ * Five pairs of both kinds by angles in every quadrant, against the same in float64. By the law of rope the error of
+ * elements of at most 5 is below 32·2⁻²⁴.
+ */
+function ropeIsClose(runtime: Runtime, op: string): boolean {
+  const [seq, headDim, pairs] = [8, 10, 5];
+  const x = integers(seq * headDim, 7, 11);
+  return [false, true].every((interleaved) => {
+    const options = { seq, heads: 1, headDim, interleaved, theta: 2, offset: -3 };
+    const y = operations.rope(runtime, op, x, options) as Float32Array;
+    return y.every((value, at) => {
+      const [t, d] = [Math.floor(at / headDim), at % headDim];
+      const [i, second] = interleaved ? [d >> 1, d % 2 === 1] : [d % pairs, d >= pairs];
+      const angle = (t - 3) * 2 ** (-i / pairs);
+      const other = x[at + (second ? -1 : 1) * (interleaved ? 1 : pairs)]!;
+      const wanted = x[at]! * Math.cos(angle) + (second ? 1 : -1) * other * Math.sin(angle);
+      return Math.abs(value - wanted) <= 2 ** -19;
+    });
   });
 }

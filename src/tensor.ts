@@ -7,6 +7,7 @@ import type { Door } from './checks.ts';
 import { StateError } from './errors.ts';
 import type { AttentionShape, PackedOptions, VarlenShape } from './options/attention.ts';
 import type { MatmulOptions } from './options/matmul.ts';
+import type { RopeOptions } from './options/rope.ts';
 import type { AttentionOptions, BroadcastShape } from './options/scores.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -149,5 +150,11 @@ export type TensorAttentionOptions =
 /** Options of matmul on tensors: dimensions default to the tensors' own; stated, they must agree. */
 export type TensorMatmulOptions = Partial<Omit<MatmulOptions, 'bias' | 'out'>> & {
   readonly bias?: Values | undefined;
+  readonly out?: Tensor | undefined;
+};
+
+/** Options of rope on a tensor: dimensions default to the tensor's own; stated, they must agree. */
+export type TensorRopeOptions = Partial<Omit<RopeOptions, 'out'>> & {
+  /** Written and returned. May be x itself: in place. Default: a new tensor, which the caller owns. */
   readonly out?: Tensor | undefined;
 };

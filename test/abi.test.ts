@@ -14,13 +14,19 @@ import {
   GEMM_ARGS,
   GEMM_ITEM,
   writeAppendArgs,
+  MERGE_ARGS,
+  MERGE_ITEM,
+  ROPE_ARGS,
+  ROPE_ITEM,
   writeAttentionArgs,
   writeGemmArgs,
+  writeMergeArgs,
+  writeRopeArgs,
   type Words,
 } from '../src/descriptor.ts';
 import { baseline } from '../src/generated/baseline.ts';
 import { relaxed } from '../src/generated/relaxed.ts';
-import { attentionItems, gemmItems, type Items } from '../src/items.ts';
+import { TOKENS, attentionItems, gemmItems, tokenItems, type Items } from '../src/items.ts';
 import type { KernelExports } from '../src/wasm/exports.ts';
 import { BUILDS } from '../src/wasm/instantiate.ts';
 import { builds, testingModule, type Build } from './builds.ts';
@@ -43,6 +49,10 @@ const classes: readonly (readonly [name: string, fields: readonly string[]])[] =
   ['AttentionItem', ATTENTION_ITEM],
   ['CombineItem', COMBINE_ITEM],
   ['GemmItem', GEMM_ITEM],
+  ['RopeArgs', ROPE_ARGS],
+  ['RopeItem', ROPE_ITEM],
+  ['MergeArgs', MERGE_ARGS],
+  ['MergeItem', MERGE_ITEM],
 ];
 
 /** Field i holds i + 1. */
@@ -110,6 +120,18 @@ describe.each(builds)('descriptors, %s', (build) => {
     });
   });
 
+  it('RopeArgs: written where it is read', () => {
+    expectWritten('RopeArgs', ROPE_ARGS, (words, at) => {
+      writeRopeArgs(words, at, numbered(ROPE_ARGS));
+    });
+  });
+
+  it('MergeArgs: written where it is read', () => {
+    expectWritten('MergeArgs', MERGE_ARGS, (words, at) => {
+      writeMergeArgs(words, at, numbered(MERGE_ARGS));
+    });
+  });
+
   /** A table of items as it goes into memory. */
   const written = (items: Items, fields: number): number[] => {
     const u32 = new Uint32Array(items.count * fields);
@@ -160,6 +182,20 @@ describe.each(builds)('descriptors, %s', (build) => {
     const actual = GEMM_ITEM.map((field) => [field, valuesOf('GemmItem', field, items)]);
     expect(Object.fromEntries(actual)).toEqual(expected);
   });
+
+  it('RopeItem: a table as it is read', () => {
+    const items = written(tokenItems(2, TOKENS + 3), ROPE_ITEM.length);
+    const expected = { batch: [0, 1], token0: [0, TOKENS], tokens: [3, TOKENS] };
+    const actual = ROPE_ITEM.map((field) => [field, valuesOf('RopeItem', field, items)]);
+    expect(Object.fromEntries(actual)).toEqual(expected);
+  });
+
+  it('MergeItem: a table as it is read', () => {
+    const items = written(tokenItems(2, TOKENS + 5), MERGE_ITEM.length);
+    const expected = { batch: [0, 1], q0: [0, TOKENS], rows: [5, TOKENS] };
+    const actual = MERGE_ITEM.map((field) => [field, valuesOf('MergeItem', field, items)]);
+    expect(Object.fromEntries(actual)).toEqual(expected);
+  });
 });
 
 /** The whole of KernelExports, each with the number of its arguments: the type lets none be left out or added. */
@@ -178,6 +214,11 @@ const surface: Arities = {
   attentionScratch: 1,
   gemmScratch: 1,
   partBytes: 1,
+  rope: 4,
+  ropeFrequencies: 4,
+  ropeScratch: 1,
+  merge: 4,
+  mergeScratch: 1,
   multiplyAdd: 3,
   heapBase: 0,
 };
@@ -227,6 +268,11 @@ const HOT = [
   'assembly/kernels/f32-gemm-1x32/f32Gemm1x32',
   'assembly/kernels/f32-gemv/f32Gemv8',
   'assembly/kernels/f32-dot/f32Dot',
+  'assembly/kernels/f32-rope-table/f32RopeTable',
+  'assembly/kernels/f32-rope-split/f32RopeSplit',
+  'assembly/kernels/f32-rope-interleaved/f32RopeInterleaved',
+  'assembly/kernels/f32-merge/f32Merge',
+  'assembly/kernels/f32-merge-weights/f32MergeWeights',
 ];
 
 /** Innermost loops that multiply vectors, by function. In asc's text a block ends at the indentation it began with. */
@@ -239,7 +285,7 @@ function vectorLoops(text: string): Map<string, string[][]> {
     const loop = /^( *)loop /.exec(line);
     if (loop) open = { end: `${loop[1]!}end`, body: [] };
     else if (open && line === open.end) {
-      if (open.body.some((each) => /f32x4\.(mul|relaxed_madd)$/.test(each))) {
+      if (open.body.some((each) => /f(32x4|64x2)\.(mul|relaxed_madd)$/.test(each))) {
         loops.set(name, [...(loops.get(name) ?? []), open.body]);
       }
       open = undefined;

@@ -123,6 +123,7 @@ describe.each(builds)('kernels alone, %s', (build) => {
     'softmax, 96 keys × 8': ['f32SoftmaxOnline', 1],
     'pack 8 columns, GB/s': ['f32Pack', 2],
     'pack 8 rows, GB/s': ['f32RowsToPanel', 1],
+    'rope, one token of 32 × 128, GB/s': ['f32RopeSplit', 4],
   };
   /** The tile of six rows too, wherever the build has it. */
   const tile = build === 'relaxed' ? 6 : 4;

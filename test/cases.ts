@@ -3,6 +3,7 @@
  * its inputs are seeded. A new option gets a row here before it gets a kernel.
  */
 import type { AttentionCall, AttentionOptions, AttentionShape, MatmulOptions } from '../src/index.ts';
+import type { AttentionPart, MergeShape, RopeOptions } from '../src/index.ts';
 import type { Filled } from '../src/checks.ts';
 import { normal, uniform } from './data.ts';
 
@@ -311,4 +312,86 @@ export function attentionFlops({ options }: AttentionCase): number {
 
 export function matmulFlops({ options: { batch = 1, M, N, K } }: MatmulCase): number {
   return 2 * batch * M * N * K;
+}
+
+export interface RopeCase {
+  readonly name: string;
+  readonly options: RopeOptions;
+}
+
+/** Rotary position embeddings: those of models, then those that find mistakes. */
+export const ropeCases: readonly RopeCase[] = [
+  { name: 'LLaMA-2 32 × 128', options: { seq: 40, heads: 32, headDim: 128 } },
+  { name: 'LLaMA-3 keys, 8 × 128', options: { seq: 40, heads: 8, headDim: 128, theta: 5e5, offset: 8000 } },
+  { name: 'GPT-J', options: { seq: 20, heads: 16, headDim: 256, rotaryDim: 64, interleaved: true } },
+  { name: 'GPT-NeoX', options: { seq: 20, heads: 8, headDim: 96, rotaryDim: 24 } },
+  {
+    name: 'linear scaling',
+    options: { seq: 70, heads: 4, headDim: 64, scaling: 8, offset: 32000, layout: 'bhsd' },
+  },
+  { name: 'headDim 2', options: { seq: 9, heads: 3, headDim: 2 } },
+  { name: 'headDim 7, three pairs', options: { seq: 9, heads: 3, headDim: 7, rotaryDim: 6 } },
+  {
+    name: 'five pairs of twelve',
+    options: { seq: 9, heads: 2, headDim: 24, rotaryDim: 10, interleaved: true },
+  },
+  { name: 'one token', options: { seq: 1, heads: 5, headDim: 66, offset: 511 } },
+  { name: 'tokens one above an item', options: { seq: 65, heads: 1, headDim: 18, layout: 'bhsd' } },
+  {
+    name: 'an offset per batch, negative too',
+    options: { batch: 3, seq: 6, heads: 2, headDim: 20, offset: [-3, 0, 1e5], layout: 'bhsd' },
+  },
+  {
+    name: 'positions out of order',
+    options: {
+      ...{ batch: 2, seq: 3, heads: 2, headDim: 12, interleaved: true },
+      positions: Int32Array.of(7, 7, -1, 0, 131071, 2),
+    },
+  },
+  { name: 'theta 1', options: { seq: 5, heads: 1, headDim: 16, theta: 1, offset: 100 } },
+  { name: 'theta below 1', options: { seq: 5, heads: 1, headDim: 16, theta: 0.01, offset: 100 } },
+  { name: 'theta 10³⁰⁰', options: { seq: 5, heads: 1, headDim: 40, theta: 1e300, offset: 77 } },
+  { name: 'the last positions', options: { seq: 4, heads: 2, headDim: 128, offset: 2 ** 31 - 4 } },
+  { name: 'the first positions', options: { seq: 4, heads: 2, headDim: 128, offset: -(2 ** 31) } },
+];
+
+export function ropeInput({ options }: RopeCase, seed = 1): Float32Array {
+  const { batch = 1, seq, heads, headDim } = options;
+  return normal(batch * seq * heads * headDim, seed);
+}
+
+export interface MergeCase {
+  readonly name: string;
+  readonly options: MergeShape;
+  readonly parts: number;
+  /** Standard deviation of logSumExp. Default 1. */
+  readonly sigma?: number;
+}
+
+/** Merges: numbers of parts and rows, tails, parts that count for little. */
+export const mergeCases: readonly MergeCase[] = [
+  { name: 'one part', options: { seqQ: 5, heads: 2, valueDim: 7 }, parts: 1 },
+  { name: 'two parts, 12 × 64', options: { seqQ: 33, heads: 12, valueDim: 64 }, parts: 2 },
+  {
+    name: 'five parts, bhsd',
+    options: { batch: 2, seqQ: 6, heads: 3, valueDim: 18, layout: 'bhsd' },
+    parts: 5,
+  },
+  { name: 'a hundred parts', options: { seqQ: 3, heads: 2, valueDim: 37 }, parts: 100 },
+  { name: 'one number', options: { seqQ: 1, valueDim: 1 }, parts: 3 },
+  { name: 'rows one above an item', options: { seqQ: 65, valueDim: 4 }, parts: 3 },
+  { name: 'sigma 30', options: { seqQ: 40, heads: 2, valueDim: 16 }, parts: 4, sigma: 30 },
+  { name: 'sigma 300', options: { seqQ: 40, heads: 2, valueDim: 16 }, parts: 4, sigma: 300 },
+];
+
+export function mergeInputs(
+  { options, parts, sigma = 1 }: MergeCase,
+  seed = 1,
+): AttentionPart<Float32Array>[] {
+  const { batch = 1, seqQ, heads = 1, valueDim } = options;
+  const rows = batch * seqQ * heads;
+  return Array.from({ length: parts }, (_, p) => ({
+    out: normal(rows * valueDim, seed + 2 * p),
+    logSumExp: normal(rows, seed + 2 * p + 1, sigma),
+  }));
 }

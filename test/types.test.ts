@@ -4,18 +4,23 @@
  */
 import { expect, it } from 'vitest';
 import { attention, attentionWeights, createEngine, matmul, MultiHeadAttention } from '../src/index.ts';
+import { mergeAttention, rope } from '../src/index.ts';
 import type { Engine, HeedErrorCode, PackedMatrix, Tensor } from '../src/index.ts';
 import { fault, rejection } from './nothing-lost.ts';
 
 const x = new Float32Array(4);
 const shape = { seqQ: 2, headDim: 2 };
 const square = { M: 2, N: 2, K: 2 };
+const turn = { seq: 2, heads: 1, headDim: 2 };
+const part = { out: x, logSumExp: new Float32Array(2) };
+const merged = { seqQ: 2, valueDim: 2 };
 const layer = { modelDim: 2, heads: 1 };
 const three = { wq: x, wk: x, wv: x };
 const weights = { ...three, wo: x };
 const doubles = { ...weights, wq: new Float64Array(4) };
 const engine: Engine = await createEngine();
 const [t, m]: [Tensor, Tensor] = [engine.tensor([1, 2, 1, 2]), engine.tensor([2, 2])];
+const tensors = { out: t, logSumExp: m };
 const packed: PackedMatrix = engine.packMatrix(x, { K: 2, N: 2 });
 
 const wrong: readonly [name: string, code: HeedErrorCode, call: () => unknown][] = [
@@ -59,6 +64,22 @@ const wrong: readonly [name: string, code: HeedErrorCode, call: () => unknown][]
   ['another engine', 'ERR_ARG_TYPE', () => new MultiHeadAttention({ ...layer, weights, engine: {} })],
   // @ts-expect-error: a weight is no Float64Array
   ['a Float64Array as wq', 'ERR_ARG_TYPE', () => new MultiHeadAttention({ ...layer, weights: doubles })],
+  // @ts-expect-error: headDim is missing
+  ['a rope without headDim', 'ERR_ARG_TYPE', () => rope(x, { seq: 2, heads: 1 })],
+  // @ts-expect-error: heads are missing: heed never guesses them
+  ['a rope without heads', 'ERR_ARG_TYPE', () => rope(x, { seq: 2, headDim: 2 })],
+  // @ts-expect-error: positions are an Int32Array
+  ['an array as positions', 'ERR_ARG_TYPE', () => rope(x, { ...turn, positions: [0, 1] })],
+  // @ts-expect-error: base is called theta
+  ['another name of theta', 'ERR_UNKNOWN_OPTION', () => rope(x, { ...turn, base: 10000 })],
+  // @ts-expect-error: a tensor is turned into a tensor
+  ['an array as out of a tensor', 'ERR_ARG_TYPE', () => engine.rope(t, { out: x })],
+  // @ts-expect-error: a part has a logSumExp
+  ['a part without logSumExp', 'ERR_ARG_TYPE', () => mergeAttention([{ out: x }], merged)],
+  // @ts-expect-error: valueDim is missing
+  ['a merge without valueDim', 'ERR_ARG_TYPE', () => mergeAttention([part], { seqQ: 2 })],
+  // @ts-expect-error: all parts are tensors, or none is
+  ['a tensor among the parts', 'ERR_ARG_TYPE', () => engine.mergeAttention([part, tensors], merged)],
 ];
 
 it.each(wrong)('%s: %s', (_, code, call) => {

@@ -3,7 +3,7 @@
  *
  *   2⁻¹⁴ and above   (bits + (15 − 127 << 23) + 0xfff + the last bit that stays) >> 13
  *   below            bits(|x| + ½) − bits(½): the addition rounds to multiples of 2⁻²⁴, which are float16's subnormals
- *   ∞, NaN           0x7c00, 0x7e00. Finite numbers beyond 65504 do not come here: f16Beyond finds them.
+ *   ∞, NaN           0x7c00, 0x7e00. Finite numbers beyond 65504 do not come here: f16Check finds them.
  *
  * Needs:     n >= 0. Nothing beyond n floats is read, or beyond n halves written.
  * Registers: the bits, sign, magnitude, three results = 6; constants are loaded as they are met.
@@ -42,18 +42,21 @@ export function f16Narrow(from: usize, n: i32, to: usize): void {
   }
 }
 
-/** Whether any of n floats is finite and beyond ±65504, the largest float16. */
-export function f16Beyond(from: usize, n: i32): bool {
+/** What is among n floats, as bits: 1, a finite number beyond ±65504, the largest float16; 2, ∞ or NaN. */
+export function f16Check(from: usize, n: i32): i32 {
   assert(n >= 0);
   const largest = v128.load32_splat(CONSTANTS, 36);
   const infinity = v128.load32_splat(CONSTANTS, 20);
   const sign = v128.load32_splat(CONSTANTS);
-  let beyond = i32x4.splat(0);
+  let large = i32x4.splat(0);
+  let special = i32x4.splat(0);
   for (const end = from + ((<usize>n) << 2); from < end;) {
     const whole = from + 16 <= end;
     const bits = v128.andnot(whole ? v128.load(from) : v128.load32_zero(from), sign);
-    beyond = v128.or(beyond, v128.and(i32x4.gt_s(bits, largest), i32x4.lt_s(bits, infinity)));
+    const isSpecial = i32x4.ge_s(bits, infinity);
+    large = v128.or(large, v128.andnot(i32x4.gt_s(bits, largest), isSpecial));
+    special = v128.or(special, isSpecial);
     from += whole ? 16 : 4;
   }
-  return v128.any_true(beyond);
+  return i32(v128.any_true(large)) | (i32(v128.any_true(special)) << 1);
 }

@@ -6,14 +6,14 @@
  *   v ─► rows of valueDim floats, ldv bytes apart, in place: eight elements of each key a sweep, for all four queries
  *   p ─► | key 0: q0 … q7 | key 1: q0 … q7 | …, splatted          o ─► rows of whole vectors, ldo bytes apart
  *
- * Each block is summed from zero in ascending order, as in f32Pv1x32 and in prefill's tiles.
+ * Each block is summed from zero in ascending order, as in f32Pv1x32, which serves what is left of four queries and any
+ * other valueDim, and as in prefill's tiles.
  *
- * Needs:     keys >= 0; valueDim >= 1; o holds the sums so far, zeros at first. Nothing beyond valueDim floats of a value
- *            is read.
+ * Needs:     keys >= 0; valueDim a multiple of 8; o holds the sums so far, zeros at first.
  * Registers: 8 sums + 2 values + 1 weight = 11 (and a product without FMA).
  * FLOPs:     8 · keys · valueDim.
  */
-import { loadTail, madd } from '../simd';
+import { madd } from '../simd';
 
 export function f32Pv4x8(
   v: usize,
@@ -25,7 +25,7 @@ export function f32Pv4x8(
   ldo: usize,
   factor: usize,
 ): void {
-  assert(keys >= 0 && valueDim >= 1);
+  assert(keys >= 0 && (valueDim & 7) == 0);
   const end = p + ((<usize>keys) << 5);
   for (; valueDim >= 8; valueDim -= 8, v += 32, o += 32) {
     let a0 = f32x4.splat(0);
@@ -61,25 +61,6 @@ export function f32Pv4x8(
     add(o + 2 * ldo + 16, factor + 8, c1);
     add(o + 3 * ldo, factor + 12, d0);
     add(o + 3 * ldo + 16, factor + 12, d1);
-  }
-  // What is left, four at a time.
-  for (; valueDim > 0; valueDim -= 4, v += 16, o += 16) {
-    let a = f32x4.splat(0);
-    let b = f32x4.splat(0);
-    let c = f32x4.splat(0);
-    let d = f32x4.splat(0);
-    let value = v;
-    for (let w = p; w < end; w += 32, value += ldv) {
-      const x = valueDim >= 4 ? v128.load(value) : loadTail(value, valueDim);
-      a = madd(v128.load32_splat(w), x, a);
-      b = madd(v128.load32_splat(w, 4), x, b);
-      c = madd(v128.load32_splat(w, 8), x, c);
-      d = madd(v128.load32_splat(w, 12), x, d);
-    }
-    add(o, factor, a);
-    add(o + ldo, factor + 4, b);
-    add(o + 2 * ldo, factor + 8, c);
-    add(o + 3 * ldo, factor + 12, d);
   }
 }
 

@@ -3,18 +3,18 @@
  *
  *   S[j][0 … 3] = Σ_d Q[0 … 3][d] · K[j][d]      j = 0 … keys − 1
  *
- *   q ─► rows of whole vectors, ldq bytes apart, scaled, zeros behind headDim
+ *   q ─► rows of headDim floats, ldq bytes apart, scaled
  *   k ─► rows of headDim floats, ldk bytes apart, in place, two at a time: each is loaded once for four queries
  *   s ─► | key 0: q0 … q7 | key 1: q0 … q7 | …, of which four columns are written
  *
- * Every score is one chain of vectors, what is left of headDim as a vector with zeros, then (x0 + x2) + (x1 + x3): the
- * same in f32Qk1x4, so that the number of queries does not touch the bits.
+ * Every score is one chain of vectors, then (x0 + x2) + (x1 + x3): the same as f32Dot, which serves what is left of four
+ * queries and any other headDim.
  *
- * Needs:     keys >= 0; headDim >= 1. Nothing beyond headDim floats of a key is read.
+ * Needs:     keys >= 0; headDim a multiple of 4.
  * Registers: 8 accumulators + 2 keys + 1 query = 11 (and a product without FMA).
  * FLOPs:     8 · keys · headDim.
  */
-import { hsumFour, loadTail, madd } from '../simd';
+import { hsumFour, madd } from '../simd';
 
 export function f32Qk4x2(
   q: usize,
@@ -25,9 +25,8 @@ export function f32Qk4x2(
   keys: i32,
   s: usize,
 ): void {
-  assert(keys >= 0 && headDim >= 1);
-  const whole = (<usize>(headDim & ~3)) << 2;
-  const tail = headDim & 3;
+  assert(keys >= 0 && (headDim & 3) == 0);
+  const whole = (<usize>headDim) << 2;
   const q1 = q + ldq;
   const q2 = q1 + ldq;
   const q3 = q2 + ldq;
@@ -59,18 +58,6 @@ export function f32Qk4x2(
       x = v128.load(q3 + d);
       a3 = madd(x, a, a3);
       b3 = madd(x, b, b3);
-    }
-    if (tail) {
-      a = loadTail(k + d, tail);
-      b = loadTail(other + d, tail);
-      a0 = madd(v128.load(q + d), a, a0);
-      b0 = madd(v128.load(q + d), b, b0);
-      a1 = madd(v128.load(q1 + d), a, a1);
-      b1 = madd(v128.load(q1 + d), b, b1);
-      a2 = madd(v128.load(q2 + d), a, a2);
-      b2 = madd(v128.load(q2 + d), b, b2);
-      a3 = madd(v128.load(q3 + d), a, a3);
-      b3 = madd(v128.load(q3 + d), b, b3);
     }
     v128.store(s, hsumFour(a0, a1, a2, a3));
     if (other != k) v128.store(s, hsumFour(b0, b1, b2, b3), 32);

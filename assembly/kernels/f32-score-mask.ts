@@ -78,8 +78,6 @@ export function f32ScoreMask(s: usize, keys: i32, rows: usize): void {
 }
 
 /** Masks four keys of four queries, 32 bytes apart, where the byte [key][query] is 0. */
-// @ts-ignore: decorator
-@inline
 function fourKeys(to: usize, bytes: v128): void {
   const masked = v128.load(MASKED);
   const zero = i8x16.eq(bytes, i8x16.splat(0));

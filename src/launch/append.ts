@@ -20,8 +20,8 @@ export interface AppendAddresses {
 
 export interface AppendLaunch {
   readonly bytes: number;
-  /** Whether float16 can hold all that is new; always true of a float32 cache. Writes nothing. */
-  fits(addresses: AppendAddresses, room: number): boolean;
+  /** What is among the new tokens of a float16 cache: bit 1, a finite number that is too large; bit 2, ∞ or NaN. Writes nothing. */
+  check(addresses: AppendAddresses, room: number): number;
   run(addresses: AppendAddresses, room: number): void;
 }
 
@@ -49,23 +49,28 @@ export function launchAppend(
     toToken: bytes * dim,
     ring: ring ? capacity : 0,
     mode,
-    beyond: 0,
+    found: 0,
   });
-  /** Whether CHECK found a number that is too large. */
-  const both = ({ k, v, keys, values }: AppendAddresses, mode: number, room: number): boolean => {
+  /** Keys, then values; what CHECK found. */
+  const both = ({ k, v, keys, values }: AppendAddresses, mode: number, room: number): number => {
     items.write(runtime.words.u32, room / 4);
-    const rows = [args(k, keys, headDim, mode, room), args(v, values, valueDim, mode, room)];
-    return rows.some((each) => {
+    let found = 0;
+    for (const each of [args(k, keys, headDim, mode, room), args(v, values, valueDim, mode, room)]) {
       writeAppendArgs(runtime.words, runtime.descriptor, each);
       runtime.run(op, runtime.kernels.append, items.count, 0);
-      return runtime.words.u32[runtime.descriptor / 4 + APPEND_ARGS.indexOf('beyond')] !== 0;
-    });
+      found |= runtime.words.u32[runtime.descriptor / 4 + APPEND_ARGS.indexOf('found')]!;
+    }
+    return found;
   };
   return {
     bytes: 4 * APPEND_ITEM.length * items.count,
-    fits: (addresses, room) => dtype === 'f32' || !both(addresses, CHECK, room),
+    check: (addresses, room) => (dtype === 'f32' ? 0 : both(addresses, CHECK, room)),
     run(addresses, room) {
       both(addresses, dtype === 'f16' ? NARROW : COPY, room);
     },
   };
 }
+
+/** Bits of `check`. */
+export const TOO_LARGE = 1;
+export const SPECIAL = 2;

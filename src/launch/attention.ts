@@ -3,7 +3,7 @@
  *
  *   room: | items | sequences | combine items | parts | scratch |
  */
-import { FEW } from '../../common/abi.ts';
+import { FEW, FULL, HALF, HALF_SPECIAL } from '../../common/abi.ts';
 import { ATTENTION_ITEM, COMBINE_ITEM, SEQUENCE_BYTES } from '../descriptor.ts';
 import { writeAttentionArgs, writeSequence } from '../descriptor.ts';
 import type { AttentionArgs } from '../descriptor.ts';
@@ -98,7 +98,7 @@ export function launchAttention(
     biasKey: 4 * biasKey,
     tile: TILES[runtime.tile],
     ring: cache?.ring ? cache.capacity : 0,
-    half: Number(bytes === 2),
+    half: cache?.half ? (cache.special ? HALF_SPECIAL : HALF) : FULL,
     parts: 0,
     combines: 0,
   };

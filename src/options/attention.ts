@@ -77,6 +77,8 @@ export interface CacheLayout {
   readonly ring: boolean;
   /** As float16. */
   readonly half: boolean;
+  /** ∞ or NaN may be among them. */
+  readonly special: boolean;
 }
 
 const SHAPE = ['batch', 'heads', 'kvHeads', 'seqQ', 'seqK', 'headDim', 'valueDim', 'layout'] as const;

@@ -46,6 +46,8 @@ export type CacheProblem = Filled<KVCacheOptions>;
 
 /** What a call has to know of the cache that it works on. */
 export interface CacheState extends CacheProblem {
+  /** ∞ or NaN was appended to a float16 cache. */
+  readonly special: boolean;
   /** Tokens in each sequence: copies. */
   readonly lengths: readonly number[];
   /** The first token of each sequence that a ring still holds. */
@@ -170,13 +172,13 @@ export function cached(
   seqQ: number,
   after: number,
 ): Pick<AttentionProblem, 'after' | 'sequence' | 'cache' | 'packed' | 'totalQ' | 'totalK'> {
-  const { batch, capacity, ring, dtype, lengths } = cache;
+  const { batch, capacity, ring, dtype, special, lengths } = cache;
   return {
     packed: false,
     totalQ: batch * seqQ,
     totalK: batch * capacity,
     after: Math.min(after, 0),
-    cache: { capacity, ring, half: dtype === 'f16' },
+    cache: { capacity, ring, half: dtype === 'f16', special },
     sequence: (b) => ({
       queries: seqQ,
       keys: lengths[b]!,

@@ -13,11 +13,17 @@ export type KernelExports = {
   weights: Driver;
   gemm: Driver;
   pack: Driver;
+  rope: Driver;
+  merge: Driver;
   /** Bytes of scratch for any item of the call that the descriptor holds, exact beyond 2³² too. */
   attentionScratch(args: number): number;
   gemmScratch(args: number): number;
   /** Bytes of what eight rows of a decoding call leave, if their keys were split. */
   partBytes(args: number): number;
+  ropeScratch(args: number): number;
+  mergeScratch(args: number): number;
+  /** Writes float64 theta^(−i / pairs) / scaling for every pair, rounded up to a multiple of 4. */
+  ropeFrequencies(frequencies: number, pairs: number, theta: number, scaling: number): void;
   multiplyAdd(a: number, b: number, c: number): number;
   /** First byte behind the module's static data. */
   heapBase(): number;

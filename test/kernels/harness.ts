@@ -39,6 +39,18 @@ export type Panels = (
   tile: number,
 ) => void;
 
+/** f32RopeSplit and f32RopeInterleaved. */
+export type Turn = (
+  x: number,
+  xStep: number,
+  out: number,
+  outStep: number,
+  rows: number,
+  table: number,
+  tableStep: number,
+  pairs: number,
+) => void;
+
 export type Row = 'f32Gemm1x8' | 'f32Gemm2x8' | 'f32Gemm4x8' | 'f32Gemm6x8';
 export type Column = 'f32GemmT1x8' | 'f32GemmT2x8' | 'f32GemmT4x8' | 'f32GemmT6x8';
 export type Choice = 'rowsAdd' | 'rowsMax' | 'columnsAdd';
@@ -46,8 +58,9 @@ export type Choice = 'rowsAdd' | 'rowsMax' | 'columnsAdd';
 /** What assembly/testing.ts adds to the surface that ships. */
 export type TestingExports = KernelExports &
   Readonly<Record<Row | Column, Tile>> &
-  Readonly<Record<Choice, Panels>> & {
-    f32Dot(a: number, b: number, ldb: number, k: number, rows: number, t: number): void;
+  Readonly<Record<Choice, Panels>> &
+  Readonly<Record<'f32RopeSplit' | 'f32RopeInterleaved', Turn>> & {
+    f32Dot(a: number, b: number, ldb: number, k: number, rows: number, t: number, step: number): void;
     f32Gemm1x32(a: number, b: number, panel: number, k: number, c: number): void;
     f32Gemv1(a: number, b: number, cols: number, t: number): void;
     f32Gemv8(a: number, b: number, ldb: number, cols: number, t: number): void;
@@ -116,6 +129,10 @@ export type TestingExports = KernelExports &
       count: number,
       foreign: number,
     ): void;
+    f32Merge(table: number, parts: number, dim: number, out: number): void;
+    f32MergeWeights(lse: number, parts: number, sum: number): void;
+    f32RopePairs(x: number, out: number, gap: number, step: number, table: number, pairs: number): void;
+    f32RopeTable(position: number, frequencies: number, pairs: number, table: number): void;
     f32Weights(s: number, keys: number, m: number, inverse: number): void;
     exp2Vectors(p: number, vectors: number): void;
     exp2FourVectors(p: number, vectors: number): void;

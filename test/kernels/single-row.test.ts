@@ -213,7 +213,7 @@ describe.each(builds)('one row of A, %s', (build) => {
       const rowsOfB = place('b', spread(b, k, gap));
       const t = place('t', new Float32Array(rows).fill(NaN));
       arena.run([t], () => {
-        kernels.f32Dot(x.address, rowsOfB.address, 4 * (k + gap), k, rows, t.address);
+        kernels.f32Dot(x.address, rowsOfB.address, 4 * (k + gap), k, rows, t.address, 4);
       });
       return t.floats.slice();
     };
@@ -223,15 +223,12 @@ describe.each(builds)('one row of A, %s', (build) => {
         for (let i = 0; i < k; i++) sum += term(i, row * k + i);
         return sum;
       });
-    /** Four lanes down to the last whole vector, (x0 + x2) + (x1 + x3), then the rest, unfused in every build. */
+    /** Four lanes, then (x0 + x2) + (x1 + x3). */
     const inOrder = (k: number, a: Float32Array, row: Float32Array) => {
       const lanes = [0, 0, 0, 0];
-      const whole = k - (k % 4);
-      for (let i = 0; i < whole; i++) lanes[i % 4] = arena.madd(a[i]!, row[i]!, lanes[i % 4]!);
+      for (let i = 0; i < k; i++) lanes[i % 4] = arena.madd(a[i]!, row[i]!, lanes[i % 4]!);
       const [x0, x1, x2, x3] = lanes as [number, number, number, number];
-      let sum = Math.fround(Math.fround(x0 + x2) + Math.fround(x1 + x3));
-      for (let i = whole; i < k; i++) sum = Math.fround(sum + Math.fround(a[i]! * row[i]!));
-      return sum;
+      return Math.fround(Math.fround(x0 + x2) + Math.fround(x1 + x3));
     };
 
     const DEPTHS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 31, 32, 33, 100];
@@ -246,8 +243,8 @@ describe.each(builds)('one row of A, %s', (build) => {
           const [a, b] = [normal(k, 3), normal(rows * k, 4)];
           const actual = run(k, rows, a, b, gap);
           const size = dots(k, rows, (i, at) => Math.abs(a[i]! * b[at]!));
-          // A product's own rounding, those down its lane, two across, and those of the rest.
-          const depth = Math.floor(k / 4) + 3 + (k % 4);
+          // A product's own rounding, those down its lane, and two across.
+          const depth = Math.ceil(k / 4) + 3;
           const truth = dots(k, rows, (i, at) => a[i]! * b[at]!);
           expectWithin(
             actual,
@@ -289,10 +286,10 @@ describe.each(builds)('one row of A, %s', (build) => {
 
     it('refuses a negative depth or number of rows', () => {
       expect(() => {
-        kernels.f32Dot(4096, 4096, 0, -1, 1, 4096);
+        kernels.f32Dot(4096, 4096, 0, -1, 1, 4096, 4);
       }).toThrow('assertion');
       expect(() => {
-        kernels.f32Dot(4096, 4096, 0, 1, -1, 4096);
+        kernels.f32Dot(4096, 4096, 0, 1, -1, 4096, 4);
       }).toThrow('assertion');
     });
   });
