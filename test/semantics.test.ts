@@ -5,6 +5,7 @@ import type { Engine } from '../src/index.ts';
 import { attention as reference } from '../src/reference.ts';
 import { builds, engineOf } from './builds.ts';
 import { integers, normal } from './data.ts';
+import { attentionLaw, use } from './laws.ts';
 import { expectSameBits, make, problems, type Problem } from './problems.ts';
 
 /** Where the elements are NaN. */
@@ -182,18 +183,17 @@ describe.each(builds)('%s', async (build) => {
 
   it('a sink counts once, however many parts the keys of a few queries are split into', () => {
     for (const seqK of [96, 1536, 1537, 4700]) {
-      // Equal scores of 0, values of 1: seqK of seqK + exp(sink) parts.
+      // As much as all the keys together.
       const sinks = Float32Array.of(Math.log(seqK));
       const logSumExp = new Float32Array(1);
       const shape = { seqQ: 1, seqK, headDim: 1, sinks, logSumExp };
-      const out = engine.attention(
-        new Float32Array(1),
-        new Float32Array(seqK),
-        new Float32Array(seqK).fill(1),
-        shape,
-      );
-      expect(out[0]).toBeCloseTo(0.5, 5);
-      expect(logSumExp[0]).toBeCloseTo(Math.log(2 * seqK), 5);
+      const inputs = [new Float32Array(1), new Float32Array(seqK), new Float32Array(seqK).fill(1)] as const;
+      const out = engine.attention(...inputs, shape);
+      for (const row of attentionLaw(...inputs, shape)) {
+        expect(row.out('blocks').values[0]).toBeCloseTo(0.5, 6);
+        expect(use(out, row.out('blocks'))).toBeLessThanOrEqual(1);
+        expect(use(logSumExp, row.logSumExp('blocks'))).toBeLessThanOrEqual(1);
+      }
     }
   });
 

@@ -1,6 +1,6 @@
 /**
  * Float16 and back: f16Widen on every pattern there is, f16Narrow where it decides (all float32 are in test/slow), both
- * against the definition in float64 (test/halves.ts); and f16Beyond.
+ * against the definition in float64 (test/halves.ts); f16Unpack, which is 2⁻¹¹² of that; and f16Check.
  */
 import { describe, expect, it } from 'vitest';
 import { builds } from '../builds.ts';
@@ -50,12 +50,13 @@ describe.each(builds)('float16, %s', (build) => {
     return to.halves.slice();
   };
 
-  /** Rows of n, with so many canaries between two rows. */
+  /** Rows of n by either kernel, with so many canaries between two rows. */
   const widen = (
     x: Uint16Array,
     n: number,
     gaps: readonly [from: number, to: number] = [0, 0],
     last?: 'from' | 'to',
+    kernel: 'f16Widen' | 'f16Unpack' = 'f16Widen',
   ): Float32Array => {
     arena.clear();
     const rows = n === 0 ? 3 : x.length / n;
@@ -69,7 +70,7 @@ describe.each(builds)('float16, %s', (build) => {
       return { address: to.address + 4 * row * ldt, words: { byteLength: 4 * n } };
     });
     arena.run(written, () => {
-      kernels.f16Widen(from.address, 2 * ldf, rows, n, to.address, 4 * ldt);
+      kernels[kernel](from.address, 2 * ldf, rows, n, to.address, 4 * ldt);
     });
     const out = new Float32Array(x.length);
     for (let row = 0; row < rows; row++) out.set(to.floats.subarray(row * ldt, row * ldt + n), row * n);
@@ -110,6 +111,14 @@ describe.each(builds)('float16, %s', (build) => {
         if (n === 1 && start % 32768 !== 0) continue;
         expectSame(widen(part, n), Array.from(part, halfValue), `from ${start}, rows of ${n}`);
       }
+    }
+  });
+
+  it('unpacks every finite pattern as 2⁻¹¹² of it, exactly, subnormals too', () => {
+    for (let start = 0; start < FINITE.length; start += 8192) {
+      const part = FINITE.subarray(start, start + 8192);
+      const values = Array.from(part, (bits) => halfValue(bits) * 2 ** -112);
+      expectSame(widen(part, part.length, [0, 0], undefined, 'f16Unpack'), values, `from ${start}`);
     }
   });
 
@@ -180,29 +189,40 @@ describe.each(builds)('float16, %s', (build) => {
     ] as const) {
       for (const last of [undefined, 'from', 'to'] as const) {
         expectSame(widen(halves, n, gaps, last), values, `gaps ${gaps.join()}, last ${last}`);
+        const small = values.map((x) => x * 2 ** -112);
+        expectSame(widen(halves, n, gaps, last, 'f16Unpack'), small, `unpacked, last ${last}`);
       }
     }
   });
 
-  it('f16Beyond: one finite number beyond the largest, wherever it is, and nothing else', () => {
-    const beyond = (x: Float32Array, last: boolean): boolean => {
+  it('f16Check: one finite number that is too large, one that is none, wherever it is, and nothing else', () => {
+    const check = (x: Float32Array, last: boolean): number => {
       arena.clear();
       const from = last ? arena.placeLast(x) : arena.place(x);
-      let found = 0;
-      arena.run([], () => (found = kernels.f16Beyond(from.address, x.length)));
-      return found !== 0;
+      let found = -1;
+      arena.run([], () => (found = kernels.f16Check(from.address, x.length)));
+      return found;
     };
-    const fine = [0, -0, MOST, -MOST, Infinity, -Infinity, NaN, 2 ** -149, beside(MOST, -1)];
-    const nans = new Float32Array(Uint32Array.of(0xffffffff, 0x7f800001, 0xff800001).buffer);
+    const fine = [0, -0, MOST, -MOST, 2 ** -149, beside(MOST, -1), 1];
     const most = (2 - 2 ** -23) * 2 ** 127;
+    const large = [beside(MOST, 1), -beside(MOST, 1), most, -most, 65520];
+    const nans = new Float32Array(Uint32Array.of(0xffffffff, 0x7f800001, 0xff800001).buffer);
+    const special = [Infinity, -Infinity, NaN, ...nans];
     for (const n of [0, 1, 2, 3, 4, 5, 7, 8, 9, 64, 127]) {
-      const x = Float32Array.from({ length: n }, (_, i) => [...fine, ...nans][i % 12]!);
+      const x = Float32Array.from({ length: n }, (_, i) => fine[i % 7]!);
       for (const last of [false, true]) {
-        expect(beyond(x, last), `${n} of what is fine`).toBe(false);
+        expect(check(x, last), `${n} of what is fine`).toBe(0);
         for (let i = 0; i < n; i++) {
-          const bad = x.slice();
-          bad[i] = [beside(MOST, 1), -beside(MOST, 1), most, -most, 65520][i % 5]!;
-          expect(beyond(bad, last), `${bad[i]} at ${i} of ${n}`).toBe(true);
+          for (const [found, list] of [
+            [1, large],
+            [2, special],
+          ] as const) {
+            const bad = x.slice();
+            bad[i] = list[(i + n) % list.length]!;
+            expect(check(bad, last), `${bad[i]} at ${i} of ${n}`).toBe(found);
+            bad[(i * 5 + 1) % n] = [special, large][found - 1]![i % 5]!;
+            if ((i * 5 + 1) % n !== i) expect(check(bad, last), `both in ${n}`).toBe(3);
+          }
         }
       }
     }
@@ -213,7 +233,13 @@ describe.each(builds)('float16, %s', (build) => {
       () => {
         kernels.f16Narrow(4096, -1, 8192);
       },
-      () => kernels.f16Beyond(4096, -1),
+      () => kernels.f16Check(4096, -1),
+      () => {
+        kernels.f16Unpack(4096, 2, -1, 1, 8192, 4);
+      },
+      () => {
+        kernels.f16Unpack(4096, 2, 1, -1, 8192, 4);
+      },
       () => {
         kernels.f16Widen(4096, 2, -1, 1, 8192, 4);
       },

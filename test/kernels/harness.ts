@@ -104,12 +104,12 @@ export type TestingExports = KernelExports &
       ldo: number,
       factor: number,
     ): void;
-    f32Qk1x4(q: number, k: number, ldk: number, headDim: number, keys: number, s: number): void;
     f32Qk4x2(q: number, ldq: number, k: number, ldk: number, headDim: number, keys: number, s: number): void;
     f32Row(from: number, n: number, scale: number, to: number): void;
     f32Touch(p: number, ld: number, rows: number, bytes: number, rest: number): void;
-    f16Beyond(from: number, n: number): number;
+    f16Check(from: number, n: number): number;
     f16Narrow(from: number, n: number, to: number): void;
+    f16Unpack(from: number, ldf: number, rows: number, n: number, to: number, ldt: number): void;
     f16Widen(from: number, ldf: number, rows: number, n: number, to: number, ldt: number): void;
     f32ScoreSeen(s: number, keys: number, seen: number): void;
     f32ScoreLimit(s: number, first: number, keys: number, start: number, limit: number, m: number): void;
