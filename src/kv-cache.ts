@@ -136,7 +136,11 @@ export class KVCache extends Owner {
     const op = 'truncate';
     this.addressesOf(op);
     check.integer(op, 'n', n, 0, this.length);
-    for (const [b, length] of this.#lengths.entries()) this.#lengths[b] = Math.min(length, n);
+    for (const [b, length] of this.#lengths.entries()) {
+      const kept = (this.#lengths[b] = Math.min(length, n));
+      // Below that nothing is left to be lost: what is appended now is there.
+      this.#oldest[b] = Math.min(this.#oldest[b]!, kept);
+    }
   }
 
   /**
@@ -148,7 +152,7 @@ export class KVCache extends Owner {
    * @returns [batch, seqQ, heads, valueDim] in the layout; `options.out` if given, and then nothing is allocated
    * @throws HeedTypeError; HeedRangeError, ERR_CACHE_WINDOW where a ring has lost what a query sees; StateError ERR_DISPOSED
    */
-  attend(q: Float32Array, options: AttendOptions & SideInputs): Float32Array {
+  attend(q: Float32Array, options: Omit<AttendOptions, keyof SideInputs> & SideInputs): Float32Array {
     const op = 'attend';
     const runtime = this.#runtime;
     this.addressesOf(op);
