@@ -117,15 +117,19 @@ export function resolveAppend(
   return { tokens, counts, layout };
 }
 
+/** Tokens that a ring counts: kernels have positions as i32, and look a block beyond the last. */
+const MOST = 2 ** 31 - BK;
+
 /** ERR_CACHE_FULL where a sequence has no room for its new tokens. */
 export function room(op: string, state: CacheState, counts: readonly number[]): void {
   const { batch, capacity, ring, lengths } = state;
   for (const [b, count] of counts.entries()) {
-    const used = ring ? 0 : lengths[b]!;
-    if (used + count <= capacity) continue;
+    const left = ring ? Math.min(capacity, MOST - lengths[b]!) : capacity - lengths[b]!;
+    if (count <= left) continue;
     const where = batch > 1 ? ` in sequence ${b}` : '';
-    const held = ring ? `a ring of ${capacity}` : `${used} of ${capacity} in use`;
-    const expected = `at most ${capacity - used} tokens more${where} (${held})`;
+    const ringed = left < capacity ? `a ring counts ${MOST}` : `a ring of ${capacity}`;
+    const held = ring ? ringed : `${lengths[b]!} of ${capacity} in use`;
+    const expected = `at most ${left} tokens more${where} (${held})`;
     check.refuse('ERR_CACHE_FULL', op, 'k', expected, `${count}`);
   }
 }
