@@ -117,7 +117,11 @@ export class Pair {
     return [normal(size * headDim, this.#seed++, sigma), normal(size * valueDim, this.#seed++, sigma)];
   }
 
-  append(tokens: number, options?: AppendOptions, [k, v] = this.make(tokens)): void {
+  append(
+    tokens: number,
+    options?: AppendOptions,
+    [k, v]: readonly [k: Float32Array, v: Float32Array] = this.make(tokens),
+  ): void {
     this.cache.append(k, v, options);
     this.plain.append(k, v, options);
     this.expectLengths();
@@ -168,7 +172,10 @@ export class Pair {
   }
 
   /** The bits of attention with all keys, inside the law of float64, logSumExp too. Gives the result. */
-  expectAttends(options: AttendOptions, q = this.query(options.heads, options.seqQ)): Float32Array {
+  expectAttends(
+    options: AttendOptions,
+    q: Float32Array = this.query(options.heads, options.seqQ),
+  ): Float32Array {
     const { batch, kvHeads, headDim, valueDim } = this.plain.options;
     const { seqQ = 1, layout = 'bshd', heads, ...scores } = options;
     const { lengths, length } = this.plain;
