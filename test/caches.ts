@@ -192,3 +192,21 @@ export class Pair {
     return out;
   }
 }
+
+/** The cache of the fault tests: two sequences, which hold 3 tokens and 1. */
+export const FAULTY = { batch: 2, kvHeads: 2, headDim: 3, valueDim: 4, capacity: 5 } as const;
+
+export function filled(engine: Engine, more: Partial<KVCacheOptions> = {}): KVCache {
+  const cache = engine.kvCache({ ...FAULTY, ...more });
+  cache.append(normal(36, 1), normal(48, 2), { counts: [3, 1] });
+  return cache;
+}
+
+/** A call with whatever arguments. */
+export function untyped(
+  cache: KVCache,
+  name: 'append' | 'attend' | 'truncate',
+  ...given: unknown[]
+): unknown {
+  return (cache[name] as (...all: unknown[]) => unknown).apply(cache, given);
+}

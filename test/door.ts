@@ -1,7 +1,8 @@
 /** What the tests of the door share: tables of faults, and arrays on buffers that shrink. */
 import { expect, it } from 'vitest';
 import { HeedRangeError, HeedTypeError } from '../src/errors.ts';
-import { fault } from './nothing-lost.ts';
+import type { HeedErrorCode } from '../src/errors.ts';
+import { fault, type Refusal } from './nothing-lost.ts';
 
 /** A fault: what is given, then the argument, the code, and what stands between "expected" and the code. */
 export type Row<Given = unknown> = readonly [given: Given, arg: string, code: string, words: string];
@@ -9,15 +10,22 @@ export type Row<Given = unknown> = readonly [given: Given, arg: string, code: st
 /** What a missing dimension is told. */
 export const absent = 'number, got undefined — a flat array has no shape, so it must be stated';
 
+const TYPES: readonly string[] = ['ERR_ARG_TYPE', 'ERR_UNKNOWN_OPTION', 'ERR_DETACHED'];
+
+/** A fault of an argument, word for word. */
+export function refusal(op: string, arg: string, code: HeedErrorCode, words: string): Refusal {
+  const Class = TYPES.includes(code) ? HeedTypeError : HeedRangeError;
+  return { class: Class, code, op, arg, message: `${op}: "${arg}" expected ${words} [${code}]` };
+}
+
 /** A test for each row: class, code, op, arg and message, word for word. */
 export function table<Given>(op: string, rows: readonly Row<Given>[], call: (given: Given) => unknown): void {
-  const types = ['ERR_ARG_TYPE', 'ERR_UNKNOWN_OPTION', 'ERR_DETACHED'];
   for (const [i, [given, arg, code, words]] of rows.entries()) {
     it(`${i + 1}: ${arg} ${code}`, () => {
       const error = fault(() => call(given));
       expect(error.message).toBe(`${op}: "${arg}" expected ${words} [${code}]`);
       expect(error).toMatchObject({ op, arg, code });
-      expect(error).toBeInstanceOf(types.includes(code) ? HeedTypeError : HeedRangeError);
+      expect(error).toBeInstanceOf(TYPES.includes(code) ? HeedTypeError : HeedRangeError);
     });
   }
 }

@@ -9,7 +9,8 @@ const refuse = (engine: Engine): unknown => engine.tensor([-1]);
 describe('nothing lost', async () => {
   const engine = await createEngine();
   const [out, tensor] = [pattern(4), engine.tensor([4], pattern(4))];
-  const watched = await watch(engine, out, tensor);
+  const cache = engine.kvCache({ kvHeads: 1, headDim: 4, capacity: 2 });
+  const watched = await watch(engine, out, tensor, cache);
 
   it('passes where that is so', async () => {
     const error = refuses(() => refuse(engine), refusal, watched);
@@ -30,6 +31,23 @@ describe('nothing lost', async () => {
       () => (tensor.data[3] = 0),
       () => {
         tensor.data.set(pattern(4));
+      },
+    ],
+    [
+      'a cache is written',
+      () => {
+        cache.append(pattern(4), pattern(4));
+        cache.truncate(0);
+      },
+      () => undefined,
+    ],
+    [
+      'a cache counts a token more',
+      () => {
+        cache.commit([1], 0);
+      },
+      () => {
+        cache.truncate(0);
       },
     ],
     ['memory is kept', () => (kept = engine.tensor([4])), () => kept?.dispose()],

@@ -1,13 +1,14 @@
 /**
  * The one helper of all fault tests: what a call throws, and that nothing is lost by it (docs/reliability.md):
  *
- *   (a) inputs, outputs and `engine.memory.used` are as they were
+ *   (a) inputs, outputs, caches (their memory and lengths) and `engine.memory.used` are as they were
  *   (b) a promise settles, with the error
  *   (c) the next valid calls on that engine give the bits of a fresh one
  *   (d) nothing is left that would keep the process alive
  */
 import { expect } from 'vitest';
-import { Tensor, type Engine, type HeedError, type HeedErrorCode } from '../src/index.ts';
+import { KVCache, Tensor, type Engine, type HeedError, type HeedErrorCode } from '../src/index.ts';
+import { runtimeOf } from '../src/engine.ts';
 import { engineOf, type Build } from './builds.ts';
 import { normal } from './data.ts';
 
@@ -26,8 +27,11 @@ export interface Watch {
   readonly engine: Engine;
   /** Bits of a fresh engine of the same build. */
   readonly fresh: Uint32Array;
-  readonly memory: readonly (ArrayBufferView | Tensor)[];
+  readonly memory: readonly Watched[];
 }
+
+/** A cache must be one of the watched engine's. */
+type Watched = ArrayBufferView | Tensor | KVCache;
 
 /** What a call throws, which must be one of heed's errors. */
 export function fault(call: () => unknown): HeedError {
@@ -51,11 +55,8 @@ export async function rejection(promise: Promise<unknown>): Promise<HeedError> {
 
 const freshBits = new Map<Build, Uint32Array>();
 
-/** Names what a refused call on this engine must leave alone: its arrays and tensors, outputs filled with a pattern. */
-export async function watch(
-  engine: Engine,
-  ...memory: readonly (ArrayBufferView | Tensor)[]
-): Promise<Watch> {
+/** Names what a refused call on this engine must leave alone: its arrays, tensors and caches, outputs filled with a pattern. */
+export async function watch(engine: Engine, ...memory: readonly Watched[]): Promise<Watch> {
   const build = engine.features.simd;
   let fresh = freshBits.get(build);
   if (fresh === undefined) {
@@ -131,12 +132,22 @@ export function golden(engine: Engine): Uint32Array {
     scope.attention(Q, K, V, { causal: true }).data,
     engine.rope(q, { batch: 2, seq: 9, heads: 4, headDim: 7, rotaryDim: 6, offset: 3 }),
     scope.rope(V, { rotaryDim: 4, interleaved: true }).data,
+    ...[decoded(engine, 'f32'), decoded(engine, 'f16')],
     ...[merged.out, merged.logSumExp],
   ];
   const bits = results.flatMap((each) => [...new Uint32Array(each.slice().buffer)]);
   scope.dispose();
   packed.dispose();
   return Uint32Array.from(bits);
+}
+
+/** A few tokens through a cache of the engine. */
+function decoded(engine: Engine, dtype: 'f32' | 'f16'): Float32Array {
+  const cache = engine.kvCache({ kvHeads: 2, headDim: 7, valueDim: 5, capacity: 9, dtype });
+  cache.append(normal(9 * 14, 15), normal(9 * 10, 16));
+  const out = cache.attend(normal(2 * 4 * 7, 17), { heads: 4, seqQ: 2 });
+  cache.dispose();
+  return out;
 }
 
 interface State {
@@ -146,7 +157,7 @@ interface State {
 }
 
 function stateOf({ engine, memory }: Watch): State {
-  return { used: engine.memory.used, bytes: memory.map(bytesOf), resources: resources() };
+  return { used: engine.memory.used, bytes: memory.map((x) => bytesOf(x, engine)), resources: resources() };
 }
 
 function nothingLost(watched: Watch, before: State): void {
@@ -154,14 +165,31 @@ function nothingLost(watched: Watch, before: State): void {
   expect(after.used).toBe(before.used);
   for (const [i, bytes] of after.bytes.entries()) expect(Buffer.compare(bytes, before.bytes[i]!)).toBe(0);
   expect(after.resources).toBe(before.resources);
-  expect(Buffer.compare(bytesOf(golden(watched.engine)), bytesOf(watched.fresh))).toBe(0);
+  expect(
+    Buffer.compare(bytesOf(golden(watched.engine), watched.engine), bytesOf(watched.fresh, watched.engine)),
+  ).toBe(0);
   expect(watched.engine.memory.used).toBe(before.used);
 }
 
 /** A copy. Of a tensor it is taken anew, as growth may have moved it. */
-function bytesOf(x: ArrayBufferView | Tensor): Uint8Array {
+function bytesOf(x: Watched, engine: Engine): Uint8Array {
+  if (x instanceof KVCache) return cacheBytes(x, engine);
   const view = x instanceof Tensor ? x.data : x;
   return new Uint8Array(view.buffer, view.byteOffset, view.byteLength).slice();
+}
+
+/** Keys, values, lengths, and what is the oldest token that a ring holds. */
+function cacheBytes(cache: KVCache, engine: Engine): Uint8Array {
+  const { batch, kvHeads, capacity, headDim, valueDim, dtype, lengths, oldest, special } = cache.stateOf();
+  const { keys, values } = cache.addressesOf('test');
+  const { u8 } = runtimeOf('test', engine).words;
+  const numbers = batch * kvHeads * capacity * (dtype === 'f16' ? 2 : 4);
+  const state = Float64Array.of(...lengths, ...oldest, Number(special));
+  return Buffer.concat([
+    u8.subarray(keys, keys + numbers * headDim),
+    u8.subarray(values, values + numbers * valueDim),
+    new Uint8Array(state.buffer),
+  ]);
 }
 
 function resources(): string {
