@@ -157,8 +157,10 @@ export class Pair {
           if (!this.plain.holds(b, j)) continue;
           for (let h = 0; h < kvHeads; h++) {
             const start = ((b * kvHeads + h) * capacity + (j % capacity)) * dim;
-            const there = floats.subarray(start, start + dim);
-            expectSameBits(there.slice(), token[name].slice(h * dim, (h + 1) * dim));
+            for (let d = 0; d < dim; d++) {
+              if (Object.is(floats[start + d], token[name][h * dim + d])) continue;
+              expect.fail(`${name} ${j} of sequence ${b}, head ${h}: [${d}] ${floats[start + d]}`);
+            }
           }
         }
       }

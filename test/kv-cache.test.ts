@@ -274,16 +274,22 @@ describe.each(builds)('%s', async (build) => {
         cache.attend(q, options);
       }
     };
-    run(5000);
-    gc();
-    const [before, { heapUsed, arrayBuffers }] = [engine.memory, process.memoryUsage()];
-    run(10_000);
-    gc();
-    const after = process.memoryUsage();
-    expect(engine.memory).toEqual(before);
-    // Less than a reference a token is kept.
-    expect(after.heapUsed - heapUsed).toBeLessThan(8 * 10_000);
-    expect(after.arrayBuffers - arrayBuffers).toBeLessThan(8 * 10_000);
+    run(2000);
+    const before = engine.memory;
+    const use = (): number => {
+      gc();
+      const { heapUsed, arrayBuffers } = process.memoryUsage();
+      return heapUsed + arrayBuffers;
+    };
+    // Less than one reference a token. What is kept is kept each time, what the compilers take only now and then.
+    let growth = Infinity;
+    for (let i = 0; i < 4 && growth >= 8 * 10_000; i++) {
+      const start = use();
+      run(10_000);
+      expect(engine.memory).toEqual(before);
+      growth = use() - start;
+    }
+    expect(growth).toBeLessThan(8 * 10_000);
     cache.dispose();
   });
 });
