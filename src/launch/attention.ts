@@ -28,6 +28,8 @@ export interface AttentionAddresses {
   readonly bias: number;
   readonly alibi: number;
   readonly sinks: number;
+  /** ∞ or NaN came among the float16 numbers of a cache after the launch was made. */
+  readonly special?: boolean;
 }
 
 /** Attention, and its weights where their address is given. */
@@ -122,6 +124,7 @@ export function launchAttention(
       args.bias = addresses.bias;
       args.alibi = addresses.alibi;
       args.sinks = addresses.sinks;
+      if (addresses.special === true) args.half = HALF_SPECIAL;
       args.sequences = room + sequences;
       args.items = room;
       args.combines = room + combines;
