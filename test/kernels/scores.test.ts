@@ -185,6 +185,30 @@ describe.each(builds)('scores, %s', (build) => {
       }
     });
 
+    it('distances beyond 2²⁴ are rounded once, not once a key', () => {
+      const zeros = new Float32Array(96 * COLUMNS);
+      const places = Float32Array.of(
+        2 ** 24,
+        2 ** 24 + 10,
+        2 ** 25 + 4,
+        -(2 ** 24),
+        2 ** 30,
+        -(2 ** 40),
+        1e30,
+        95,
+      );
+      const actual = alibi(zeros, places, new Float32Array(8).fill(1));
+      const truth = Float64Array.from(zeros, (_, at) => {
+        return Math.abs(places[at % COLUMNS]! - Math.floor(at / COLUMNS));
+      });
+      expectWithin(
+        actual,
+        truth,
+        truth.map((x) => U * x),
+        'distance',
+      );
+    });
+
     it('refuses a negative number of keys', () => {
       expect(() => {
         kernels.f32ScoreAlibi(8192, -1, 4096, 4096);
