@@ -195,6 +195,18 @@ describe.each(builds)('%s', async (build) => {
         expectLaw(problemOf({ queryOffset, alibi: Float32Array.of(slope, 0, -slope, 1e3 * slope) }));
       },
     );
+    it.each([1e300, -1e300, 1e39])(
+      'without a slope does nothing, be it from queryOffset %d',
+      (queryOffset) => {
+        const alibi = Float32Array.of(0, 1, -0, -1);
+        const { out } = look(problemOf({ queryOffset, alibi }));
+        const plain = run(problemOf({ queryOffset }));
+        for (const h of [0, 2]) expect(ofHead(out, h)).toEqual(ofHead(plain, h));
+        // The others' distance is infinite: masked, or NaN.
+        expect(ofHead(out, 1).every((x) => x === 0)).toBe(true);
+        expect(ofHead(out, 3).every(Number.isNaN)).toBe(true);
+      },
+    );
     it('counts from the query on either side', () => {
       const { weights } = row([0, 0, 0, 0, 0], [1, 2, 3, 4, 5], {
         alibi: Float32Array.of(Math.LN2),
