@@ -185,6 +185,14 @@ describe.each(builds)('%s', async (build) => {
       const { out, weights } = row([NaN, 1, Infinity, -Infinity], [NaN, 7, NaN, NaN], { bias });
       expect([out, ...weights]).toEqual([7, 0, 1, 0, 0]);
     });
+    it('of the lowest float, as some write a mask, hides as −∞ does', () => {
+      const lowest = -(2 - 2 ** -23) * 2 ** 127;
+      const { out, weights, truth } = row([NaN, 1, 3], [NaN, 7, NaN], {
+        bias: Float32Array.of(lowest, 0, lowest),
+      });
+      expect([out, ...weights]).toEqual([7, 0, 1, 0]);
+      expect([...truth.out, ...truth.weights]).toEqual([7, 0, 1, 0]);
+    });
   });
 
   describe('alibi', () => {
