@@ -97,6 +97,15 @@ describe.each(builds)('%s', async (build) => {
     it('0 is off, to the bit', () => {
       expectSameBits(run(problemOf({ softcap: 0 })), run(problemOf({})));
     });
+    it.each([1e-30, 1e-40, 1e-45, 1e-50, 5e-324])(
+      '%d, of which float32 may know nothing, makes all scores equal',
+      (softcap) => {
+        const v = [1, 2, 4, 8];
+        const { out, weights } = row([3, -1, 40, Infinity], v, { softcap });
+        expect(weights).toEqual([0.25, 0.25, 0.25, 0.25]);
+        expect(out).toBe(3.75);
+      },
+    );
     it.each([1e6, 1e20, 1e37, 1e300])('%d: small scores keep their last bits', (softcap) => {
       // The law allows 4·softcap·u, which here is anything. What is true of |s| <= S: the cap changes s by S³/(3·softcap²)
       // at most, and rounds within 2.5u·S (test/kernels/scores.test.ts); a score off by e moves a mean by 2e·max|v|.

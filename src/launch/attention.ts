@@ -66,10 +66,10 @@ export function launchAttention(
     valueDim,
     scale: query,
     scoreScale: score,
-    // Caps beyond float32 change nothing that float32 can tell.
+    // Caps beyond float32 change nothing that float32 can tell; one below is its smallest number, as 0 is none.
     capHalf: Math.min(Math.LN2 / softcap, MAX),
     capTwice: Math.min(2 / softcap, MAX),
-    cap: Math.min(softcap * Math.LOG2E, MAX),
+    cap: softcap > 0 ? Math.max(2 ** -149, Math.min(softcap * Math.LOG2E, MAX)) : 0,
     qFirst: 4 * heads * headDim,
     qHead: head(seqQ, headDim),
     qToken: token(heads, headDim),
