@@ -113,6 +113,11 @@ export function operand(
   orElse = '',
 ): Operand {
   const shape = door.shapeOf(op, arg, x);
+  // Tensors hold float32: whoever asks for other numbers takes arrays only.
+  if (shape !== undefined && !door.floats.includes('Float32Array')) {
+    const expected = door.floats.join(' or ') + orElse;
+    throw new HeedTypeError('ERR_ARG_TYPE', { op, arg, expected, received: 'Tensor' });
+  }
   if (like !== undefined && (shape === undefined) !== (like.shape === undefined)) {
     const expected = `${shape === undefined ? 'Tensor' : door.floats.join(' or ')}, as "${like.arg}" is`;
     const received = shape === undefined ? kindOf(x) : 'Tensor';

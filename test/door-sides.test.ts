@@ -186,6 +186,24 @@ describe.each(builds)('%s', (build) => {
     engine.dispose();
   });
 
+  it('a tensor is no mask: its floats are not bytes', async () => {
+    const { engine, q, k, v } = await open();
+    const attention = engine.attention.bind(engine) as Untyped;
+    const floats = engine.tensor([1, 1, 3, 5], f32(15).fill(1));
+    const watched = await watch(engine, q, k, v, floats);
+    const refusal = { class: HeedTypeError, code: 'ERR_ARG_TYPE' } as const;
+    const message = 'attention: "mask" expected Uint8Array or { data, shape }, got Tensor [ERR_ARG_TYPE]';
+    refuses(() => attention(q, k, v, { mask: floats }), { ...refusal, arg: 'mask', message }, watched);
+    const inside = { mask: { data: floats, shape: [1, 1, 3, 5] } };
+    refuses(() => attention(q, k, v, inside), { ...refusal, arg: 'mask.data' }, watched);
+    // Bytes are bytes, be they the engine's own: a view of a tensor is read where it lies.
+    const bytes = new Uint8Array(floats.data.buffer, floats.data.byteOffset, 15);
+    expect(attention(q, k, v, { mask: bytes.slice() })).toMatchObject({
+      data: (attention(q, k, v, { mask: bytes }) as { data: Float32Array }).data,
+    });
+    engine.dispose();
+  });
+
   it('out may lie on no side input (fault 18)', async () => {
     const engine = await engineOf(build);
     const attention = engine.attention.bind(engine) as Untyped;
