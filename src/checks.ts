@@ -193,9 +193,9 @@ export function options<Name extends string>(
   return values;
 }
 
-/** Whether x is an object that is no array of any kind. Runs no code of it. */
-export function isPlainObject(x: unknown): boolean {
-  return kindOf(x) === 'object';
+/** Whether x is an object, no array of any kind, with a field of its own of one of these names. */
+export function hasOneOf(x: unknown, ...names: readonly string[]): boolean {
+  return kindOf(x) === 'object' && holds(() => names.some((name) => Object.hasOwn(x as object, name)));
 }
 
 /** The first value that is there. Only undefined is absent: null stays, and is refused by name. */

@@ -204,6 +204,61 @@ describe.each(builds)('%s', (build) => {
     engine.dispose();
   });
 
+  it('disposed and foreign tensors, packed matrices, and proxies without code (faults 12, 31, 34)', async () => {
+    const { engine, q, k, v } = await open();
+    const other = await engineOf(build);
+    const attention = engine.attention.bind(engine) as Untyped;
+    const watched = await watch(engine, q, k, v);
+    const gone = Proxy.revocable({}, {});
+    gone.revoke();
+    const trap = (): never => {
+      throw new Error('ran');
+    };
+    const hostile = new Proxy(
+      {},
+      { get: trap, has: trap, getPrototypeOf: trap, getOwnPropertyDescriptor: trap },
+    );
+    for (const [arg, shape] of [
+      ['bias', [1, 1, 3, 5]],
+      ['alibi', [2]],
+      ['sinks', [2]],
+    ] as const) {
+      const dead = engine.tensor(shape);
+      dead.dispose();
+      const theirs = other.tensor(shape);
+      const disposed = `attention: "${arg}" expected a live tensor, got one that has been disposed of [ERR_DISPOSED]`;
+      const foreign = `attention: "${arg}" expected a tensor of this engine, got one of another engine [ERR_FOREIGN_TENSOR]`;
+      refuses(
+        () => attention(q, k, v, { [arg]: dead }),
+        { class: StateError, code: 'ERR_DISPOSED', message: disposed },
+        watched,
+      );
+      refuses(
+        () => attention(q, k, v, { [arg]: theirs }),
+        { class: StateError, code: 'ERR_FOREIGN_TENSOR', message: foreign },
+        watched,
+      );
+    }
+    for (const arg of ['mask', 'bias', 'alibi', 'sinks']) {
+      for (const x of [gone.proxy, hostile]) {
+        refuses(
+          () => attention(q, k, v, { [arg]: x }),
+          { class: HeedTypeError, code: 'ERR_ARG_TYPE', arg },
+          watched,
+        );
+      }
+    }
+    for (const at of [0, 1, 2]) {
+      const given = [q, k, v].map((x, i) => (i === at ? gone.proxy : x));
+      refuses(
+        () => attention(...given),
+        { class: HeedTypeError, code: 'ERR_ARG_TYPE', arg: 'qkv'[at]! },
+        watched,
+      );
+    }
+    for (const each of [engine, other]) each.dispose();
+  });
+
   it('out may lie on no side input (fault 18)', async () => {
     const engine = await engineOf(build);
     const attention = engine.attention.bind(engine) as Untyped;
