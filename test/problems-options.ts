@@ -2,9 +2,10 @@
 import fc from 'fast-check';
 import type { AttentionOptions, AttentionShape } from '../src/index.ts';
 import { normal, uniform } from './data.ts';
-import { make, problems, type Problem } from './problems.ts';
+import { at, make, problems, type Problem } from './problems.ts';
 
 type Options = AttentionShape & AttentionOptions;
+type Filled = Problem['options'];
 type Bytes = NonNullable<AttentionOptions['mask']>;
 type Floats = NonNullable<AttentionOptions['bias']>;
 export type Shape = readonly [batch: number, heads: number, seqQ: number, seqK: number];
@@ -125,4 +126,66 @@ export function expanded<T extends Uint8Array | Float32Array>(
     data[at] = element(given, { seqQ, seqK, headDim: 1 }, [b, h, i, j])!;
   }
   return { data, shape: [batch, heads, seqQ, seqK] };
+}
+
+/** Rows of logSumExp. */
+export const rowsOf = ({ batch, heads, seqQ }: Filled): number => batch * heads * seqQ;
+
+/** [sequence, head, query] of a row of logSumExp. */
+export function placeOf(row: number, { heads, seqQ }: Filled): [b: number, h: number, i: number] {
+  return [Math.floor(row / seqQ / heads), Math.floor(row / seqQ) % heads, row % seqQ];
+}
+
+/** Some rows: each about as likely, twenty or all. */
+export function someRows(options: Filled, seed = 1): number[] {
+  const [rows, next] = [rowsOf(options), uniform(seed)];
+  return Array.from({ length: rows }, (_, row) => row).filter(() => next() < 20 / rows);
+}
+
+/** The tokens of k or v where `move` says: token i of the result is token move[i]. */
+function moved(
+  x: Float32Array,
+  move: readonly number[],
+  { batch, kvHeads, seqK, layout }: Filled,
+): Float32Array {
+  const dim = x.length / (batch * kvHeads * seqK);
+  const y = new Float32Array(batch * kvHeads * move.length * dim);
+  for (let b = 0; b < batch; b++) {
+    for (let g = 0; g < kvHeads; g++) {
+      for (const [i, j] of move.entries()) {
+        const from = at(layout, kvHeads, seqK, dim, b, g, j);
+        y.set(x.subarray(from, from + dim), at(layout, kvHeads, move.length, dim, b, g, i));
+      }
+    }
+  }
+  return y;
+}
+
+/** The same for the last dimension of a mask or bias, if it is full. */
+function movedSide<T extends Uint8Array | Float32Array>(
+  given: { readonly data: T; readonly shape: Shape } | undefined,
+  move: readonly number[],
+  seqK: number,
+): { data: T; shape: Shape } | undefined {
+  if (given === undefined) return undefined;
+  const { data, shape } = given;
+  if (shape[3] === 1) return { data, shape };
+  const Class = data.constructor as new (n: number) => T;
+  const wide = new Class((data.length / seqK) * move.length);
+  for (let e = 0; e < wide.length; e++) {
+    wide[e] = data[Math.floor(e / move.length) * seqK + move[e % move.length]!]!;
+  }
+  return { data: wide, shape: [shape[0], shape[1], shape[2], move.length] };
+}
+
+/** Problems of these tests have their masks and biases with a shape. */
+export type Side<T> = { readonly data: T; readonly shape: Shape } | undefined;
+
+/** The same problem with some keys, in some order. */
+export function withKeys({ q, k, v, options }: Problem, move: readonly number[]): Problem {
+  const { seqK } = options;
+  const mask = movedSide(options.mask as Side<Uint8Array>, move, seqK);
+  const bias = movedSide(options.bias as Side<Float32Array>, move, seqK);
+  const more = { ...options, seqK: move.length, mask, bias };
+  return { q, k: moved(k, move, options), v: moved(v, move, options), options: more };
 }
