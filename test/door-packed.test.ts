@@ -12,7 +12,7 @@ const u8 = (n: number): Uint8Array => new Uint8Array(n).fill(1);
 const i32 = (...starts: number[]): Int32Array => Int32Array.of(...starts);
 const view = (bytes: number): DataView => new DataView(new ArrayBuffer(bytes));
 
-describe('packed sequences', () => {
+describe('packed sequences (faults 71, 73)', () => {
   const make = ' — new Int32Array(x) makes one';
   const top = 2 ** 31 - 1;
   for (const name of ['cuSeqlensQ', 'cuSeqlensK']) {

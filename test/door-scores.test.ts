@@ -35,7 +35,7 @@ it('the calls that all faults start from pass', () => {
   });
 });
 
-describe('window', () => {
+describe('window (fault 71)', () => {
   const each = 'Infinity or an integer from 0 to 9007199254740991';
   const kinds = wrongKinds('window', '[before, after]', [
     [3, 'number'],
@@ -82,7 +82,7 @@ describe('window', () => {
   });
 });
 
-describe('mask', () => {
+describe('mask (faults 71, 72)', () => {
   const kind = 'Uint8Array or { data, shape }';
   const make = ' — Uint8Array.from(x, (y) => (y ? 1 : 0)) makes one';
   const sizes = '[batch 2 or 1, heads 2 or 1, seqQ 3 or 1, seqK 5 or 1]';
@@ -181,7 +181,7 @@ describe('mask', () => {
   });
 });
 
-describe('bias', () => {
+describe('bias (faults 71, 72)', () => {
   const kind = 'Float32Array or { data, shape }';
   const make = ' — new Float32Array(x) makes one';
   table(
@@ -223,7 +223,7 @@ describe('bias', () => {
   });
 });
 
-describe('keyLengths', () => {
+describe('keyLengths (fault 71)', () => {
   const kinds = wrongKinds('keyLengths', '[batch] of integers', [
     [3, 'number'],
     [null, 'null'],
@@ -266,7 +266,7 @@ describe('keyLengths', () => {
   });
 });
 
-describe('scale and softcap', () => {
+describe('scale and softcap (fault 71)', () => {
   for (const name of ['scale', 'softcap']) {
     table(
       'attention',

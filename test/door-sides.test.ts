@@ -1,6 +1,6 @@
 /**
  * The side inputs of attention at a real engine's door: tensors and views as bias, alibi and sinks, overlap, memory that is
- * gone, code of the caller; and that nothing is lost by any of it (docs/reliability.md, faults 12–18, 31, 34, 41, 42, 44).
+ * gone, code of the caller; and that nothing is lost by any of it (docs/reliability.md, faults 12–18, 31, 34, 41, 42, 44, 71–73).
  */
 import { describe, expect, it } from 'vitest';
 import { PLAIN } from '../src/checks.ts';
@@ -186,7 +186,7 @@ describe.each(builds)('%s', (build) => {
     engine.dispose();
   });
 
-  it('a tensor is no mask: its floats are not bytes', async () => {
+  it('a tensor is no mask: its floats are not bytes (fault 72)', async () => {
     const { engine, q, k, v } = await open();
     const attention = engine.attention.bind(engine) as Untyped;
     const floats = engine.tensor([1, 1, 3, 5], f32(15).fill(1));

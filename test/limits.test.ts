@@ -45,8 +45,8 @@ describe.each(builds)('%s', (build) => {
     const room = launchAttention(runtimeOf('test', engine), 'attention', plain).bytes;
     engine.dispose();
     const none = await growth({});
-    // Expanded, the smallest of these were 16 MiB. Memory comes in pages of 64 KiB; staging has room to spare: a quarter.
-    const spare = (own: number): number => 1.25 * own + 2 * 65536;
+    // Expanded, the smallest of these were 16 MiB. A block is rounded up to 64 bytes, the memory to pages.
+    const spare = (own: number): number => own + 64 + 65536;
     for (const [shape, size] of [
       [[1, 1, 1, S], S],
       [[1, 1, S, 1], S],
