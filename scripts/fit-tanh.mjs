@@ -43,4 +43,6 @@ for (let i = 1; i <= 100_000; i++) {
   worst = Math.max(worst, Math.abs((x * (1 + z * p)) / Math.tanh(x) - 1));
 }
 console.log(coefficients.map((c) => c.toPrecision(9)).join(', '));
-console.log(`largest relative error, coefficients rounded, in exact arithmetic: ${(worst * 2 ** 24).toFixed(3)} · 2^-24`);
+console.log(
+  `largest relative error, coefficients rounded, in exact arithmetic: ${(worst * 2 ** 24).toFixed(3)} · 2^-24`,
+);
