@@ -6,7 +6,7 @@
 import Table from 'cli-table3';
 import colors from 'picocolors';
 import type { AttentionCall, AttentionOptions, AttentionShape, Engine } from '../src/index.ts';
-import { builds, type Build } from '../test/builds.ts';
+import { builds } from '../test/builds.ts';
 import { normal } from '../test/data.ts';
 import { attentionLaw, every, use } from '../test/laws.ts';
 import { CHAINS, LARGE, Roof } from './roof.ts';
