@@ -290,7 +290,8 @@ function addAlibi(
     const r = min(r0 + lane, end - 1);
     const at = scratch + ((<usize>lane) << 2);
     const slope = load<f32>(rowAddress(args.alibi, 0, 4, args.group, item.head, r));
-    store<f32>(at, <f32>(<f64>(r / args.group) + offset), PLACE);
+    // Without a slope there is no distance either: it may be infinite as a float32, and 0 · ∞ is NaN.
+    store<f32>(at, slope == 0 ? 0 : <f32>(<f64>(r / args.group) + offset), PLACE);
     store<f32>(at, -LOG2E * slope, SLOPE);
   }
   f32ScoreAlibi(scratch + SCORES, keys, scratch + PLACE, scratch + SLOPE);

@@ -113,6 +113,11 @@ export function operand(
   orElse = '',
 ): Operand {
   const shape = door.shapeOf(op, arg, x);
+  // Tensors hold float32: whoever asks for other numbers takes arrays only.
+  if (shape !== undefined && !door.floats.includes('Float32Array')) {
+    const expected = door.floats.join(' or ') + orElse;
+    throw new HeedTypeError('ERR_ARG_TYPE', { op, arg, expected, received: 'Tensor' });
+  }
   if (like !== undefined && (shape === undefined) !== (like.shape === undefined)) {
     const expected = `${shape === undefined ? 'Tensor' : door.floats.join(' or ')}, as "${like.arg}" is`;
     const received = shape === undefined ? kindOf(x) : 'Tensor';
@@ -188,9 +193,9 @@ export function options<Name extends string>(
   return values;
 }
 
-/** Whether x is an object that is no array of any kind. Runs no code of it. */
-export function isPlainObject(x: unknown): boolean {
-  return kindOf(x) === 'object';
+/** Whether x is an object, no array of any kind, with a field of its own of one of these names. */
+export function hasOneOf(x: unknown, ...names: readonly string[]): boolean {
+  return kindOf(x) === 'object' && holds(() => names.some((name) => Object.hasOwn(x as object, name)));
 }
 
 /** The first value that is there. Only undefined is absent: null stays, and is refused by name. */

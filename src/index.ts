@@ -31,6 +31,7 @@ export type {
 } from './tensor.ts';
 export type { MultiHeadAttentionOptions } from './multi-head-attention.ts';
 export type {
+  CachedForwardOptions,
   ForwardOptions,
   JoinedWeights,
   LayerOptions,

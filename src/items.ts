@@ -5,7 +5,7 @@
  * A table of items lies as `descriptor.ts` has the fields, one item behind the other. Tables are counted before they are
  * written: a batch of millions has as many items, which no JavaScript array should hold.
  */
-import { BK, BQ, MC, PANEL, SPLIT } from '../common/abi.ts';
+import { BK, BQ, FEW, MC, PANEL, SPLIT } from '../common/abi.ts';
 import type { AttentionProblem } from './options/attention.ts';
 
 /** Most tokens of one item of rope (which keeps their tables in scratch) or of a merge. Free to vary. */
@@ -33,11 +33,25 @@ type Cut = Pick<
 /** Rows q0 … q0 + rows of a key head, and the keys from k0 on (on the grid of BK) to k1 that any of them may see by its place. */
 type Block = (batch: number, head: number, q0: number, rows: number, k0: number, k1: number) => void;
 
+/** Which sequences a driver serves, by their number of queries. */
+export type Family = (queries: number) => boolean;
+
+/** The decoding driver's: what is chosen depends on this number alone, so that a sequence gets the same bits in any batch. */
+export const few: Family = (queries) => queries <= FEW;
+/** Prefill's. */
+export const many: Family = (queries) => queries > FEW;
+const all: Family = () => true;
+
 /** Every block of BQ rows. Within a head the costliest, the one that sees most keys, is first. */
-function eachBlock({ batch, heads, kvHeads, before, after, sequence }: Cut, visit: Block): void {
+function eachBlock(
+  { batch, heads, kvHeads, before, after, sequence }: Cut,
+  serves: Family,
+  visit: Block,
+): void {
   const group = heads / kvHeads;
   for (let b = 0; b < batch; b++) {
     const { queries, keys, offset } = sequence(b);
+    if (!serves(queries)) continue;
     const rowsInAll = queries * group;
     for (let head = 0; head < kvHeads; head++) {
       for (let q0 = (Math.ceil(rowsInAll / BQ) - 1) * BQ; q0 >= 0; q0 -= BQ) {
@@ -56,15 +70,16 @@ function eachBlock({ batch, heads, kvHeads, before, after, sequence }: Cut, visi
  * { batch, head, q0, rows, k0, k1, part }: causal, window and lengths are arithmetic on k0 and k1. Rows are (query, head of
  * the group) pairs.
  */
-export function attentionItems(cut: Cut): Items {
+export function attentionItems(cut: Cut, serves: Family = all): Items {
   const { batch, heads, kvHeads, seqQ, packed, sequence } = cut;
-  const blocksOf = (queries: number): number => Math.ceil((queries * heads) / kvHeads / BQ);
+  const blocksOf = (queries: number): number =>
+    serves(queries) ? Math.ceil((queries * heads) / kvHeads / BQ) : 0;
   let blocks = batch * blocksOf(seqQ);
   if (packed) for (let b = (blocks = 0); b < batch; b++) blocks += blocksOf(sequence(b).queries);
   return {
     count: kvHeads * blocks,
     write(u32, at) {
-      eachBlock(cut, (b, head, q0, rows, k0, k1) => {
+      eachBlock(cut, serves, (b, head, q0, rows, k0, k1) => {
         u32[at++] = b;
         u32[at++] = head;
         u32[at++] = q0;
@@ -87,12 +102,12 @@ export interface DecodeItems extends Items {
   readonly combine: Items;
 }
 
-/** As {@link attentionItems}, with the keys split at multiples of SPLIT; `combine`: { batch, head, q0, rows, part, parts }. */
+/** Those of sequences with few queries: as {@link attentionItems}, with the keys split at multiples of SPLIT; `combine`: { batch, head, q0, rows, part, parts }. */
 export function decodeItems(cut: Cut): DecodeItems {
   const splits = (k0: number, k1: number): number =>
     Math.max(1, Math.ceil(k1 / SPLIT) - Math.floor(k0 / SPLIT));
   let [count, parts, combines] = [0, 0, 0];
-  eachBlock(cut, (_b, _head, _q0, rows, k0, k1) => {
+  eachBlock(cut, few, (_b, _head, _q0, rows, k0, k1) => {
     const n = splits(k0, k1);
     count += n;
     if (n === 1) return;
@@ -104,7 +119,7 @@ export function decodeItems(cut: Cut): DecodeItems {
     parts,
     write(u32, at) {
       let part = 0;
-      eachBlock(cut, (b, head, q0, rows, k0, k1) => {
+      eachBlock(cut, few, (b, head, q0, rows, k0, k1) => {
         const n = splits(k0, k1);
         for (let i = 0, from = k0; i < n; i++) {
           const to = Math.min(k1, (Math.floor(from / SPLIT) + 1) * SPLIT);
@@ -124,7 +139,7 @@ export function decodeItems(cut: Cut): DecodeItems {
       count: combines,
       write(u32, at) {
         let part = 0;
-        eachBlock(cut, (b, head, q0, rows, k0, k1) => {
+        eachBlock(cut, few, (b, head, q0, rows, k0, k1) => {
           const n = splits(k0, k1);
           if (n === 1) return;
           u32[at++] = b;

@@ -1,7 +1,7 @@
 /** KVCache: keys and values of the tokens so far, on an engine's memory, where attention reads them in place. */
 import { Block, Owner } from './block.ts';
 import { Call } from './call.ts';
-import { HeedRangeError } from './errors.ts';
+import { HeedRangeError, HeedTypeError, kindOf, StateError } from './errors.ts';
 import { launchAppend, SPECIAL, TOO_LARGE } from './launch/append.ts';
 import { align } from './memory/allocator.ts';
 import { attendTo } from './operations.ts';
@@ -59,6 +59,18 @@ export class KVCache extends Owner {
     const memory = call.block(values + numbers * valueDim);
     call.compute(() => undefined);
     return new KVCache(new Block(runtime, memory.address), problem, values);
+  }
+
+  /** @internal The cache that was given. ERR_ARG_TYPE, ERR_FOREIGN_TENSOR, ERR_DISPOSED. */
+  static of(runtime: Runtime, op: string, given: unknown): KVCache {
+    if (!(given instanceof KVCache) || Owner.blockOf(given) === undefined) {
+      const received = kindOf(given);
+      throw new HeedTypeError('ERR_ARG_TYPE', { op, arg: 'cache', expected: 'KVCache', received });
+    }
+    given.addressesOf(op);
+    if (given.#runtime === runtime) return given;
+    const [expected, received] = ['a cache of this engine', 'one of another engine'];
+    throw new StateError('ERR_FOREIGN_TENSOR', { op, arg: 'cache', expected, received });
   }
 
   /** @internal What a call works on; the lengths are copies. ERR_DISPOSED. */

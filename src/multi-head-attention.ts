@@ -4,12 +4,18 @@ import type { Inspection } from './operations.ts';
 import * as operations from './operations.ts';
 import { defaultEngine, runtimeOf, type Engine } from './engine.ts';
 import { StateError } from './errors.ts';
+import { KVCache, tooLarge } from './kv-cache.ts';
+import { launchAppend, SPECIAL, TOO_LARGE } from './launch/append.ts';
 import { launchAttention } from './launch/attention.ts';
 import { launchGemm, type GemmAddresses } from './launch/gemm.ts';
 import type { Launch } from './launch/launch.ts';
-import { resolveForward, resolveLayer } from './options/layer.ts';
-import type { ForwardOptions, LayerDims, LayerOptions, SeparateWeights } from './options/layer.ts';
+import { launchRope, stridesOf, type RopeAddresses } from './launch/rope.ts';
 import type { AttentionProblem } from './options/attention.ts';
+import { layoutOf, type CacheState } from './options/cache.ts';
+import { resolveForward, resolveLayer } from './options/layer.ts';
+import type { CachedForwardOptions, ForwardOptions, LayerDims } from './options/layer.ts';
+import type { LayerOptions, SeparateWeights } from './options/layer.ts';
+import type { Turn } from './options/rope.ts';
 import type { Runtime } from './runtime.ts';
 import { addressOf, type PackedMatrix, type Tensor, type Values } from './tensor.ts';
 
@@ -41,7 +47,7 @@ interface Projection {
  * mha.dispose();
  */
 export class MultiHeadAttention {
-  readonly #layer: LayerDims;
+  readonly #layer: LayerDims & { readonly rope: Turn | undefined };
   readonly #runtime: Runtime;
   readonly #projections: Readonly<Record<'q' | 'k' | 'v' | 'o', Projection>>;
   #alive = true;
@@ -87,7 +93,7 @@ export class MultiHeadAttention {
    * @returns [batch, seqQ, modelDim], `options.out` if given
    * @throws HeedTypeError, HeedRangeError, MemoryLimitError; StateError ERR_DISPOSED
    */
-  forward(x: Float32Array, options: ForwardOptions): Float32Array {
+  forward(x: Float32Array, options: ForwardOptions | CachedForwardOptions<KVCache>): Float32Array {
     return this.#pass('forward', x, options, false).out;
   }
 
@@ -99,7 +105,7 @@ export class MultiHeadAttention {
    * @returns `out` [batch, seqQ, modelDim] after W^O, `weights` [batch, heads, seqQ, seqK], `logSumExp` [batch, heads, seqQ]
    * @throws as {@link forward}
    */
-  inspect(x: Float32Array, options: ForwardOptions): Inspection {
+  inspect(x: Float32Array, options: ForwardOptions | CachedForwardOptions<KVCache>): Inspection {
     return this.#pass('inspect', x, options, true);
   }
 
@@ -117,18 +123,22 @@ export class MultiHeadAttention {
     this.dispose();
   }
 
-  #pass(op: string, x: Float32Array, options: ForwardOptions, inspect: boolean): Inspection {
+  #pass(op: string, x: Float32Array, options: object, inspect: boolean): Inspection {
     const runtime = this.#runtime;
     this.#requireAlive(op);
     const { modelDim, contextDim, heads, kvHeads, headDim } = this.#layer;
-    const problem = resolveForward(op, this.#layer, x, options, inspect);
+    let cache: KVCache | undefined;
+    const stateOf = (given: unknown): CacheState => (cache = KVCache.of(runtime, op, given)).stateOf();
+    const problem = resolveForward(op, this.#layer, x, options, inspect, stateOf);
     // Again: reading the options may have run the user's code.
     this.#requireAlive(op);
-    const { batch, seqQ, seqK } = problem;
+    const held = cache?.addressesOf(op);
+    const { batch, seqQ, seqK, positions } = problem;
     const attention: AttentionProblem = {
       ...{ tensors: false, packed: false, layout: 'bshd', heads, kvHeads, headDim, valueDim: headDim },
       ...problem,
-      ...{ totalQ: batch * seqQ, totalK: batch * seqK, out: undefined, cache: undefined },
+      ...{ totalQ: batch * seqQ, totalK: batch * seqK, out: undefined },
+      cache: problem.cache && layoutOf(problem.cache.state),
     };
 
     // Everything that the pass needs, at once: operands, intermediate results, and room for the largest launch.
@@ -136,8 +146,10 @@ export class MultiHeadAttention {
     const X = call.input('x', x);
     const C = problem.context ? call.input('context', problem.context) : X;
     const sides = operations.sidesOf(call, problem);
+    // With a cache only the keys of x are projected.
+    const keys = cache ? seqQ : seqK;
     const qBytes = 4 * batch * seqQ * heads * headDim;
-    const kBytes = 4 * batch * seqK * kvHeads * headDim;
+    const kBytes = 4 * batch * keys * kvHeads * headDim;
     const [Q, K, V, O] = [call.room(qBytes), call.room(kBytes), call.room(kBytes), call.room(qBytes)];
     const out = call.output('out', problem.out, [batch, seqQ, modelDim], false);
     const wantsSum = inspect || problem.logSumExp !== undefined;
@@ -151,33 +163,48 @@ export class MultiHeadAttention {
     const width = heads * headDim;
     const steps = {
       q: this.#linear(op, batch * seqQ, modelDim, width),
-      k: this.#linear(op, batch * seqK, contextDim, kvHeads * headDim),
+      k: this.#linear(op, batch * keys, contextDim, kvHeads * headDim),
       o: this.#linear(op, batch * seqQ, width, modelDim),
+      turnQ: this.#turn(op, batch, seqQ, heads, positions),
+      turnK: this.#turn(op, batch, keys, kvHeads, positions),
+      append: problem.cache && launchAppend(runtime, op, problem.cache.state, problem.cache.append),
       attention: launchAttention(runtime, op, attention),
     };
-    const room = call.room(Math.max(...Object.values(steps).map(({ bytes }) => bytes)));
+    const room = call.room(Math.max(...Object.values(steps).map((step) => step?.bytes ?? 0)));
     const { q, k, v, o } = this.#projections;
     const project = (step: Launch<GemmAddresses>, by: Projection, a: Slot, c: Slot): void => {
       const packed = addressOf(op, 'weights', by.matrix);
       const bias = by.bias ? addressOf(op, 'weights', by.bias) : 0;
       step.run({ a: a.address, b: 0, packed, c: c.address, bias }, room.address);
     };
+    let found = 0;
     call.compute(() => {
       project(steps.q, q, X, Q);
       project(steps.k, k, C, K);
       project(steps.k, v, C, V);
+      steps.turnQ?.run({ x: Q.address, out: Q.address }, room.address);
+      steps.turnK?.run({ x: K.address, out: K.address }, room.address);
+      if (held) {
+        // All that can be refused is refused here, before the cache is written.
+        const addresses = { k: K.address, v: V.address, ...held };
+        found = steps.append!.check(addresses, room.address);
+        if (found & TOO_LARGE) tooLarge(op);
+        steps.append!.run(addresses, room.address);
+      }
       const addresses = {
         q: Q.address,
-        k: K.address,
-        v: V.address,
+        k: held?.keys ?? K.address,
+        v: held?.values ?? V.address,
         out: O.address,
         logSumExp: sum?.address ?? 0,
         weights: weights?.address ?? 0,
+        special: (found & SPECIAL) !== 0,
         ...operations.addressesOf(sides),
       };
       steps.attention.run(addresses, room.address);
       project(steps.o, o, O, out);
     });
+    if (cache && problem.cache) cache.commit(problem.cache.append.counts, found);
     return { out: out.result, weights: weights?.result, logSumExp: sum?.result } as Inspection;
   }
 
@@ -195,6 +222,21 @@ export class MultiHeadAttention {
     this.#runtime.requireAlive(op);
     if (this.#alive) return;
     throw new StateError('ERR_DISPOSED', { op, problem: 'this layer has been disposed of' });
+  }
+
+  /** Heads [batch, seq, count, headDim] turned in place, where the layer has a rope. */
+  #turn(
+    op: string,
+    batch: number,
+    seq: number,
+    heads: number,
+    positions: Int32Array,
+  ): Launch<RopeAddresses> | undefined {
+    const { headDim, rope } = this.#layer;
+    if (rope === undefined) return undefined;
+    const strides = stridesOf('bshd', seq, heads, headDim);
+    const shape = { batch, seq, heads, headDim, positions, x: strides, out: strides };
+    return launchRope(this.#runtime, op, { ...shape, ...rope });
   }
 
   /** [M × K] · [K × N] with packed weights. */

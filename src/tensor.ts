@@ -94,18 +94,20 @@ export function addressOf(op: string, arg: string, x: Tensor | PackedMatrix): nu
 /** The door of an engine's calls: Float32Array, and what was made by this engine. */
 export function doorOf(runtime: Runtime): Door {
   const isLive = (op: string, arg: string, x: unknown, what: string): boolean => {
-    const block = Owner.blockOf(x);
-    if (block === undefined) return false;
+    const block = Owner.blockOf(x) as Block;
     block.address(op, arg, what);
     if (block.runtime === runtime) return true;
     const received = 'one of another engine';
     throw new StateError('ERR_FOREIGN_TENSOR', { op, arg, expected: `a ${what} of this engine`, received });
   };
+  // By brand before class: to ask a proxy for its class runs its code.
+  const owns = (x: unknown): boolean => Owner.blockOf(x) !== undefined;
   return {
     floats: ['Float32Array'],
-    shapeOf: (op, arg, x) => (x instanceof Tensor && isLive(op, arg, x, 'tensor') ? x.shape : undefined),
+    shapeOf: (op, arg, x) =>
+      owns(x) && x instanceof Tensor && isLive(op, arg, x, 'tensor') ? x.shape : undefined,
     packedOf: (op, arg, x) =>
-      x instanceof PackedMatrix && isLive(op, arg, x, 'packed matrix') ? x : undefined,
+      owns(x) && x instanceof PackedMatrix && isLive(op, arg, x, 'packed matrix') ? x : undefined,
   };
 }
 

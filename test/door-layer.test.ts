@@ -91,7 +91,7 @@ describe('MultiHeadAttention', () => {
         { dropout: 0.1 },
         'dropout',
         'ERR_UNKNOWN_OPTION',
-        'one of modelDim, heads, kvHeads, headDim, contextDim, weights, weightLayout, engine, got an unknown option',
+        'one of modelDim, heads, kvHeads, headDim, contextDim, weights, weightLayout, rope, engine, got an unknown option',
       ],
       [{ weights: null }, 'weights', 'ERR_ARG_TYPE', 'an object, got null'],
       [{ weights: [f32(1)] }, 'weights', 'ERR_ARG_TYPE', 'an object, got Array'],
@@ -174,6 +174,8 @@ describe('forward', () => {
       ...{ softcap: 0, before: Infinity, after: Infinity },
       ...{ mask: undefined, bias: undefined, alibi: undefined, sinks: undefined },
       sequence: expect.any(Function) as unknown,
+      cache: undefined,
+      positions: Int32Array.of(0),
       context: undefined,
       out: undefined,
       logSumExp: undefined,
@@ -256,7 +258,7 @@ describe('forward', () => {
         { layout: 'bhsd' },
         'layout',
         'ERR_UNKNOWN_OPTION',
-        'one of batch, seqQ, context, seqK, causal, queryOffset, keyLengths, window, mask, bias, scale, softcap, alibi, ' +
+        'one of batch, seqQ, context, seqK, cache, causal, queryOffset, keyLengths, window, mask, bias, scale, softcap, alibi, ' +
           'sinks, out, logSumExp, got an unknown option',
       ],
     ],

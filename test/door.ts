@@ -1,7 +1,11 @@
-/** What the tests of the door share: tables of faults, and arrays on buffers that shrink. */
+/** What the tests of the door share: tables of faults, arrays on buffers that shrink, calls that faults start from. */
 import { expect, it } from 'vitest';
+import { PLAIN } from '../src/checks.ts';
 import { HeedRangeError, HeedTypeError } from '../src/errors.ts';
 import type { HeedErrorCode } from '../src/errors.ts';
+import { resolveAttention } from '../src/options/attention.ts';
+import { attention } from '../src/reference.ts';
+import { f32 } from './data.ts';
 import { fault, type Refusal } from './nothing-lost.ts';
 
 /** A fault: what is given, then the argument, the code, and what stands between "expected" and the code. */
@@ -30,6 +34,15 @@ export function table<Given>(op: string, rows: readonly Row<Given>[], call: (giv
   }
 }
 
+/** Rows for values of a kind that is never taken: what is given, and what it is called. */
+export function wrongKinds(
+  arg: string,
+  expected: string,
+  given: readonly (readonly [x: unknown, kind: string])[],
+): Row[] {
+  return given.map(([x, kind]) => [x, arg, 'ERR_ARG_TYPE', `${expected}, got ${kind}`]);
+}
+
 /** A resizable buffer; TypeScript's library of ES2023 does not know them yet. */
 export function resizable(
   bytes: number,
@@ -40,4 +53,39 @@ export function resizable(
     o: object,
   ) => ArrayBuffer & { resize(n: number): void };
   return new Buffer(bytes, { maxByteLength });
+}
+
+// ---- calls of attention that pass, for faults to start from ----
+
+type Dims = Readonly<Record<'heads' | 'kvHeads' | 'headDim', number>>;
+
+/** Two sequences of 3 queries and 5 keys, two heads on one. */
+export const good: Dims & Readonly<Record<'batch' | 'seqQ' | 'seqK', number>> = {
+  ...{ batch: 2, seqQ: 3, seqK: 5 },
+  ...{ heads: 2, kvHeads: 1, headDim: 4 },
+};
+/** Sequences of 2 and 4 queries, 5 and 2 keys. */
+export const packed: Dims & Readonly<Record<'cuSeqlensQ' | 'cuSeqlensK', Int32Array>> = {
+  ...{ cuSeqlensQ: Int32Array.of(0, 2, 6), cuSeqlensK: Int32Array.of(0, 5, 7) },
+  ...{ heads: 2, kvHeads: 1, headDim: 4 },
+};
+
+/** The kernels' door, after checking that the reference refuses the same in the same words, or lets the same pass. */
+export function resolve(
+  shape: typeof good | typeof packed,
+  more: object,
+): ReturnType<typeof resolveAttention> {
+  const keys = 'batch' in shape ? 40 : 28;
+  const given = [f32(48), f32(keys), f32(keys)] as const;
+  const untyped = attention as (...all: unknown[]) => unknown;
+  try {
+    const problem = resolveAttention('attention', PLAIN, ...given, { ...shape, ...more });
+    untyped(...given, { ...shape, ...more });
+    return problem;
+  } catch (error) {
+    const { message } = error as Error;
+    const both = message.replace(/ expected Float32Array(?! of)/, ' expected Float32Array or Float64Array');
+    expect([both, message]).toContain(fault(() => untyped(...given, { ...shape, ...more })).message);
+    throw error;
+  }
 }

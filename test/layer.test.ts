@@ -76,6 +76,48 @@ describe.each(builds)('%s', (build) => {
     expect(used).toBe(layerBytes);
   });
 
+  it('is projections, attention with every option, and a projection, to the bit', async () => {
+    const [engine, layer] = await make();
+    const { wq, wk, wv, wo, bq, bk, bv, bo } = weights();
+    const [batch, seqQ, seqK] = [2, 5, 7];
+    const [input, context] = [normal(batch * seqQ * 6, 12), normal(batch * seqK * 6, 13)];
+    const linear = (
+      a: Float32Array,
+      w: Float32Array,
+      K: number,
+      N: number,
+      bias: Float32Array,
+    ): Float32Array =>
+      engine.matmul(a, engine.packMatrix(w, { K, N, transposeB: true }), { M: a.length / K, bias });
+    const [q, k, v] = [
+      linear(input, wq, 6, 8, bq),
+      linear(context, wk, 6, 4, bk),
+      linear(context, wv, 6, 4, bv),
+    ];
+    const masked = Uint8Array.from({ length: seqQ * seqK }, (_, i) => (i % 3 === 0 ? 0 : 0x80));
+    const rows: readonly ForwardOptions[] = [
+      { seqQ, causal: true, queryOffset: [1, -2] },
+      { seqQ, window: [2, 1] },
+      { seqQ, mask: masked },
+      { seqQ, mask: { data: masked.subarray(0, 2 * seqK), shape: [batch, 1, 1, seqK] } },
+      { seqQ, bias: { data: normal(4 * seqK, 14), shape: [1, 4, 1, seqK] } },
+      { seqQ, keyLengths: [7, 3], causal: true },
+      { seqQ, scale: -2, softcap: 1.5 },
+      { seqQ, alibi: Float32Array.of(1, 0.5, 0.25, 0), sinks: Float32Array.of(0, 1, -1, -Infinity) },
+    ];
+    const plain = layer.forward(input, { seqQ, batch, seqK, context });
+    for (const options of rows) {
+      const looks = layer.inspect(input, { ...options, batch, seqK, context });
+      const shape = { batch, seqK, heads: 4, kvHeads: 2, headDim: 2 };
+      const wanted = engine.attentionWeights(q, k, v, { ...options, ...shape });
+      expect(looks.weights, Object.keys(options).join()).toEqual(wanted.weights);
+      expect(looks.logSumExp).toEqual(wanted.logSumExp);
+      expect(looks.out).toEqual(linear(wanted.out, wo, 8, 6, bo));
+      expect(layer.forward(input, { ...options, batch, seqK, context })).toEqual(looks.out);
+      expect(looks.out).not.toEqual(plain);
+    }
+  });
+
   it('out may overlap x and context, and is returned', async () => {
     const [, layer] = await make();
     const context = normal(24, 10);

@@ -25,6 +25,59 @@ describe.each(builds)('%s', (build) => {
     engine.dispose();
   });
 
+  it('a mask or bias of few dimensions is not expanded: what it costs are its own bytes', async () => {
+    const S = 4096;
+    const [q, k, v] = [normal(2 * S, 1), normal(2 * S, 2), normal(2 * S, 3)];
+    const dims = { batch: 1, seqQ: S, seqK: S, heads: 2, kvHeads: 2, headDim: 1 };
+    const growth = async (more: object): Promise<number> => {
+      const engine = await engineOf(build);
+      const before = engine.memory.reserved;
+      const problem = resolveAttention('attention', PLAIN, q, k, v, { ...dims, ...more });
+      const { bytes } = launchAttention(runtimeOf('test', engine), 'attention', problem);
+      expect(bytes, 'items and scratch').toBe(room);
+      engine.attention(q, k, v, { ...dims, ...more });
+      const { reserved } = engine.memory;
+      engine.dispose();
+      return reserved - before;
+    };
+    const engine = await engineOf(build);
+    const plain = resolveAttention('attention', PLAIN, q, k, v, dims);
+    const room = launchAttention(runtimeOf('test', engine), 'attention', plain).bytes;
+    engine.dispose();
+    const none = await growth({});
+    // Expanded, the smallest of these were 16 MiB. A block is rounded up to 64 bytes, the memory to pages.
+    const spare = (own: number): number => own + 64 + 65536;
+    for (const [shape, size] of [
+      [[1, 1, 1, S], S],
+      [[1, 1, S, 1], S],
+      [[1, 2, 1, S], 2 * S],
+      [[1, 1, 1, 1], 1],
+    ] as const) {
+      const mask = { data: new Uint8Array(size).fill(1), shape };
+      const bias = { data: new Float32Array(size), shape };
+      expect((await growth({ mask })) - none, `mask ${shape.join()}`).toBeLessThanOrEqual(spare(size));
+      expect((await growth({ bias })) - none, `bias ${shape.join()}`).toBeLessThanOrEqual(spare(4 * size));
+    }
+    const whole = await growth({ mask: new Uint8Array(S * S).fill(1) });
+    expect(whole - none, 'a full one is there once').toBeGreaterThanOrEqual(S * S);
+    expect(whole - none).toBeLessThanOrEqual(spare(S * S));
+  });
+
+  it('packed sequences take no more than they are, however much the longest is longer', async () => {
+    const engine = await engineOf(build);
+    const lengths = [2000, ...new Array<number>(500).fill(1)];
+    let total = 0;
+    const cuSeqlensQ = Int32Array.of(0, ...lengths.map((n) => (total += n)));
+    const x = normal(8 * total, 1);
+    const problem = resolveAttention('attention', PLAIN, x, x, x, { cuSeqlensQ, headDim: 8, causal: true });
+    // Padded to a batch there were 501 · 32 items of 28 bytes; there are 501 + 31, and 501 sequences of 40.
+    const { bytes } = launchAttention(runtimeOf('test', engine), 'attention', problem);
+    const one = resolveAttention('attention', PLAIN, x, x, x, { seqQ: total, headDim: 8, causal: true });
+    const scratch = launchAttention(runtimeOf('test', engine), 'attention', one).bytes;
+    expect(bytes - scratch).toBeLessThanOrEqual(28 * 501 + 40 * 501 + 3 * 64);
+    engine.dispose();
+  });
+
   it('an empty result takes nothing, whatever its dimensions', async () => {
     const engine = await engineOf(build);
     const before = engine.memory.reserved;

@@ -18,6 +18,10 @@ const layer = { modelDim: 2, heads: 1 };
 const three = { wq: x, wk: x, wv: x };
 const weights = { ...three, wo: x };
 const doubles = { ...weights, wq: new Float64Array(4) };
+const head = { headDim: 2 };
+const starts = { ...head, cuSeqlensQ: Int32Array.of(0, 2) };
+const bytes = new Uint8Array(4);
+const flat = { data: bytes, shape: [2, 2] as const };
 const engine: Engine = await createEngine();
 const [t, m]: [Tensor, Tensor] = [engine.tensor([1, 2, 1, 2]), engine.tensor([2, 2])];
 const tensors = { out: t, logSumExp: m };
@@ -42,6 +46,44 @@ const wrong: readonly [name: string, code: HeedErrorCode, call: () => unknown][]
   ['a bigint as M', 'ERR_ARG_TYPE', () => matmul(x, x, { ...square, M: 2n })],
   // @ts-expect-error: null is not absent
   ['null as scale', 'ERR_ARG_TYPE', () => attention(x, x, x, { ...shape, scale: null })],
+  // @ts-expect-error: soft_cap is no option
+  ['a misspelt softcap', 'ERR_UNKNOWN_OPTION', () => attention(x, x, x, { ...shape, soft_cap: 3 })],
+  // @ts-expect-error: headDim is missing
+  ['packed without headDim', 'ERR_ARG_TYPE', () => attention(x, x, x, { cuSeqlensQ: starts.cuSeqlensQ })],
+  // @ts-expect-error: floats are no mask
+  ['a Float32Array as mask', 'ERR_ARG_TYPE', () => attention(x, x, x, { ...shape, mask: x })],
+  // @ts-expect-error: nor are booleans
+  ['booleans as mask', 'ERR_ARG_TYPE', () => attention(x, x, x, { ...shape, mask: [true, false] })],
+  // @ts-expect-error: nor is a tensor
+  ['a tensor as mask', 'ERR_ARG_TYPE', () => engine.attention(t, t, t, { mask: m })],
+  // @ts-expect-error: a shape has four dimensions
+  ['a mask of two dimensions', 'ERR_SHAPE', () => attention(x, x, x, { ...shape, mask: flat })],
+  // @ts-expect-error: a mask without its shape
+  ['a mask of data alone', 'ERR_ARG_TYPE', () => attention(x, x, x, { ...shape, mask: { data: bytes } })],
+  // @ts-expect-error: bytes are no bias
+  ['a Uint8Array as bias', 'ERR_ARG_TYPE', () => attention(x, x, x, { ...shape, bias: bytes })],
+  // @ts-expect-error: plain functions take no tensors
+  ['a tensor as bias', 'ERR_FOREIGN_TENSOR', () => attention(x, x, x, { ...shape, bias: t })],
+  // @ts-expect-error: a window has two sides
+  ['a number as window', 'ERR_ARG_TYPE', () => attention(x, x, x, { ...shape, window: 4 })],
+  // @ts-expect-error: both of them
+  ['half a window', 'ERR_SHAPE', () => attention(x, x, x, { ...shape, window: [4] })],
+  // @ts-expect-error: a length for each sequence
+  ['a number as keyLengths', 'ERR_ARG_TYPE', () => attention(x, x, x, { ...shape, keyLengths: 2 })],
+  // @ts-expect-error: a slope for each head
+  ['a number as alibi', 'ERR_ARG_TYPE', () => attention(x, x, x, { ...shape, alibi: 0.5 })],
+  // @ts-expect-error: packed sequences have no mask
+  ['a mask beside cuSeqlensQ', 'ERR_OPTION', () => attention(x, x, x, { ...starts, mask: bytes })],
+  // @ts-expect-error: nor have they a bias
+  ['a bias beside cuSeqlensQ', 'ERR_OPTION', () => engine.attention(x, x, x, { ...starts, bias: x })],
+  // @ts-expect-error: nor keyLengths
+  ['keyLengths beside cuSeqlensQ', 'ERR_OPTION', () => attention(x, x, x, { ...starts, keyLengths: [2] })],
+  // @ts-expect-error: cuSeqlensQ is an Int32Array
+  ['a list as cuSeqlensQ', 'ERR_ARG_TYPE', () => attention(x, x, x, { ...head, cuSeqlensQ: [0, 2] })],
+  // @ts-expect-error: cuSeqlensK alone says nothing
+  ['cuSeqlensK alone', 'ERR_ARG_TYPE', () => attention(x, x, x, { ...head, cuSeqlensK: starts.cuSeqlensQ })],
+  // @ts-expect-error: weights are of sequences of one length
+  ['weights of packed sequences', 'ERR_OPTION', () => attentionWeights(x, x, x, starts)],
   // @ts-expect-error: no such layout
   ['another layout', 'ERR_OPTION', () => attention(x, x, x, { ...shape, layout: 'sbhd' })],
   // @ts-expect-error: plain functions take no tensors

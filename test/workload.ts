@@ -1,5 +1,5 @@
 /** Small calls of every kind in turn, for tests of what is left behind by many. */
-import { MultiHeadAttention, type Engine } from '../src/index.ts';
+import { MultiHeadAttention, type Engine, type KVCache } from '../src/index.ts';
 import { normal } from './data.ts';
 
 export interface Workload {
@@ -21,6 +21,14 @@ export function mixedCalls(engine: Engine): Workload {
     weights: { wq: w, wk: w, wv: w, wo: w, bo: bias },
     engine,
   });
+  const token = normal(8, 5);
+  const caches = (['f32', 'f16'] as const).map((dtype) => {
+    return engine.kvCache({ kvHeads: 2, headDim: 4, capacity: 96, dtype, ring: dtype === 'f16' });
+  });
+  const decode = (cache: KVCache): void => {
+    cache.append(token, token);
+    cache.attend(x.subarray(0, 16), { heads: 4, window: [20, 0], out: out.subarray(0, 16) });
+  };
   const kinds: readonly (() => void)[] = [
     () => void engine.attention(x, x, w, { ...shape, out }),
     () => void engine.attention(wide, wide, wide, { seqQ: 32, headDim: 4, heads: 2, causal: true }),
@@ -43,6 +51,16 @@ export function mixedCalls(engine: Engine): Workload {
       scope.dispose();
     },
     () => {
+      if (caches[0]!.length === 96) caches[0]!.truncate(50);
+      decode(caches[0]!);
+    },
+    () => {
+      decode(caches[1]!);
+    },
+    () => {
+      engine.kvCache({ kvHeads: 1, headDim: 8, capacity: 9 }).dispose();
+    },
+    () => {
       engine.packMatrix(wide, { K: 16, N: 16 }).dispose();
     },
     () => {
@@ -62,8 +80,7 @@ export function mixedCalls(engine: Engine): Workload {
       for (const end = count + calls; count < end; count++) kinds[count % kinds.length]!();
     },
     end() {
-      layer.dispose();
-      packed.dispose();
+      for (const each of [layer, packed, ...caches]) each.dispose();
     },
   };
 }

@@ -3,14 +3,15 @@
  *
  *   room: | items | sequences | combine items | parts | scratch |
  */
-import { FEW, FULL, HALF, HALF_SPECIAL } from '../../common/abi.ts';
+import { FULL, HALF, HALF_SPECIAL } from '../../common/abi.ts';
 import { ATTENTION_ITEM, COMBINE_ITEM, SEQUENCE_BYTES } from '../descriptor.ts';
 import { writeAttentionArgs, writeSequence } from '../descriptor.ts';
 import type { AttentionArgs } from '../descriptor.ts';
-import { attentionItems, decodeItems } from '../items.ts';
+import { attentionItems, decodeItems, few, many, type DecodeItems, type Items } from '../items.ts';
 import { align } from '../memory/allocator.ts';
 import type { AttentionProblem } from '../options/attention.ts';
 import { TILES, type Runtime } from '../runtime.ts';
+import type { Driver } from '../wasm/exports.ts';
 import type { Launch } from './launch.ts';
 
 /** Largest float32. */
@@ -28,6 +29,8 @@ export interface AttentionAddresses {
   readonly bias: number;
   readonly alibi: number;
   readonly sinks: number;
+  /** ∞ or NaN came among the float16 numbers of a cache after the launch was made. */
+  readonly special?: boolean;
 }
 
 /** Attention, and its weights where their address is given. */
@@ -39,8 +42,9 @@ export function launchAttention(
   const { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim, packed, totalQ } = problem;
   const { softcap, before, after, sequence, cache } = problem;
   const bytes = cache?.half ? 2 : 4;
-  const few = seqQ <= FEW ? decodeItems(problem) : undefined;
-  const items = few ?? attentionItems(problem);
+  // Packed sequences may be of both families; others are of one.
+  const items = attentionItems(problem, many);
+  const decoding = packed || few(seqQ) ? decodeItems(problem) : NO_ITEMS;
   // Bytes from one head and from one token to the next.
   const bshd = problem.layout === 'bshd';
   const head = (seq: number, dim: number): number => 4 * (bshd ? dim : seq * dim);
@@ -68,10 +72,10 @@ export function launchAttention(
     valueDim,
     scale: query,
     scoreScale: score,
-    // Caps beyond float32 change nothing that float32 can tell.
+    // Caps beyond float32 change nothing that float32 can tell; one below is its smallest number, as 0 is none.
     capHalf: Math.min(Math.LN2 / softcap, MAX),
     capTwice: Math.min(2 / softcap, MAX),
-    cap: Math.min(softcap * Math.LOG2E, MAX),
+    cap: softcap > 0 ? Math.max(2 ** -149, Math.min(softcap * Math.LOG2E, MAX)) : 0,
     qFirst: 4 * heads * headDim,
     qHead: head(seqQ, headDim),
     qToken: token(heads, headDim),
@@ -104,14 +108,17 @@ export function launchAttention(
   };
   writeAttentionArgs(runtime.words, runtime.descriptor, args);
   const scratchBytes = runtime.kernels.attentionScratch(runtime.descriptor);
-  const sequences = align(4 * ATTENTION_ITEM.length * items.count);
+  const count = items.count + decoding.count;
+  // The drivers run one after the other: their items share one place.
+  const sequences = align(4 * ATTENTION_ITEM.length * count);
   const combines = sequences + align(SEQUENCE_BYTES * batch);
-  const parts = combines + (few ? align(4 * COMBINE_ITEM.length * few.combine.count) : 0);
-  const scratch = parts + (few ? align(few.parts * runtime.kernels.partBytes(runtime.descriptor)) : 0);
+  const parts = combines + align(4 * COMBINE_ITEM.length * decoding.combine.count);
+  const partBytes = decoding.parts > 0 ? runtime.kernels.partBytes(runtime.descriptor) : 0;
+  const scratch = parts + align(decoding.parts * partBytes);
   return {
-    bytes: items.count > 0 ? scratch + align(scratchBytes) : 0,
+    bytes: count > 0 ? scratch + align(scratchBytes) : 0,
     run(addresses, room) {
-      if (items.count === 0) return;
+      if (count === 0) return;
       args.q = addresses.q;
       args.k = addresses.k;
       args.v = addresses.v;
@@ -122,29 +129,37 @@ export function launchAttention(
       args.bias = addresses.bias;
       args.alibi = addresses.alibi;
       args.sinks = addresses.sinks;
+      if (addresses.special === true) args.half = HALF_SPECIAL;
       args.sequences = room + sequences;
       args.items = room;
       args.combines = room + combines;
       args.parts = room + parts;
       const { words, descriptor, kernels } = runtime;
       writeAttentionArgs(words, descriptor, args);
-      items.write(words.u32, room / 4);
       for (let b = 0; b < batch; b++) {
         writeSequence(words, room + sequences + SEQUENCE_BYTES * b, sequence(b), before, after);
       }
-      runtime.run(op, few ? kernels.decode : kernels.attention, items.count, room + scratch);
-      if (few && few.combine.count > 0) {
-        few.combine.write(words.u32, (room + combines) / 4);
-        runtime.run(op, kernels.combine, few.combine.count, room + scratch);
+      const run = (driver: Driver, table: Items): void => {
+        if (table.count === 0) return;
+        table.write(words.u32, room / 4);
+        runtime.run(op, driver, table.count, room + scratch);
+      };
+      run(kernels.attention, items);
+      run(kernels.decode, decoding);
+      if (decoding.combine.count > 0) {
+        decoding.combine.write(words.u32, (room + combines) / 4);
+        runtime.run(op, kernels.combine, decoding.combine.count, room + scratch);
       }
-      if (!args.weights) return;
-      // Their driver sees all keys of a row at once.
-      const whole = attentionItems(problem);
-      whole.write(words.u32, room / 4);
-      runtime.run(op, kernels.weights, whole.count, room + scratch);
+      // Their driver sees all keys of a row at once, of either family.
+      if (args.weights) run(kernels.weights, attentionItems(problem));
     },
   };
 }
+
+const NO_ITEMS: DecodeItems = {
+  ...{ count: 0, parts: 0, write: () => undefined },
+  combine: { count: 0, write: () => undefined },
+};
 
 /**
  * scale · log₂e (in base 2 the exponential is 2^x) as the factor of the packed queries, and what of it goes to the scores

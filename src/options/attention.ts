@@ -43,11 +43,23 @@ export interface AttentionShape {
  * [totalQ, heads, headDim], k and v [totalK, kvHeads, …], out [totalQ, heads, valueDim], logSumExp [heads, totalQ]. Every
  * option but mask, bias, keyLengths and layout counts within each sequence; those are ERR_OPTION.
  */
-export interface VarlenShape extends Pick<AttentionShape, 'headDim' | 'heads' | 'kvHeads' | 'valueDim'> {
+export interface VarlenShape
+  extends Pick<AttentionShape, 'headDim' | 'heads' | 'kvHeads' | 'valueDim'>, Unpacked {
   /** [batch + 1]: where each sequence of queries begins, from 0 on, never falling (ERR_RANGE); the last is totalQ. */
   readonly cuSeqlensQ: Int32Array;
   /** [batch + 1], the same for keys. Default cuSeqlensQ. */
   readonly cuSeqlensK?: Int32Array | undefined;
+}
+
+/**
+ * What packed sequences exclude is not only left out, or TypeScript would take it from the other kind of call. (Of batch,
+ * seqQ and seqK the door alone says so: were they `undefined` here, a call that spreads its shape would be taken for one of
+ * packed sequences, and the shape of its mask for no tuple.)
+ */
+interface Unpacked {
+  readonly mask?: undefined;
+  readonly bias?: undefined;
+  readonly keyLengths?: undefined;
 }
 
 /** The options that packed sequences take. */

@@ -2,7 +2,7 @@
 import * as check from '../checks.ts';
 import { or, PLAIN, type Dims, type Door, type Filled, type Fit } from '../checks.ts';
 import { BK } from '../../common/abi.ts';
-import type { AttentionProblem, Layout } from './attention.ts';
+import type { AttentionProblem, CacheLayout, Layout } from './attention.ts';
 import { PLACES, read, SCORES, settle, type AttentionOptions } from './scores.ts';
 
 /** How a cache is made. */
@@ -121,7 +121,7 @@ export function resolveAppend(
 const MOST = 2 ** 31 - BK;
 
 /** ERR_CACHE_FULL where a sequence has no room for its new tokens. */
-export function room(op: string, state: CacheState, counts: readonly number[]): void {
+export function room(op: string, state: CacheState, counts: readonly number[], arg = 'k'): void {
   const { batch, capacity, ring, lengths } = state;
   for (const [b, count] of counts.entries()) {
     const left = ring ? Math.min(capacity, MOST - lengths[b]!) : capacity - lengths[b]!;
@@ -130,7 +130,7 @@ export function room(op: string, state: CacheState, counts: readonly number[]): 
     const ringed = left < capacity ? `a ring counts ${MOST}` : `a ring of ${capacity}`;
     const held = ring ? ringed : `${lengths[b]!} of ${capacity} in use`;
     const expected = `at most ${left} tokens more${where} (${held})`;
-    check.refuse('ERR_CACHE_FULL', op, 'k', expected, `${count}`);
+    check.refuse('ERR_CACHE_FULL', op, arg, expected, `${count}`);
   }
 }
 
@@ -176,13 +176,13 @@ export function cached(
   seqQ: number,
   after: number,
 ): Pick<AttentionProblem, 'after' | 'sequence' | 'cache' | 'packed' | 'totalQ' | 'totalK'> {
-  const { batch, capacity, ring, dtype, special, lengths } = cache;
+  const { batch, capacity, lengths } = cache;
   return {
     packed: false,
     totalQ: batch * seqQ,
     totalK: batch * capacity,
     after: Math.min(after, 0),
-    cache: { capacity, ring, half: dtype === 'f16', special },
+    cache: layoutOf(cache),
     sequence: (b) => ({
       queries: seqQ,
       keys: lengths[b]!,
@@ -191,6 +191,11 @@ export function cached(
       offset: lengths[b]! - seqQ,
     }),
   };
+}
+
+/** How the kernels find keys and values in a cache. */
+export function layoutOf({ capacity, ring, dtype, special }: CacheState): CacheLayout {
+  return { capacity, ring, half: dtype === 'f16', special };
 }
 
 /** ERR_OPTION for a mask or bias, ERR_CACHE_WINDOW where the window reaches beyond what a ring is sure to hold. */

@@ -5,6 +5,8 @@
 import * as check from '../checks.ts';
 import { or, PLAIN, type Dims, type Filled, type Fit, type Operand } from '../checks.ts';
 import type { AttentionShape } from './attention.ts';
+import { cached, forRing, room, type AppendProblem, type CacheState } from './cache.ts';
+import { resolveTurn, turnable, type Turn, type TurnOptions } from './rope.ts';
 import { PLACES, read, SCORES, settle, type AttentionOptions, type Scores } from './scores.ts';
 
 /** The projections of a layer one by one. Shapes are those of weightLayout `'out-in'`; ERR_SHAPE names e.g. weights.wq. */
@@ -54,12 +56,28 @@ export interface LayerOptions {
   readonly weights: SeparateWeights | JoinedWeights;
   /** Default `'out-in'`. */
   readonly weightLayout?: WeightLayout | undefined;
+  /**
+   * Turns queries and keys by their positions: tokens count from 0, or from what is in the cache. `{}` takes the defaults of
+   * `rope`. Default none.
+   */
+  readonly rope?: TurnOptions | undefined;
 }
 
 /** One pass through a layer: x [batch, seqQ, modelDim] → [batch, seqQ, modelDim]. Here `out` has that shape too. */
 export interface ForwardOptions extends AttentionOptions, Pick<AttentionShape, 'seqQ' | 'batch' | 'seqK'> {
   /** [batch, seqK, contextDim]: where keys and values come from. Default x. ERR_OPTION if contextDim ≠ modelDim without. */
   readonly context?: Float32Array | undefined;
+}
+
+/** A pass whose keys and values are those of x behind the ones in a cache; `Cache` is KVCache, which this file knows not. */
+export interface CachedForwardOptions<Cache>
+  extends Omit<AttentionOptions, 'queryOffset' | 'keyLengths'>, Pick<AttentionShape, 'seqQ' | 'batch'> {
+  /**
+   * Of the layer's engine, kvHeads, headDim and batch. Keys and values of x are appended, and each query sees what is there
+   * up to its own token: `causal: false`, `queryOffset`, `keyLengths`, `context` and `seqK` are ERR_OPTION. A call that fails
+   * leaves the cache as it was.
+   */
+  readonly cache: Cache;
 }
 
 const DIMS = ['modelDim', 'heads', 'kvHeads', 'headDim', 'contextDim'] as const;
@@ -74,20 +92,25 @@ export type LayerDims = Filled<Pick<LayerOptions, (typeof DIMS)[number]>>;
 export interface LayerProblem extends LayerDims {
   readonly weights: SeparateWeights;
   readonly transpose: boolean;
+  readonly rope: Turn | undefined;
   /** As given: what it must be is the layer's to say. */
   readonly engine: unknown;
 }
 
 /** One pass through a layer with nothing left open. */
 export interface ForwardProblem extends Scores, Filled<Pick<AttentionShape, 'batch' | 'seqQ' | 'seqK'>> {
+  /** The cache, as it was when the options had been read, and what is appended to it. */
+  readonly cache: { readonly state: CacheState; readonly append: AppendProblem } | undefined;
+  /** Position of the first token of each sequence, where there is a rope. */
+  readonly positions: Int32Array;
   readonly context: Float32Array | undefined;
   readonly out: Float32Array | undefined;
 }
 
-const LAYER = [...DIMS, 'weights', 'weightLayout', 'engine'] as const;
+const LAYER = [...DIMS, 'weights', 'weightLayout', 'rope', 'engine'] as const;
 const APART = ['wq', 'wk', 'wv', 'bq', 'bk', 'bv'] as const;
 const WEIGHTS = [...APART, 'wqkv', 'bqkv', 'wo', 'bo'] as const;
-const FORWARD = ['batch', 'seqQ', 'context', 'seqK', ...PLACES, ...SCORES] as const;
+const FORWARD = ['batch', 'seqQ', 'context', 'seqK', 'cache', ...PLACES, ...SCORES] as const;
 
 /** `new MultiHeadAttention(options)`. @throws HeedTypeError, HeedRangeError. */
 export function resolveLayer(options: unknown): LayerProblem {
@@ -113,6 +136,7 @@ export function resolveLayer(options: unknown): LayerProblem {
   });
   const { modelDim, heads, kvHeads, contextDim, headDim } = sizes;
   check.groups(op, heads, kvHeads);
+  const rope = o.rope === undefined ? undefined : resolveTurn(op, 'rope', o.rope, headDim);
   if (joined && contextDim !== modelDim) {
     const expected = `modelDim ${modelDim} with weights.wqkv`;
     check.refuse('ERR_OPTION', op, 'contextDim', expected, `${contextDim}`, 'give wq, wk and wv one by one');
@@ -142,7 +166,7 @@ export function resolveLayer(options: unknown): LayerProblem {
     weights[arg.slice('weights.'.length)] = check.view(value, 0, check.length(op, arg, value));
   }
   if (joined) split(weights, [heads * headDim, kvHeads * headDim, kvHeads * headDim], transpose);
-  return { ...sizes, weights: weights as unknown as SeparateWeights, transpose, engine: o.engine };
+  return { ...sizes, weights: weights as unknown as SeparateWeights, transpose, rope, engine: o.engine };
 }
 
 /** Cuts wqkv and bqkv into the parts of q, k and v: rows are views, columns have to be copied. */
@@ -172,23 +196,34 @@ function columns(matrix: Float32Array, stride: number, start: number, end: numbe
   return part;
 }
 
-/** `layer.forward(x, options)`; with `weights` also room for [batch, heads, seqQ, seqK]. @throws as above. */
+/**
+ * `layer.forward(x, options)`; with `weights` also room for [batch, heads, seqQ, seqK]. `stateOf` tells of what is given as a
+ * cache. @throws as above.
+ */
 export function resolveForward(
   op: string,
-  layer: LayerDims,
+  layer: LayerDims & { readonly rope?: Turn | undefined },
   x: unknown,
   options: unknown,
   weights = false,
+  stateOf?: (cache: unknown) => CacheState,
 ): ForwardProblem {
-  const { modelDim, heads, kvHeads, headDim, contextDim } = layer;
+  const { modelDim, heads, kvHeads, headDim, contextDim, rope } = layer;
   const o = check.options(op, options, FORWARD);
+  const state = o.cache === undefined ? undefined : stateOf?.(o.cache);
+  if (state) withCache(op, o);
   const scores = read(op, PLAIN, o);
   const X = check.operand(op, PLAIN, 'x', x);
   const context = check.optional(op, PLAIN, 'context', o.context);
   const out = check.optional(op, PLAIN, 'out', o.out);
-  const dims = check.dims(op, { batch: or(o.batch, 1), seqQ: o.seqQ, seqK: or(o.seqK, o.seqQ) });
-  const { batch, seqQ, seqK } = dims;
-  if (context === undefined && seqK !== seqQ) {
+  const given = check.dims(op, { batch: or(o.batch, 1), seqQ: o.seqQ, seqK: or(o.seqK, o.seqQ) });
+  const { batch, seqQ } = given;
+  const append = state && appended(op, layer, state, batch, seqQ);
+  const after = append && { ...state, lengths: state.lengths.map((length) => length + seqQ) };
+  if (after?.ring) forRing(op, after, scores, seqQ);
+  const seqK = after ? after.lengths.reduce((most, each) => Math.max(most, each), 0) : given.seqK;
+  const dims = { batch, seqQ, seqK };
+  if (context === undefined && !state && seqK !== seqQ) {
     check.refuse('ERR_OPTION', op, 'seqK', `seqQ ${seqQ} without a context`, `${seqK}`);
   }
   if (context === undefined && contextDim !== modelDim) {
@@ -206,6 +241,44 @@ export function resolveForward(
   if (weights) fits.push(['weights', { batch, heads, seqQ, seqK }, undefined]);
   const settled = settle(op, scores, { ...dims, heads, headDim }, fits);
   check.disjoint(op, out, scores.logSumExp);
+  const positions = Int32Array.from({ length: batch }, (_, b) => state?.lengths[b] ?? 0);
+  if (rope) turnable(op, positions, Math.max(seqQ, seqK), rope);
   const array = (given: Operand | undefined): Float32Array | undefined => given?.value as Float32Array;
-  return { ...dims, ...settled, context: array(context), out: array(out) };
+  return {
+    ...dims,
+    ...settled,
+    ...(after && cached(after, seqQ, scores.after)),
+    cache: append && { state, append },
+    positions,
+    context: array(context),
+    out: array(out),
+  };
+}
+
+/** ERR_OPTION for what a cache excludes, or says by itself. */
+function withCache(op: string, o: Partial<Record<(typeof FORWARD)[number], unknown>>): void {
+  for (const name of ['context', 'seqK', 'queryOffset', 'keyLengths'] as const) {
+    if (o[name] !== undefined) check.refuse('ERR_OPTION', op, name, 'undefined with a cache', 'a value');
+  }
+  if (o.causal === false) check.refuse('ERR_OPTION', op, 'causal', 'true with a cache', 'false');
+}
+
+/** The append of seqQ tokens to each sequence. ERR_SHAPE where the cache has other dimensions, ERR_CACHE_FULL. */
+function appended(
+  op: string,
+  { kvHeads, headDim }: LayerDims,
+  state: CacheState,
+  batch: number,
+  seqQ: number,
+): AppendProblem {
+  const wanted = { batch, kvHeads, headDim, valueDim: headDim };
+  for (const [name, size] of Object.entries(wanted)) {
+    const has = state[name as keyof typeof wanted];
+    if (has !== size) {
+      check.refuse('ERR_SHAPE', op, 'cache', `a cache of ${check.formula(wanted)}`, `${name} ${has}`);
+    }
+  }
+  const counts = new Array<number>(batch).fill(seqQ);
+  room(op, state, counts, 'x');
+  return { tokens: seqQ, counts, layout: 'bshd' };
 }

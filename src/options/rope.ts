@@ -38,6 +38,12 @@ export interface RopeOptions {
   readonly out?: Float32Array | undefined;
 }
 
+/** How a head is turned: what a layer says once. */
+export type TurnOptions = Pick<RopeOptions, 'theta' | 'rotaryDim' | 'interleaved' | 'scaling'>;
+
+/** The same with nothing left open. */
+export type Turn = Filled<TurnOptions>;
+
 /** A rope with nothing left open. */
 export interface RopeProblem extends Filled<Omit<RopeOptions, 'out' | 'offset' | 'positions'>> {
   /** x and out are tensors; else both are arrays. */
@@ -47,9 +53,11 @@ export interface RopeProblem extends Filled<Omit<RopeOptions, 'out' | 'offset' |
   readonly out: Operand | undefined;
 }
 
+const TURN = ['theta', 'rotaryDim', 'interleaved', 'scaling'] as const;
 const ROPE = [
   ...(['batch', 'seq', 'heads', 'headDim', 'layout', 'offset', 'positions'] as const),
-  ...(['theta', 'rotaryDim', 'interleaved', 'scaling', 'out'] as const),
+  ...TURN,
+  'out',
 ] as const;
 
 /** Largest position beyond which 32 bits end, and largest angle up to which the kernel's sine is one. */
@@ -61,9 +69,7 @@ const OFFSET = 'an integer, or [batch] of them';
 export function resolveRope(op: string, door: Door, x: unknown, options: unknown): RopeProblem {
   const o = check.options(op, options, ROPE);
   const layout = check.word(op, 'layout', o.layout, ['bshd', 'bhsd']);
-  const interleaved = check.flag(op, 'interleaved', o.interleaved);
-  const theta = positive(op, 'theta', or(o.theta, 10000));
-  const scaling = positive(op, 'scaling', or(o.scaling, 1));
+  const turn = readTurn(op, o);
   const X = check.operand(op, door, 'x', x);
   const out = check.optional(op, door, 'out', o.out, X);
   const positions = o.positions === undefined ? undefined : integers(op, 'positions', o.positions);
@@ -80,7 +86,7 @@ export function resolveRope(op: string, door: Door, x: unknown, options: unknown
     headDim: or(o.headDim, X.shape?.[3]),
   });
   const { batch, seq, heads, headDim } = dims;
-  const rotaryDim = even(op, o.rotaryDim, headDim);
+  const rotaryDim = even(op, 'rotaryDim', o.rotaryDim, headDim);
   const tensors = X.shape !== undefined;
   const four: Dims = tensors && layout === 'bshd' ? dims : { batch, heads, seq, headDim };
   const fits: Fit[] = [
@@ -93,8 +99,29 @@ export function resolveRope(op: string, door: Door, x: unknown, options: unknown
   const first = positions === undefined ? offsets(op, or(o.offset, 0), batch, seq) : undefined;
   check.fits(op, fits);
   const at = first ?? new Int32Array(positions?.value as Int32Array);
-  turnable(op, at, first === undefined ? 1 : Math.max(seq, 1), theta, rotaryDim, scaling);
-  return { tensors, ...dims, layout, theta, rotaryDim, interleaved, scaling, positions: at, out };
+  const all = { ...turn, rotaryDim };
+  turnable(op, at, first === undefined ? 1 : Math.max(seq, 1), all);
+  return { tensors, ...dims, layout, ...all, positions: at, out };
+}
+
+/** The `rope` of a layer: its own object of options. @throws HeedTypeError, HeedRangeError. */
+export function resolveTurn(op: string, arg: string, given: unknown, headDim: number): Turn {
+  const o = check.options(op, given, TURN, arg);
+  const turn = readTurn(op, o, `${arg}.`);
+  return { ...turn, rotaryDim: even(op, `${arg}.rotaryDim`, o.rotaryDim, headDim) };
+}
+
+/** What does not depend on headDim. */
+function readTurn(
+  op: string,
+  o: Partial<Record<(typeof TURN)[number], unknown>>,
+  prefix = '',
+): Omit<Turn, 'rotaryDim'> {
+  return {
+    interleaved: check.flag(op, `${prefix}interleaved`, o.interleaved),
+    theta: positive(op, `${prefix}theta`, or(o.theta, 10000)),
+    scaling: positive(op, `${prefix}scaling`, or(o.scaling, 1)),
+  };
 }
 
 /** ERR_ARG_TYPE, ERR_RANGE. */
@@ -113,12 +140,12 @@ function integers(op: string, arg: string, x: unknown): Operand {
 }
 
 /** rotaryDim, headDim by default. ERR_ARG_TYPE, ERR_RANGE. */
-function even(op: string, x: unknown, headDim: number): number {
+function even(op: string, arg: string, x: unknown, headDim: number): number {
   const n = or(x, headDim);
-  if (typeof n !== 'number') return check.finite(op, 'rotaryDim', n);
+  if (typeof n !== 'number') return check.finite(op, arg, n);
   if (n % 2 === 0 && n >= 2 && n <= headDim) return n;
   const hint = x === undefined ? 'its default is headDim' : undefined;
-  check.refuse('ERR_RANGE', op, 'rotaryDim', `an even integer from 2 to headDim ${headDim}`, `${n}`, hint);
+  check.refuse('ERR_RANGE', op, arg, `an even integer from 2 to headDim ${headDim}`, `${n}`, hint);
 }
 
 /** The first position of every sequence (of none where there are no tokens), such that the last has 32 bits too. ERR_SHAPE, ERR_ARG_TYPE, ERR_RANGE. */
@@ -140,13 +167,11 @@ function offsets(op: string, x: unknown, batch: number, seq: number): Int32Array
 }
 
 /** ERR_RANGE where an angle position / scaling · theta^(−2i/rotaryDim) exceeds what the sine is good for. */
-function turnable(
+export function turnable(
   op: string,
   positions: Int32Array,
   seq: number,
-  theta: number,
-  rotaryDim: number,
-  scaling: number,
+  { theta, rotaryDim, scaling }: Turn,
 ): void {
   let most = 0;
   for (const p of positions) most = Math.max(most, Math.abs(p), Math.abs(p + seq - 1));

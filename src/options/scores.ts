@@ -194,7 +194,7 @@ function windowOf(op: string, x: unknown): [number, number] {
 
 /** A typed array or tensor, or { data, shape }. */
 function broadcast(op: string, door: Door, arg: string, x: unknown): Given {
-  const plain = door.shapeOf(op, arg, x) === undefined && check.isPlainObject(x);
+  const plain = door.shapeOf(op, arg, x) === undefined && check.hasOneOf(x, 'data', 'shape');
   if (!plain) {
     const data = check.operand(op, door, arg, x, undefined, ' or { data, shape }');
     return { data, shape: data.shape };

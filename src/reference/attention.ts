@@ -39,7 +39,7 @@ export interface ReferenceAttentionWeights<Out extends FloatArray = Float64Array
   readonly logSumExp: FloatArray;
 }
 
-/** A score beyond this counts as infinite: times log₂e, as the kernels have it, it is past float32's range. */
+/** A score, bias or sink beyond this counts as infinite: times log₂e, as the kernels have it, it is past float32's range. */
 const MAX_SCORE = 2.3e38;
 
 /**
@@ -160,7 +160,7 @@ function attend(
         let m = sink;
         for (let j = begin; j < end; j++) {
           s[j] = -Infinity;
-          const added = bias?.(b, h, i, j) ?? 0;
+          const added = limited(bias?.(b, h, i, j) ?? 0);
           if (mask?.(b, h, i, j) === 0 || added === -Infinity) continue;
           const qAt = qRow * headDim;
           const kAt = (kRow0 + j * kSeq) * headDim;

@@ -1,0 +1,203 @@
+/**
+ * What a layer does with its options, its rope and a cache: to the bit what the same steps do one by one through the
+ * public functions, which have their own tests. And that a refused pass leaves a cache as it was.
+ */
+import { describe, expect, it } from 'vitest';
+import { HeedRangeError, HeedTypeError, MultiHeadAttention, StateError } from '../src/index.ts';
+import type {
+  AttentionOptions,
+  Engine,
+  Inspection,
+  KVCache,
+  MultiHeadAttentionOptions,
+} from '../src/index.ts';
+import { builds, engineOf } from './builds.ts';
+import { normal } from './data.ts';
+import { fault, matches, refuses, watch, type Refusal } from './nothing-lost.ts';
+
+const [modelDim, heads, kvHeads, headDim] = [20, 6, 2, 10];
+const dims = { modelDim, heads, kvHeads, headDim };
+const [width, kvWidth] = [heads * headDim, kvHeads * headDim];
+const weights = {
+  ...{ wq: normal(width * modelDim, 1, 0.3), wk: normal(kvWidth * modelDim, 2, 0.3) },
+  ...{ wv: normal(kvWidth * modelDim, 3, 0.3), wo: normal(modelDim * width, 4, 0.3) },
+  ...{ bq: normal(width, 5), bk: normal(kvWidth, 6), bv: normal(kvWidth, 7), bo: normal(modelDim, 8) },
+};
+const rope = { theta: 100, rotaryDim: 6, interleaved: true, scaling: 2 };
+const [batch, seqQ] = [2, 37];
+const x = normal(batch * seqQ * modelDim, 9);
+
+describe.each(builds)('%s', async (build) => {
+  const engine: Engine = await engineOf(build);
+  const layerOf = (more: Partial<MultiHeadAttentionOptions> = {}): MultiHeadAttention =>
+    new MultiHeadAttention({ ...dims, weights, engine, ...more });
+
+  const linear = (a: Float32Array, w: Float32Array, bias: Float32Array, K: number): Float32Array => {
+    const N = bias.length;
+    const packed = engine.packMatrix(w, { K, N, transposeB: true });
+    const c = engine.matmul(a, packed, { M: a.length / K, bias });
+    packed.dispose();
+    return c;
+  };
+  /** Projections of x, turned from `offset` on. */
+  const projected = (tokens: Float32Array, seq: number, turn: boolean, offset = 0) => {
+    const turned = (y: Float32Array, hs: number): Float32Array =>
+      turn ? engine.rope(y, { batch, seq, heads: hs, headDim, offset, ...rope }) : y;
+    return {
+      q: turned(linear(tokens, weights.wq, weights.bq, modelDim), heads),
+      k: turned(linear(tokens, weights.wk, weights.bk, modelDim), kvHeads),
+      v: linear(tokens, weights.wv, weights.bv, modelDim),
+    };
+  };
+  const byHand = (turn: boolean, options: AttentionOptions): Inspection => {
+    const { q, k, v } = projected(x, seqQ, turn);
+    const shape = { batch, seqQ, heads, kvHeads, headDim, ...options };
+    const { out, weights: looks, logSumExp } = engine.attentionWeights(q, k, v, shape);
+    return { out: linear(out, weights.wo, weights.bo, width), weights: looks, logSumExp };
+  };
+  /** Tokens from `first` on of every sequence. */
+  const tokens = (first: number, count: number): Float32Array => {
+    const part = new Float32Array(batch * count * modelDim);
+    for (let b = 0; b < batch; b++) {
+      const from = (b * seqQ + first) * modelDim;
+      part.set(x.subarray(from, from + count * modelDim), b * count * modelDim);
+    }
+    return part;
+  };
+
+  const options: readonly (readonly [string, AttentionOptions])[] = [
+    ['none', {}],
+    ['causal', { causal: true }],
+    ['window', { window: [5, 3] }],
+    ['mask', { mask: Uint8Array.from({ length: seqQ * seqQ }, (_, i) => (i * 7) % 3) }],
+    ['bias', { bias: { data: normal(heads * seqQ * seqQ, 10), shape: [1, heads, seqQ, seqQ] } }],
+    ['keyLengths', { keyLengths: [30, 9] }],
+    ['softcap, scale', { softcap: 2, scale: 0.7 }],
+    ['alibi, sinks', { alibi: normal(heads, 11, 0.1), sinks: normal(heads, 12) }],
+  ];
+  it.each(options)('%s: the steps one by one', (_, given) => {
+    for (const turn of [false, true]) {
+      const layer = layerOf(turn ? { rope } : {});
+      const wanted = byHand(turn, given);
+      expect(layer.inspect(x, { batch, seqQ, ...given })).toEqual(wanted);
+      expect(layer.forward(x, { batch, seqQ, ...given })).toEqual(wanted.out);
+      layer.dispose();
+    }
+  });
+
+  const dtypes = ['f32', 'f16'] as const;
+  it.each(dtypes)('a cache of %s: prompt, single tokens and a few, as append and attend', (dtype) => {
+    for (const ring of [false, true]) {
+      const layer = layerOf({ rope });
+      const window = ring ? ([40, 0] as const) : undefined;
+      const [cache, same] = [0, 1].map(() =>
+        engine.kvCache({ batch, kvHeads, headDim, capacity: 60, dtype, ring }),
+      ) as [KVCache, KVCache];
+      let first = 0;
+      for (const count of [20, 1, 1, 2, 5, 1]) {
+        const { q, k, v } = projected(tokens(first, count), count, true, first);
+        same.append(k, v);
+        const logSumExp = new Float32Array(batch * heads * count);
+        const out = same.attend(q, { heads, seqQ: count, window, logSumExp });
+        const wanted = linear(out, weights.wo, weights.bo, width);
+        const sums = new Float32Array(logSumExp.length);
+        const pass = { batch, seqQ: count, cache, window, causal: true, logSumExp: sums };
+        expect(layer.forward(tokens(first, count), pass)).toEqual(wanted);
+        expect(sums).toEqual(logSumExp);
+        first += count;
+        expect(cache.length).toBe(first);
+      }
+      cache.truncate(20);
+      same.truncate(20);
+      const looks = layer.inspect(tokens(20, 2), { batch, seqQ: 2, cache, window });
+      expect(looks.weights).toHaveLength(batch * heads * 2 * 22);
+      const sums = Array.from({ length: batch * heads * 2 }, (_, row) =>
+        looks.weights.subarray(22 * row, 22 * row + 22).reduce((a, b) => a + b),
+      );
+      for (const sum of sums) expect(sum).toBeCloseTo(1, 5);
+      for (const each of [cache, same, layer]) each.dispose();
+    }
+  });
+
+  it('∞ among new float16 tokens is seen in the same pass', () => {
+    const layer = layerOf();
+    const cache = engine.kvCache({ batch, kvHeads, headDim, capacity: 8, dtype: 'f16' });
+    const odd = tokens(0, 1);
+    odd[0] = Infinity;
+    const y = layer.forward(odd, { batch, seqQ: 1, cache });
+    expect(y.subarray(0, modelDim).every(Number.isNaN)).toBe(true);
+    expect(y.subarray(modelDim).every(Number.isFinite)).toBe(true);
+    for (const each of [cache, layer]) each.dispose();
+  });
+
+  it('a refused pass leaves the cache as it was (faults 37, 38)', async () => {
+    const layer = layerOf();
+    const cache = engine.kvCache({ batch, kvHeads, headDim, capacity: 10 });
+    layer.forward(tokens(0, 4), { batch, seqQ: 4, cache });
+    const next = tokens(4, 7);
+    const wanted = layer.forward(tokens(4, 1), { batch, seqQ: 1, cache });
+    cache.truncate(4);
+    const watched = await watch(engine, next);
+    const other = await engineOf(build);
+    const range = (code: Refusal['code'], arg: string, words: string): Refusal => ({
+      ...{ class: HeedRangeError, code, op: 'forward', arg },
+      message: `forward: "${arg}" expected ${words} [${code}]`,
+    });
+    const ofDims = `a cache of batch 2 × kvHeads 2 × headDim 10 × valueDim 10`;
+    const alone = (name: string): Refusal => range('ERR_OPTION', name, 'undefined with a cache, got a value');
+    const caches = {
+      narrow: engine.kvCache({ batch, kvHeads, headDim: 9, capacity: 10 }),
+      single: engine.kvCache({ kvHeads, headDim, capacity: 10 }),
+      foreign: other.kvCache({ batch, kvHeads, headDim, capacity: 10 }),
+      gone: engine.kvCache({ batch, kvHeads, headDim, capacity: 10 }),
+      half: engine.kvCache({ batch, kvHeads, headDim, capacity: 10, dtype: 'f16' }),
+      ring: engine.kvCache({ batch, kvHeads, headDim, capacity: 10, ring: true }),
+    };
+    caches.gone.dispose();
+    const after = await watch(engine, next);
+    const full = 'at most 6 tokens more in sequence 0 (4 of 10 in use), got 7';
+    const rows: readonly [object, Refusal][] = [
+      [{}, range('ERR_CACHE_FULL', 'x', full)],
+      [{ context: next }, alone('context')],
+      [{ seqK: 7 }, alone('seqK')],
+      [{ queryOffset: 0 }, alone('queryOffset')],
+      [{ keyLengths: [1, 1] }, alone('keyLengths')],
+      [{ causal: false }, range('ERR_OPTION', 'causal', 'true with a cache, got false')],
+      [{ cache: caches.narrow }, range('ERR_SHAPE', 'cache', `${ofDims}, got headDim 9`)],
+      [{ cache: caches.single }, range('ERR_SHAPE', 'cache', `${ofDims}, got batch 1`)],
+      [
+        { cache: caches.ring },
+        range(
+          'ERR_CACHE_WINDOW',
+          'window',
+          '[before, 0] with before + seqQ at most capacity 96, got none, which is open',
+        ),
+      ],
+    ];
+    for (const [more, refusal] of rows) {
+      refuses(() => layer.forward(next, { batch, seqQ: 7, cache, ...more }), refusal, after);
+    }
+    const state = (code: Refusal['code'], words: string): Refusal => ({
+      ...{ class: StateError, code, op: 'forward', arg: 'cache' },
+      message: `forward: "cache" expected ${words} [${code}]`,
+    });
+    const given = (one: unknown) => () => layer.forward(next, { batch, seqQ: 7, cache: one } as never);
+    const foreign = 'a cache of this engine, got one of another engine';
+    refuses(given(caches.foreign), state('ERR_FOREIGN_TENSOR', foreign), after);
+    const gone = 'a live cache, got one that has been disposed of';
+    refuses(given(caches.gone), state('ERR_DISPOSED', gone), after);
+    const error = fault(given({ length: 3 }));
+    const message = 'forward: "cache" expected KVCache, got object [ERR_ARG_TYPE]';
+    matches(error, { class: HeedTypeError, code: 'ERR_ARG_TYPE', arg: 'cache', message });
+    const large = next.map((value) => value * 1e6);
+    const words = 'numbers of at most ±65504 in a float16 cache, got one beyond';
+    const beyond = range('ERR_RANGE', 'k, v', words);
+    refuses(() => layer.forward(large, { batch, seqQ: 7, cache: caches.half }), beyond, after);
+    expect(caches.half.length).toBe(0);
+    expect(cache.lengths).toEqual(Int32Array.of(4, 4));
+    expect(layer.forward(tokens(4, 1), { batch, seqQ: 1, cache })).toEqual(wanted);
+    for (const each of [...Object.values(caches), cache, layer]) each.dispose();
+    other.dispose();
+    expect(watched.engine.memory.used).toBe(0);
+  });
+});
