@@ -52,7 +52,7 @@ function expectMemory({ engine, pairs }: Real): void {
 
 class Create implements Command {
   constructor(readonly options: KVCacheOptions) {}
-  check = ({ alive }: Readonly<Model>): boolean => alive < 3;
+  check = ({ alive }: Readonly<Model>): boolean => alive < 2;
   run(model: Model, real: Real): void {
     real.pairs.push(new Pair(real.engine, this.options));
     model.alive++;
@@ -136,12 +136,13 @@ class Lap extends Use {
 class Truncate extends Use {
   constructor(
     which: number,
-    readonly choice: number,
+    readonly choice: number | 'all',
   ) {
     super(which);
   }
   use(pair: Pair): void {
-    const n = pair.plain.length + 1 - among(this.choice, 0, pair.plain.length + 1);
+    const { length } = pair.plain;
+    const n = this.choice === 'all' ? 0 : length + 1 - among(this.choice, 0, length + 1);
     if (n <= pair.plain.length) {
       pair.truncate(n);
       happened.truncate++;
@@ -216,7 +217,9 @@ const commands: fc.Arbitrary<Command>[] = [
       .tuple(fc.nat(2), tokens, part, layout, int(0, 9))
       .map(([which, n, counts, lie, large]) => new Append(which, n, counts, lie, large < 5)),
   ),
-  fc.tuple(fc.nat(2), fc.oneof(int(0, 20), fc.nat())).map(([which, n]) => new Truncate(which, n)),
+  fc
+    .tuple(fc.nat(2), fc.oneof(int(0, 20), fc.nat(), fc.constant<'all'>('all')))
+    .map(([which, n]) => new Truncate(which, n)),
   ...[1, 2, 3].map(() =>
     fc
       .tuple(fc.nat(2), int(1, 5), fc.oneof(int(0, 3), int(1, 20)), before, layout, more)
