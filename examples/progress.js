@@ -1,7 +1,7 @@
 /** What is being done, for people: one line on stderr that goes away in the end. Where stderr is no terminal, nothing. */
 import { Presets, SingleBar } from 'cli-progress';
 
-/** A bar of `total` steps. `next(label)` draws a line that says what begins, then counts what was before as done. */
+/** A bar of `total` steps. `next(label, steps)` says what begins and how many steps it is; what was before is done. */
 export function progress(total) {
   // 50 frames a second: a label has to appear before its work begins, which may hold the thread for a second.
   const options = { format: '  {bar} {label}', barsize: 30, fps: 50, clearOnComplete: true };
@@ -9,8 +9,9 @@ export function progress(total) {
   bar.start(total, 0, { label: '' });
   let begun = 0;
   return {
-    next(label) {
-      bar.update(begun++, { label });
+    next(label, steps = 1) {
+      bar.update(begun, { label });
+      begun += steps;
     },
     stop() {
       bar.stop();
