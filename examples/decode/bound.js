@@ -2,8 +2,8 @@
  * How far a right float32 pass may be from the float64 one. Rounding is amplified from layer to layer, by how much depends on
  * the model; so it is measured, not guessed:
  *
- *   M   how far float64 logits move, at most, where every weight moves by one float32 rounding, w·(1 ± 2⁻²⁴), signs by lot.
- *       This moves each product of each sum once.
+ *   M   how far float64 logits move, at most, where every weight moves by one float32 rounding, w·(1 ± 2⁻²⁴), signs by
+ *       lot. This moves each product of each sum once.
  *   K   the longest sum of products (here that over the MLP's hidden values). Float32 rounds a sum after every addition, K
  *       times instead of once, the partial sums growing: as roundings fall, at random, that is √(K/2) times the error of
  *       moving each product once (Σ of the partial sums' variances, 1 + 2 + … + K = K²/2, beside K). Higham & Mary, "A New

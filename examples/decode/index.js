@@ -41,7 +41,7 @@ introduce(source, countWeights(weights), sizes, promptLength, length);
 
 // A pass in float64 takes as long as some hundred tokens.
 const pass = 250;
-const bar = progress(2 * length + 2 * pass + 10);
+const bar = progress(2 * length + 2 * pass + 5, 'packing the weights');
 const engine = await createEngine();
 let results;
 try {
@@ -59,9 +59,7 @@ const verdicts = [
 if (!verdicts.every(Boolean)) process.exitCode = 1;
 
 function run() {
-  bar.next('packing the weights', 5);
   const model = makeModel(sizes, weights, float32(engine));
-
   bar.next('prompt', promptLength);
   const tick = (position) => bar.next(`token ${position} of ${length}`);
   const single = decodeWith('f32', model, { tick });

@@ -1,6 +1,6 @@
 /**
- * A decoder-only transformer, as Llama's: embedding → layers × (attention, MLP; each RMS-normed before, added after) → norm →
- * the embedding once more, transposed, which gives logits.
+ * A decoder-only transformer, as Llama's: embedding → layers × (attention, MLP; each RMS-normed before, added after) →
+ * norm → the embedding once more, transposed, which gives logits.
  *
  *   tokens [seq] → x [seq, modelDim] → logits [seq, vocabulary]
  */

@@ -1,9 +1,9 @@
-/** The weights: seeded noise. No trained decoder of this size is to be had as a package with a free licence. */
+/** The weights: seeded noise. Rounding, caches and speed are those of a trained model; what the tokens say is nothing. */
 import { noise, uniform } from '../noise.js';
 
 export const source = 'seeded noise';
 
-/** Shapes as a row vector meets them, x·W: [inputs, outputs]. Of size 1/√inputs, so that what comes out is of the size of what went in. */
+/** Matrices as a row vector meets them, x·W: [inputs, outputs]. Their size 1/√inputs keeps x·W of the size of x. */
 export function makeWeights({ layers, modelDim, heads, kvHeads, headDim, hiddenDim, vocabulary }) {
   let seed = 0;
   const matrix = (inputs, outputs) => noise(inputs * outputs, ++seed, 1 / Math.sqrt(inputs));

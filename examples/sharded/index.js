@@ -28,8 +28,7 @@ const seqK = sizes.reduce((sum, keys) => sum + keys, 0);
 const questions = [16, 1];
 
 introduce(shape, sizes);
-const bar = progress(1 + sizes.length + questions.length * 4);
-bar.next('making keys and values');
+const bar = progress(sizes.length + questions.length * 4, 'making keys and values');
 const { heads, kvHeads, headDim } = shape;
 const q = noise(Math.max(...questions) * heads * headDim, 1); // [16, heads, headDim]
 const k = noise(seqK * kvHeads * headDim, 2); //                 [seqK, kvHeads, headDim]
