@@ -12,7 +12,8 @@
  *   |float32 − float64| ≤ √K·M             |cached − recomputed| ≤ 2·√K·M, each of the two on its own side
  *
  * The roundings outside of sums (norms, exponentials, residuals) are one for each of those K. Not a worst case, as the laws
- * of docs/reliability.md are, but near to what happens: a lost key or a wrong position is a thousand times beyond it.
+ * of docs/reliability.md are, but near to what happens: keys turned to a position that is off by one are ten thousand times
+ * beyond it.
  */
 import { largestDifference } from './compare.js';
 
