@@ -84,8 +84,8 @@ function attend(args: AttentionArgs, item: AttentionItem, scratch: usize, exact:
       const wide = wideKeys(args, item, scratch);
       ldk = padded(args.headDim) << 2;
       ldv = padded(valueDim) << 2;
-      f16Widen(k, args.kToken, last - block, args.headDim, wide, ldk);
-      f16Widen(v, args.vToken, last - block, valueDim, wide + <usize>BK * ldk, ldv);
+      f16Widen(k, args.kToken, last - block, args.headDim, wide, ldk, false);
+      f16Widen(v, args.vToken, last - block, valueDim, wide + <usize>BK * ldk, ldv, false);
       k = wide;
       v = wide + <usize>BK * ldk;
     }

@@ -14,7 +14,9 @@
 import { BK, HALF } from '../common/abi';
 import { AttentionArgs, AttentionItem, CombineItem } from './args';
 import { exp2 } from './exp';
-import { f16Unpack, f16Widen } from './kernels/f16-widen';
+import { f16Dot } from './kernels/f16-dot';
+import { f16Pv1x32 } from './kernels/f16-pv-1x32';
+import { f16Widen } from './kernels/f16-widen';
 import { f32Dot } from './kernels/f32-dot';
 import { f32Pv1x32 } from './kernels/f32-pv-1x32';
 import { f32Pv4x8 } from './kernels/f32-pv-4x8';
@@ -93,7 +95,9 @@ function attend(args: AttentionArgs, item: AttentionItem, scratch: usize, exact:
   const sequence = sequenceOf(args, item);
   const kHead = args.k + <usize>sequence.firstKey * args.kFirst + <usize>item.head * args.kHead;
   const vHead = args.v + <usize>sequence.firstKey * args.vFirst + <usize>item.head * args.vHead;
-  const wide = args.half ? wideKeys(args, item, scratch) : 0;
+  // A single row meets float16 as it lies: it would be unpacked for that row alone.
+  const direct = unpacked && item.rows == 1 && !exact && (headDim & 7) == 0 && (valueDim & 31) == 0;
+  const wide = args.half && !direct ? wideKeys(args, item, scratch) : 0;
   const ldk = wide ? ldq : args.kToken;
   const ldv = wide ? ldo : args.vToken;
   for (let block = item.k0; block < item.k1; block += BK) {
@@ -103,10 +107,10 @@ function attend(args: AttentionArgs, item: AttentionItem, scratch: usize, exact:
     if (count <= 0) continue;
     let k = kHead + slotOf(args, from) * args.kToken;
     let v = vHead + slotOf(args, from) * args.vToken;
-    f32Touch(k, args.kToken, count, headDim << (wide ? 1 : 2), scratch);
-    if (wide) {
-      if (unpacked) f16Unpack(k, args.kToken, count, headDim, wide, ldk);
-      else f16Widen(k, args.kToken, count, headDim, wide, ldk);
+    // To unpack float16 is to touch it: its loads wait for nothing.
+    if (!wide) f32Touch(k, args.kToken, count, headDim << (direct ? 1 : 2), scratch);
+    else {
+      f16Widen(k, args.kToken, count, headDim, wide, ldk, unpacked);
       k = wide;
     }
     let touched = false;
@@ -128,18 +132,19 @@ function attend(args: AttentionArgs, item: AttentionItem, scratch: usize, exact:
       }
       for (; row < rows; row++) {
         const at = panel + QUERIES + <usize>row * ldq;
-        f32Dot(at, k + skipped * ldk, ldk, headDim, keys, s + ((<usize>row) << 2), 32);
+        const to = s + ((<usize>row) << 2);
+        if (direct) f16Dot(at, k + skipped * ldk, ldk, headDim, keys, to, 32);
+        else f32Dot(at, k + skipped * ldk, ldk, headDim, keys, to, 32);
       }
       if (unpacked) f32ScoreScale(s, 2 * keys, UP);
       finishScores(args, item, first, keys, seen, panel, scratch);
       if (exact) f32ScoreSeen(s, keys, scratch + SEEN);
       if (!touched) {
         touched = true;
-        f32Touch(v, args.vToken, count, valueDim << (wide ? 1 : 2), factor + 32);
-        if (wide) {
+        if (!wide) f32Touch(v, args.vToken, count, valueDim << (direct ? 1 : 2), factor + 32);
+        else {
           const to = wide + <usize>BK * ldk;
-          if (unpacked) f16Unpack(v, args.vToken, count, valueDim, to, ldv);
-          else f16Widen(v, args.vToken, count, valueDim, to, ldv);
+          f16Widen(v, args.vToken, count, valueDim, to, ldv, unpacked);
           v = to;
         }
       }
@@ -158,6 +163,7 @@ function attend(args: AttentionArgs, item: AttentionItem, scratch: usize, exact:
         const at = panel + output + <usize>row * ldo;
         if (exact)
           f32PvExactRow(values, ldv, valueDim, s + lane, keys, scratch + SEEN + lane, at, factor + lane);
+        else if (direct) f16Pv1x32(values, ldv, valueDim, s + lane, keys, at, factor + lane);
         else f32Pv1x32(values, ldv, valueDim, s + lane, keys, at, factor + lane);
       }
     }

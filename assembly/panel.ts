@@ -98,8 +98,6 @@ export function sequenceOf(args: AttentionArgs, item: AttentionItem): Sequence {
 }
 
 /** Row r of the item's key head, as an address: base + query · token + head · step. */
-// @ts-ignore: decorator
-@inline
 export function rowAddress(base: usize, token: usize, step: usize, group: i32, head: i32, r: i32): usize {
   return base + <usize>(r / group) * token + <usize>(head * group + (r % group)) * step;
 }

@@ -49,3 +49,13 @@ export function loadTail(p: usize, n: i32): v128 {
   const two = v128.load64_zero(p);
   return n == 2 ? two : v128.load_lane<f32>(p, two, 2, 8);
 }
+
+/** The first n lanes of x, at most four, to floats `step` bytes apart. */
+// @ts-ignore: decorator
+@inline
+export function storeLanes(x: v128, to: usize, step: usize, n: i32): void {
+  v128.store_lane<f32>(to, x, 0);
+  if (n > 1) v128.store_lane<f32>(to + step, x, 1);
+  if (n > 2) v128.store_lane<f32>(to + 2 * step, x, 2);
+  if (n > 3) v128.store_lane<f32>(to + 3 * step, x, 3);
+}

@@ -35,8 +35,10 @@ export * from './roof';
 
 // ---- kernels that are functions already, and the choice of tiles ----
 
+export { f16Dot } from './kernels/f16-dot';
+export { f16Pv1x32 } from './kernels/f16-pv-1x32';
 export { f16Check, f16Narrow } from './kernels/f16-narrow';
-export { f16Unpack, f16Widen } from './kernels/f16-widen';
+export { f16Widen } from './kernels/f16-widen';
 export { f32Dot } from './kernels/f32-dot';
 export { f32Gemm1x32 } from './kernels/f32-gemm-1x32';
 export { f32Gemv1, f32Gemv8 } from './kernels/f32-gemv';

@@ -78,7 +78,7 @@ function scores(args: AttentionArgs, item: AttentionItem, block: i32, panel: usi
   let k = args.k + token * args.kFirst + <usize>item.head * args.kHead + slotOf(args, first) * ldk;
   if (args.half) {
     const wide = wideKeys(args, item, scratch);
-    f16Widen(k, ldk, keys, args.headDim, wide, padded(args.headDim) << 2);
+    f16Widen(k, ldk, keys, args.headDim, wide, padded(args.headDim) << 2, false);
     k = wide;
     ldk = padded(args.headDim) << 2;
   }

@@ -8,6 +8,8 @@ run('npm', ['run', '--silent', 'build'], 'ignore');
 run(process.execPath, ['examples/hello']);
 console.log('\n3  How fast: one minute of benchmark\n');
 run(process.execPath, ['--import', 'tsx', 'bench/index.ts']);
+console.log('\nMore to see: node examples/decode    a small transformer, token by token');
+console.log('             node examples/sharded   one long context, its keys over several workers');
 
 // npm is a shell script on Windows; a path with a space in it must not go through a shell.
 function run(command, args, stdout = 'inherit') {

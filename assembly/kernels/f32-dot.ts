@@ -5,19 +5,19 @@
  *   a ─► k floats          b ─► rows of k floats, in place, four at a time so that a is loaded once for four
  *   t ─► floats, `step` bytes apart: 4, or 32 where they are a column of a panel of scores
  *
- * Every sum is one chain of vectors, what is left of k as a vector with zeros, then (x0 + x2) + (x1 + x3): depth k/4 + 4,
- * and the same as in f32Qk4x2, so that the number of queries does not touch the bits.
+ * Every sum is one chain of vectors, what is left of k in its first lane, then (x0 + x2) + (x1 + x3): depth k/4 + 6, and the
+ * same as in f32Qk4x2, so that the number of queries does not touch the bits.
  *
  * Needs:     k >= 0; rows >= 0. Nothing beyond k floats of a or of a row is read.
  * Registers: 4 sums + 1 of a + 1 load.
  * FLOPs:     2 · k · rows.
  */
-import { hsumFour, loadTail, madd } from '../simd';
+import { hsumFour, madd, storeLanes } from '../simd';
 
 export function f32Dot(a: usize, b: usize, ldb: usize, k: i32, rows: i32, t: usize, step: usize): void {
   assert(k >= 0 && rows >= 0);
   const whole = (<usize>(k & ~3)) << 2;
-  const tail = k & 3;
+  const all = (<usize>k) << 2;
   for (; rows > 0; rows -= 4) {
     // Of the last rows the last one is taken again, and written once.
     const b1 = rows > 1 ? b + ldb : b;
@@ -35,22 +35,16 @@ export function f32Dot(a: usize, b: usize, ldb: usize, k: i32, rows: i32, t: usi
       s2 = madd(x, v128.load(b2 + d), s2);
       s3 = madd(x, v128.load(b3 + d), s3);
     }
-    if (tail) {
-      const x = loadTail(a + d, tail);
-      s0 = madd(x, loadTail(b + d, tail), s0);
-      s1 = madd(x, loadTail(b1 + d, tail), s1);
-      s2 = madd(x, loadTail(b2 + d, tail), s2);
-      s3 = madd(x, loadTail(b3 + d, tail), s3);
+    // What is left of k, element by element in the first lane.
+    for (; d < all; d += 4) {
+      const x = v128.load32_zero(a + d);
+      s0 = madd(x, v128.load32_zero(b + d), s0);
+      s1 = madd(x, v128.load32_zero(b1 + d), s1);
+      s2 = madd(x, v128.load32_zero(b2 + d), s2);
+      s3 = madd(x, v128.load32_zero(b3 + d), s3);
     }
-    const sums = hsumFour(s0, s1, s2, s3);
-    v128.store_lane<f32>(t, sums, 0);
-    t += step;
-    if (rows > 1) v128.store_lane<f32>(t, sums, 1);
-    t += step;
-    if (rows > 2) v128.store_lane<f32>(t, sums, 2);
-    t += step;
-    if (rows > 3) v128.store_lane<f32>(t, sums, 3);
-    t += step;
+    storeLanes(hsumFour(s0, s1, s2, s3), t, step, rows);
+    t += step << 2;
     b += ldb << 2;
   }
 }

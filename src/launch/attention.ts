@@ -43,7 +43,7 @@ export function launchAttention(
   const { softcap, before, after, sequence, cache } = problem;
   const bytes = cache?.half ? 2 : 4;
   // Packed sequences may be of both families; others are of one.
-  const items = attentionItems(problem, many);
+  const items = packed || many(seqQ) ? attentionItems(problem, many) : NO_ITEMS;
   const decoding = packed || few(seqQ) ? decodeItems(problem) : NO_ITEMS;
   // Bytes from one head and from one token to the next.
   const bshd = problem.layout === 'bshd';
