@@ -54,8 +54,12 @@ import {
 } from './panel';
 import { madd, maxKeep } from './simd';
 
-/** 2⁵⁶: half of what unpacked float16 lacks goes to the queries and half to the scores, so that neither overflows. */
-const UP: f32 = 72057594037927936;
+/**
+ * 2²⁸, 2⁸⁴: of the 2¹¹² that unpacked float16 lacks this goes to the queries and that to the scores. Queries (times scale)
+ * below 2¹⁰⁰ are then no overflow, and products from 2⁻⁴² on no subnormal numbers.
+ */
+const UP: f32 = 268435456;
+const REST: f32 = 19342813113834066795298816;
 
 /** Offset of O in a part, behind m and l. */
 const PART_OUTPUT: usize = 64;
@@ -86,13 +90,21 @@ function attend(args: AttentionArgs, item: AttentionItem, scratch: usize, exact:
   const s = scratch + SCORES;
   const factor = scratch + FACTOR;
 
-  // Pass 1: the queries. Those that UP takes beyond float32 meet float16 widened.
-  const unpacked = args.half == HALF && packRows(args, item, args.scale * UP, scratch);
-  if (!unpacked) packRows(args, item, args.scale, scratch);
+  // Pass 1: the queries, scaled, each a row of whole vectors.
+  const sequence = sequenceOf(args, item);
+  const unpacked = args.half == HALF;
+  const q = args.q + <usize>sequence.firstQuery * args.qFirst;
   let panel = scratch + PANELS;
+  for (let r = item.q0; r < end; r += 8, panel += stride) {
+    openPanel(args, item, r, panel, item.part < 0 ? args.sinks : 0);
+    memory.fill(panel + QUERIES, 0, stride - QUERIES);
+    for (let lane = 0; lane < min(8, end - r); lane++) {
+      const from = rowAddress(q, args.qToken, args.qHead, args.group, item.head, r + lane);
+      f32Row(from, headDim, unpacked ? args.scale * UP : args.scale, panel + QUERIES + <usize>lane * ldq);
+    }
+  }
 
   // Pass 2: block by block of keys: scores, softmax, weighted sum.
-  const sequence = sequenceOf(args, item);
   const kHead = args.k + <usize>sequence.firstKey * args.kFirst + <usize>item.head * args.kHead;
   const vHead = args.v + <usize>sequence.firstKey * args.vFirst + <usize>item.head * args.vHead;
   // A single row meets float16 as it lies: it would be unpacked for that row alone.
@@ -136,7 +148,7 @@ function attend(args: AttentionArgs, item: AttentionItem, scratch: usize, exact:
         if (direct) f16Dot(at, k + skipped * ldk, ldk, headDim, keys, to, 32);
         else f32Dot(at, k + skipped * ldk, ldk, headDim, keys, to, 32);
       }
-      if (unpacked) f32ScoreScale(s, 2 * keys, UP);
+      if (unpacked) f32ScoreScale(s, 2 * keys, REST);
       finishScores(args, item, first, keys, seen, panel, scratch);
       if (exact) f32ScoreSeen(s, keys, scratch + SEEN);
       if (!touched) {
@@ -150,7 +162,7 @@ function attend(args: AttentionArgs, item: AttentionItem, scratch: usize, exact:
       }
       f32SoftmaxOnline(s, keys, rows > 4 ? 2 : 1, factor, panel + MAXIMUM, panel + SUM);
       // Weights are at most 1, so this is no overflow: what they meet is 2⁻¹¹² of what it should be.
-      if (unpacked) f32ScoreScale(s, 2 * keys, UP * UP);
+      if (unpacked) f32ScoreScale(s, 2 * keys, UP * REST);
       const values = v + skipped * ldv;
       row = 0;
       for (; !exact && row + 4 <= rows && (valueDim & 7) == 0; row += 4) {
@@ -185,31 +197,6 @@ function attend(args: AttentionArgs, item: AttentionItem, scratch: usize, exact:
     }
   }
   return exact || right;
-}
-
-/** Opens the panels and packs their queries, times `scale`, each a row of whole vectors. False where one is not finite. */
-function packRows(args: AttentionArgs, item: AttentionItem, scale: f32, scratch: usize): bool {
-  const headDim = args.headDim;
-  const stride = panelBytes(headDim, args.valueDim);
-  const ldq = padded(headDim) << 2;
-  const end = item.q0 + item.rows;
-  const q = args.q + <usize>sequenceOf(args, item).firstQuery * args.qFirst;
-  let foreign = i32x4.splat(0);
-  let panel = scratch + PANELS;
-  for (let r = item.q0; r < end; r += 8, panel += stride) {
-    openPanel(args, item, r, panel, item.part < 0 ? args.sinks : 0);
-    memory.fill(panel + QUERIES, 0, stride - QUERIES);
-    const rows = min(8, end - r);
-    for (let lane = 0; lane < rows; lane++) {
-      const from = rowAddress(q, args.qToken, args.qHead, args.group, item.head, r + lane);
-      f32Row(from, headDim, scale, panel + QUERIES + <usize>lane * ldq);
-    }
-    for (let at = panel + QUERIES; at < panel + QUERIES + <usize>rows * ldq; at += 16) {
-      const x = v128.load(at);
-      foreign = v128.or(foreign, f32x4.ne(f32x4.sub(x, x), f32x4.splat(0)));
-    }
-  }
-  return !v128.any_true(foreign);
 }
 
 /** o[row] / l[row] to where each row belongs. False where a row is NaN although its sum is not. */

@@ -1,4 +1,5 @@
-/** Cases of one or two queries against many keys: what the decoding family, and a cache, are tested with. */
+/** Cases of few queries against many keys: what the decoding family, and a cache, are tested with. */
+import { FEW } from '../common/abi.ts';
 import type { AttentionOptions, AttentionShape, AttendOptions } from '../src/index.ts';
 import type { AttentionCase } from './cases.ts';
 import { normal, uniform } from './data.ts';
@@ -62,7 +63,7 @@ const GROUPS = [1, 2, 3, 4, 5, 8, 9];
 const KEYS = [1, 2, 95, 96, 97, 1535, 1536, 1537, 3072, 5000];
 const DIMS = [64, 1, 15, 4, 80, 128, 3, 130, 33];
 
-/** Shapes: every group with every number of keys for one query, with two of three for two. */
+/** Shapes: every group with every number of keys for one query, with some for two and for the most. */
 export const decodeShapes: readonly AttentionCase<AttentionShape & AttentionOptions>[] = GROUPS.flatMap(
   (group, g) =>
     KEYS.flatMap((seqK, n) => {
@@ -71,7 +72,7 @@ export const decodeShapes: readonly AttentionCase<AttentionShape & AttentionOpti
       const valueDim = g % 3 === 1 ? DIMS[(g + 2 * n) % DIMS.length]! : headDim;
       const causal = (g + n) % 2 === 0;
       const layout = n % 3 === 1 ? 'bhsd' : 'bshd';
-      return ((g + n) % 3 === 2 ? [1] : [1, 2]).map((seqQ) => ({
+      return [[1, FEW], [1, 2], [1]][(g + n) % 3]!.map((seqQ) => ({
         name: `seqQ ${seqQ}, group ${group}, ${seqK} keys, ${headDim} and ${valueDim}`,
         options: { seqQ, seqK, heads: group * kvHeads, kvHeads, headDim, valueDim, causal, layout },
         sigma: [1, 8, 0.3, 100][n % 4]!,
@@ -80,7 +81,7 @@ export const decodeShapes: readonly AttentionCase<AttentionShape & AttentionOpti
 );
 
 /** Options, over parts: 1700 keys are two of them. */
-export const decodeOptions: readonly AttentionCase[] = [1, 2].flatMap((seqQ) => {
+export const decodeOptions: readonly AttentionCase[] = [1, FEW].flatMap((seqQ) => {
   const sizes = { batch: 2, heads: 6, seqQ, seqK: 1700 };
   const shape = { ...sizes, kvHeads: 2, headDim: 12, valueDim: 9 };
   const named = (name: string, options: AttentionCase['options']): AttentionCase => {

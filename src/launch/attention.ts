@@ -72,7 +72,8 @@ export function launchAttention(
     valueDim,
     scale: query,
     scoreScale: score,
-    // Caps beyond float32 change nothing that float32 can tell; one below is its smallest number, as 0 is none.
+    // A cap beyond 2.36e38 is the largest in base 2, which only scores near the end of float32's range can tell; one below
+    // float32 is its smallest number, as 0 is none.
     capHalf: Math.min(Math.LN2 / softcap, MAX),
     capTwice: Math.min(2 / softcap, MAX),
     cap: softcap > 0 ? Math.max(2 ** -149, Math.min(softcap * Math.LOG2E, MAX)) : 0,

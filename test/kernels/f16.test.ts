@@ -1,6 +1,7 @@
 /**
  * Float16 and back: f16Widen on every pattern there is, f16Narrow where it decides (all float32 are in test/slow), both
- * against the definition in float64 (test/halves.ts); f16Unpack, which is 2⁻¹¹² of that; and f16Check.
+ * against the definition in float64 (test/halves.ts); raw, which is 2⁻¹¹² of that; f16Check; and
+ * f16Dot and f16Pv1x32, which unpack on the way.
  */
 import { describe, expect, it } from 'vitest';
 import { builds } from '../builds.ts';
@@ -50,13 +51,13 @@ describe.each(builds)('float16, %s', (build) => {
     return to.halves.slice();
   };
 
-  /** Rows of n by either kernel, with so many canaries between two rows. */
+  /** Rows of n, with so many canaries between two rows. */
   const widen = (
     x: Uint16Array,
     n: number,
     gaps: readonly [from: number, to: number] = [0, 0],
     last?: 'from' | 'to',
-    kernel: 'f16Widen' | 'f16Unpack' = 'f16Widen',
+    raw = false,
   ): Float32Array => {
     arena.clear();
     const rows = n === 0 ? 3 : x.length / n;
@@ -70,7 +71,7 @@ describe.each(builds)('float16, %s', (build) => {
       return { address: to.address + 4 * row * ldt, words: { byteLength: 4 * n } };
     });
     arena.run(written, () => {
-      kernels[kernel](from.address, 2 * ldf, rows, n, to.address, 4 * ldt);
+      kernels.f16Widen(from.address, 2 * ldf, rows, n, to.address, 4 * ldt, raw);
     });
     const out = new Float32Array(x.length);
     for (let row = 0; row < rows; row++) out.set(to.floats.subarray(row * ldt, row * ldt + n), row * n);
@@ -118,7 +119,7 @@ describe.each(builds)('float16, %s', (build) => {
     for (let start = 0; start < FINITE.length; start += 8192) {
       const part = FINITE.subarray(start, start + 8192);
       const values = Array.from(part, (bits) => halfValue(bits) * 2 ** -112);
-      expectSame(widen(part, part.length, [0, 0], undefined, 'f16Unpack'), values, `from ${start}`);
+      expectSame(widen(part, part.length, [0, 0], undefined, true), values, `from ${start}`);
     }
   });
 
@@ -190,7 +191,7 @@ describe.each(builds)('float16, %s', (build) => {
       for (const last of [undefined, 'from', 'to'] as const) {
         expectSame(widen(halves, n, gaps, last), values, `gaps ${gaps.join()}, last ${last}`);
         const small = values.map((x) => x * 2 ** -112);
-        expectSame(widen(halves, n, gaps, last, 'f16Unpack'), small, `unpacked, last ${last}`);
+        expectSame(widen(halves, n, gaps, last, true), small, `unpacked, last ${last}`);
       }
     }
   });
@@ -228,23 +229,99 @@ describe.each(builds)('float16, %s', (build) => {
     }
   });
 
-  it('refuse a negative number of elements or rows', () => {
+  describe('on the way', () => {
+    const KEYS = [0, 1, 2, 3, 4, 5, 7, 8, 31, 95, 96];
+    /** Rows of halves of any finite pattern, so many canaries between two; and the same as raw floats. */
+    const rows = (
+      n: number,
+      keys: number,
+      gap: number,
+      last: boolean,
+    ): { halves: Halves; raw: Float32Array } => {
+      const halves = halvesAt(Math.max(0, keys * (n + gap) - gap), last ? 'last' : 1);
+      halves.halves.fill(0x7c01);
+      const raw = new Float32Array(n * keys);
+      for (let at = 0; at < n * keys; at++) {
+        const bits = FINITE[(at * 7919 + n) % FINITE.length]!;
+        halves.halves[Math.floor(at / n) * (n + gap) + (at % n)] = bits;
+        raw[at] = halfValue(bits) * 2 ** -112;
+      }
+      return { halves, raw };
+    };
+
+    it.each([8, 16, 24, 64, 128, 136])('f16Dot, k = %i: the bits of f32Dot on raw floats', (k) => {
+      for (const keys of KEYS) {
+        for (const last of ['a', 'b', undefined]) {
+          arena.clear();
+          const a = normal(k, k);
+          const [x, out, same] = [
+            last === 'a' ? arena.placeLast(a) : arena.place(a),
+            arena.room(8 * keys),
+            arena.room(8 * keys),
+          ];
+          const gap = keys % 3;
+          const { halves, raw } = rows(k, keys, gap, last === 'b');
+          const written = Array.from({ length: keys }, (_, j) => {
+            return { address: out.address + 32 * j, words: { byteLength: 4 } };
+          });
+          arena.run(written, () => {
+            kernels.f16Dot(x.address, halves.address, 2 * (k + gap), k, keys, out.address, 32);
+          });
+          const b = arena.place(raw);
+          kernels.f32Dot(x.address, b.address, 4 * k, k, keys, same.address, 32);
+          expectSame(out.words, same.words, `${keys} keys, last ${last}`);
+        }
+      }
+    });
+
+    it.each([32, 64, 96, 128])('f16Pv1x32, valueDim %i: the bits of f32Pv1x32 on raw floats', (valueDim) => {
+      for (const keys of KEYS) {
+        for (const last of ['v', 'p', 'o', undefined]) {
+          arena.clear();
+          const place = (name: string, x: Float32Array) =>
+            name === last ? arena.placeLast(x) : arena.place(x);
+          const before = normal(valueDim, 2);
+          // Weights as they are: times 2¹¹².
+          const weights = normal(8 * keys, 1).map((y) => y * 2 ** 112);
+          const p = place('p', weights);
+          const [out, same, factor] = [place('o', before), arena.place(before), arena.place([0.75])];
+          const gap = keys % 3;
+          const { halves, raw } = rows(valueDim, keys, gap, last === 'v');
+          const ldv = 2 * (valueDim + gap);
+          arena.run([out], () => {
+            kernels.f16Pv1x32(halves.address, ldv, valueDim, p.address, keys, out.address, factor.address);
+          });
+          const v = arena.place(raw);
+          kernels.f32Pv1x32(v.address, 4 * valueDim, valueDim, p.address, keys, same.address, factor.address);
+          expectSame(out.words, same.words, `${keys} keys, last ${last}`);
+        }
+      }
+    });
+  });
+
+  it('refuse a negative number of elements or rows, and what is no whole number of vectors', () => {
     for (const call of [
       () => {
         kernels.f16Narrow(4096, -1, 8192);
       },
       () => kernels.f16Check(4096, -1),
       () => {
-        kernels.f16Unpack(4096, 2, -1, 1, 8192, 4);
+        kernels.f16Dot(4096, 4096, 16, 7, 1, 8192, 4);
       },
       () => {
-        kernels.f16Unpack(4096, 2, 1, -1, 8192, 4);
+        kernels.f16Dot(4096, 4096, 16, 8, -1, 8192, 4);
       },
       () => {
-        kernels.f16Widen(4096, 2, -1, 1, 8192, 4);
+        kernels.f16Pv1x32(4096, 64, 31, 4096, 1, 8192, 4096);
       },
       () => {
-        kernels.f16Widen(4096, 2, 1, -1, 8192, 4);
+        kernels.f16Pv1x32(4096, 64, 32, 4096, -1, 8192, 4096);
+      },
+      () => {
+        kernels.f16Widen(4096, 2, -1, 1, 8192, 4, false);
+      },
+      () => {
+        kernels.f16Widen(4096, 2, 1, -1, 8192, 4, true);
       },
     ]) {
       expect(call).toThrow('assertion');

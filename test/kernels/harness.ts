@@ -109,8 +109,17 @@ export type TestingExports = KernelExports &
     f32Touch(p: number, ld: number, rows: number, bytes: number, rest: number): void;
     f16Check(from: number, n: number): number;
     f16Narrow(from: number, n: number, to: number): void;
-    f16Unpack(from: number, ldf: number, rows: number, n: number, to: number, ldt: number): void;
-    f16Widen(from: number, ldf: number, rows: number, n: number, to: number, ldt: number): void;
+    f16Widen(from: number, ldf: number, rows: number, n: number, to: number, ldt: number, raw: boolean): void;
+    f16Dot(a: number, b: number, ldb: number, k: number, rows: number, t: number, step: number): void;
+    f16Pv1x32(
+      v: number,
+      ldv: number,
+      valueDim: number,
+      p: number,
+      keys: number,
+      o: number,
+      factor: number,
+    ): void;
     f32ScoreSeen(s: number, keys: number, seen: number): void;
     f32ScoreLimit(s: number, first: number, keys: number, start: number, limit: number, m: number): void;
     f32ScoreScale(s: number, vectors: number, scale: number): void;
