@@ -243,7 +243,7 @@ describe.each(builds)('%s', async (build) => {
       }
     });
 
-    it('queries and scales of any size but the last: what float32 bears, a float16 cache bears', () => {
+    it('queries and scales up to 2¹⁰⁰ together: what float32 bears, a float16 cache bears', () => {
       const pair = new Pair(engine, one);
       pair.append(100, {}, [normal(800, 1, 2 ** -12), normal(800, 2)]);
       for (const [size, scale] of [
@@ -253,7 +253,7 @@ describe.each(builds)('%s', async (build) => {
         [2 ** -100, 2 ** 100],
         [1, 2 ** 70],
         [2 ** 60, 2 ** 20],
-        [2 ** 100, 2 ** -4],
+        [2 ** 98, 2 ** -4],
         [2 ** -126, 1],
       ] as const) {
         for (const seqQ of [1, 2, 3])
