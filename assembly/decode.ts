@@ -59,7 +59,7 @@ import { madd, maxKeep } from './simd';
  * below 2¹⁰⁰ are then no overflow, and products from 2⁻⁴² on no subnormal numbers.
  */
 const UP: f32 = 268435456;
-const REST: f32 = 19342813113834066795298816;
+const REST: f32 = 19342813113834066795298816.0;
 
 /** Offset of O in a part, behind m and l. */
 const PART_OUTPUT: usize = 64;
