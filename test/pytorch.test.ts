@@ -1,7 +1,8 @@
 /**
  * docs/other-libraries.md, in numbers: what nn.MultiheadAttention computes by its documentation (test/pytorch.ts, float64
  * loops that know nothing of heed), translated as that page says, through heed's layer on every build. Each element is held
- * to the composed law of a layer (test/layer-law.ts); PyTorch itself is not run.
+ * to the composed law of a layer (test/layer-law.ts), and all together to the pooled law: at most twice the error of the
+ * plainest float32 program, which is much less. PyTorch itself is not run.
  */
 import { describe, expect, it } from 'vitest';
 import { MultiHeadAttention } from '../src/index.ts';
@@ -177,6 +178,11 @@ function run(
   return looks;
 }
 
+/** Root mean square of the errors. */
+function pool(computed: ArrayLike<number>, values: Float64Array): number {
+  return Math.sqrt(values.reduce((sum, x, i) => sum + (computed[i]! - x) ** 2, 0) / values.length);
+}
+
 describe.each(builds)('%s', async (build) => {
   const engine = await engineOf(build);
 
@@ -186,6 +192,10 @@ describe.each(builds)('%s', async (build) => {
     const law = layerLaw(pass);
     const looks = run(engine, dims, pass, keys);
     expect(use(looks.out, { values: wanted.output, bounds: law.out.bounds })).toBeLessThanOrEqual(1);
+    const plain = multiheadAttention(torch, args, Math.fround).output;
+    const largest = wanted.output.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+    const pooled = pool(looks.out, wanted.output);
+    expect(pooled).toBeLessThanOrEqual(2 * pool(plain, wanted.output) + 2 * u * largest);
     // need_weights, per head and averaged. A key that was added has no weight in heed: it is what the others lack.
     const seen = wanted.weights.filter((__, at) => at % wanted.keys < keys);
     expect(use(looks.weights, { values: seen, bounds: law.weights.bounds })).toBeLessThanOrEqual(1);

@@ -58,6 +58,8 @@ export interface Result {
   readonly keys: number;
 }
 
+type Round = (x: number) => number;
+
 /** Rows of E numbers for each token and sequence: [length, N, E], whatever the layout of x. */
 function project(
   x: Float32Array,
@@ -65,6 +67,7 @@ function project(
   batchFirst: boolean,
   weight: Float32Array,
   bias: Float32Array | undefined,
+  round: Round,
 ): Float64Array[] {
   const features = x.length / (length * N);
   const outputs = weight.length / features;
@@ -73,22 +76,39 @@ function project(
     const start = (batchFirst ? sequence * length + token : row) * features;
     return Float64Array.from({ length: outputs }, (__, o) => {
       let sum = bias?.[o] ?? 0;
-      for (let f = 0; f < features; f++) sum += x[start + f]! * weight[o * features + f]!;
+      for (let f = 0; f < features; f++) {
+        sum = round(sum + round(x[start + f]! * weight[o * features + f]!));
+      }
       return sum;
     });
   });
 }
 
-export function multiheadAttention(module: Module, given: Arguments): Result {
+/** `round` Math.fround makes it the plainest float32 program instead of float64. */
+export function multiheadAttention(module: Module, given: Arguments, round: Round = (x) => x): Result {
   const { embed_dim: E, num_heads: heads, kdim = E, vdim = E, state, batch_first = false } = module;
   const { L, S, N } = given;
   const headDim = E / heads;
   const third = (i: number): Float32Array => state.in_proj_weight!.subarray(i * E * E, (i + 1) * E * E);
   const bias = (i: number): Float32Array | undefined => state.in_proj_bias?.subarray(i * E, (i + 1) * E);
   const joined = kdim === E && vdim === E;
-  const q = project(given.query, [L, N], batch_first, joined ? third(0) : state.q_proj_weight!, bias(0));
-  const k = project(given.key, [S, N], batch_first, joined ? third(1) : state.k_proj_weight!, bias(1));
-  const v = project(given.value, [S, N], batch_first, joined ? third(2) : state.v_proj_weight!, bias(2));
+  const q = project(
+    given.query,
+    [L, N],
+    batch_first,
+    joined ? third(0) : state.q_proj_weight!,
+    bias(0),
+    round,
+  );
+  const k = project(given.key, [S, N], batch_first, joined ? third(1) : state.k_proj_weight!, bias(1), round);
+  const v = project(
+    given.value,
+    [S, N],
+    batch_first,
+    joined ? third(2) : state.v_proj_weight!,
+    bias(2),
+    round,
+  );
   let keys = S;
   const added = (rowK: Float64Array, rowV: Float64Array): void => {
     for (let n = 0; n < N; n++) {
@@ -118,22 +138,29 @@ export function multiheadAttention(module: Module, given: Arguments): Result {
       for (let h = 0; h < heads; h++) {
         const scores = Float64Array.from({ length: keys }, (_, j) => {
           let dot = 0;
-          for (let d = h * headDim; d < (h + 1) * headDim; d++) dot += q[i * N + n]![d]! * k[j * N + n]![d]!;
-          return dot / Math.sqrt(headDim) + masked(n, h, i, j);
+          for (let d = h * headDim; d < (h + 1) * headDim; d++) {
+            dot = round(dot + round(q[i * N + n]![d]! * k[j * N + n]![d]!));
+          }
+          return round(round(dot / Math.sqrt(headDim)) + masked(n, h, i, j));
         });
         const most = scores.reduce((a, b) => Math.max(a, b), -Infinity);
         // A row that sees nothing is exp(−∞ − −∞): NaN.
-        const p = scores.map((s) => Math.exp(s - most));
-        const sum = p.reduce((a, b) => a + b, 0);
+        const p = scores.map((s) => round(Math.exp(round(s - most))));
+        const sum = p.reduce((a, b) => round(a + b), 0);
         for (const [j, x] of p.entries()) {
-          weights[((n * heads + h) * L + i) * keys + j] = x / sum;
-          for (let d = h * headDim; d < (h + 1) * headDim; d++) side[d]! += (x / sum) * v[j * N + n]![d]!;
+          const weight = round(x / sum);
+          weights[((n * heads + h) * L + i) * keys + j] = weight;
+          for (let d = h * headDim; d < (h + 1) * headDim; d++) {
+            side[d] = round(side[d]! + round(weight * v[j * N + n]![d]!));
+          }
         }
       }
       const at = (batch_first ? n * L + i : i * N + n) * E;
       for (let o = 0; o < E; o++) {
         let sum = state['out_proj.bias']?.[o] ?? 0;
-        for (let e = 0; e < E; e++) sum += side[e]! * state['out_proj.weight'][o * E + e]!;
+        for (let e = 0; e < E; e++) {
+          sum = round(sum + round(side[e]! * state['out_proj.weight'][o * E + e]!));
+        }
         output[at + o] = sum;
       }
     }
