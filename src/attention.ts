@@ -11,8 +11,11 @@ import type { AttentionOptions } from './options/scores.ts';
  * @param q [batch, seqQ, heads, headDim] ('bshd', the default layout), or [batch, heads, seqQ, headDim] ('bhsd')
  * @param k [batch, seqK, kvHeads, headDim], or in the other order
  * @param v [batch, seqK, kvHeads, valueDim], or in the other order
- * @param options `seqQ` and `headDim`, which a flat array cannot tell, and what differs from the defaults
- * @returns [batch, seqQ, heads, valueDim] in the layout, `options.out` if given. A query that sees no key gives zeros.
+ * @param options `seqQ` and `headDim`, which a flat array cannot tell, and what differs from the defaults: masks, windows,
+ *   biases and what else is in {@link AttentionOptions}, all of which combine. Or `cuSeqlensQ` and `headDim`: packed
+ *   sequences, q [totalQ, heads, headDim], k and v [totalK, kvHeads, …]
+ * @returns [batch, seqQ, heads, valueDim] in the layout ([totalQ, heads, valueDim] if packed), `options.out` if given. A
+ *   query that sees no key gives zeros.
  * @throws HeedTypeError ERR_ARG_TYPE, ERR_UNKNOWN_OPTION, ERR_DETACHED;
  *   HeedRangeError ERR_DIM, ERR_SIZE, ERR_SHAPE, ERR_HEADS, ERR_RANGE, ERR_OPTION, ERR_OVERLAP;
  *   MemoryLimitError ERR_MEMORY_LIMIT. Nothing is written then.

@@ -242,5 +242,7 @@ let warned = false;
 function warnOnce(): void {
   if (warned) return;
   warned = true;
-  console.warn('heed: a tensor or packed matrix was collected without dispose(); its memory was freed late');
+  console.warn(
+    'heed: a tensor, packed matrix or cache was collected without dispose(); its memory was freed late',
+  );
 }

@@ -48,16 +48,29 @@ function matmulIsExact(runtime: Runtime, op: string): boolean {
   });
 }
 
-/** Query i finds key i by a score that leaves the others nothing: weights and values to the bit, causal or not. */
+/**
+ * Query i finds key i by a score that leaves the others nothing: weights and values to the bit, causal or not, by the
+ * kernels of many queries and of few; heads of a group by four at once and one by one.
+ */
 function attentionIsExact(runtime: Runtime, op: string): boolean {
-  const size = 9;
+  const size = 12;
   const eye = Float32Array.from({ length: size * size }, (_, i) => (i % (size + 1) === 0 ? 32 : 0));
-  const v = integers(size * 5, 7, 11);
-  return [false, true].every((causal) => {
-    const options = { seqQ: size, headDim: size, valueDim: 5, scale: 1, causal };
-    const { out, weights } = operations.attentionWeights(runtime, op, eye, eye, v, options);
-    const found = (weights as Float32Array).every((weight, at) => weight === eye[at]! / 32);
-    return found && (out as Float32Array).every((value, at) => value === v[at]);
+  return [9, 8].every((valueDim) => {
+    const v = integers(size * valueDim, 7, 11);
+    const exact = (seqQ: number, heads: number, causal: boolean): boolean => {
+      const q = eye.subarray(0, seqQ * heads * size);
+      const shape = { seqQ, heads, kvHeads: 1, seqK: size, headDim: size, valueDim };
+      const options = { ...shape, scale: 1, causal, queryOffset: causal ? heads * seqQ : undefined };
+      const { out, weights } = operations.attentionWeights(runtime, op, q, eye, v, options);
+      const [o, w] = [out as Float32Array, weights as Float32Array];
+      const found = w.every((weight, at) => {
+        const row = Math.floor(at / size);
+        const query = (row % seqQ) * heads + Math.floor(row / seqQ);
+        return weight === eye[query * size + (at % size)]! / 32;
+      });
+      return found && o.every((value, at) => value === v[at]);
+    };
+    return exact(size, 1, false) && exact(size, 1, true) && exact(2, 5, false) && exact(1, 1, true);
   });
 }
 

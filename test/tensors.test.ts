@@ -160,7 +160,7 @@ describe.each(builds)('%s', (build) => {
       expect(engine.memory.used).toBe(64);
       // Once in the life of the process, and this file runs once for each build.
       const words =
-        'heed: a tensor or packed matrix was collected without dispose(); its memory was freed late';
+        'heed: a tensor, packed matrix or cache was collected without dispose(); its memory was freed late';
       expect(warn.mock.calls).toEqual(build === builds[0] ? [[words]] : []);
     });
   });

@@ -43,7 +43,7 @@ export function launchAttention(
   const { softcap, before, after, sequence, cache } = problem;
   const bytes = cache?.half ? 2 : 4;
   // Packed sequences may be of both families; others are of one.
-  const items = attentionItems(problem, many);
+  const items = packed || many(seqQ) ? attentionItems(problem, many) : NO_ITEMS;
   const decoding = packed || few(seqQ) ? decodeItems(problem) : NO_ITEMS;
   // Bytes from one head and from one token to the next.
   const bshd = problem.layout === 'bshd';
@@ -72,7 +72,8 @@ export function launchAttention(
     valueDim,
     scale: query,
     scoreScale: score,
-    // Caps beyond float32 change nothing that float32 can tell; one below is its smallest number, as 0 is none.
+    // A cap beyond 2.36e38 is the largest in base 2, which only scores near the end of float32's range can tell; one below
+    // float32 is its smallest number, as 0 is none.
     capHalf: Math.min(Math.LN2 / softcap, MAX),
     capTwice: Math.min(2 / softcap, MAX),
     cap: softcap > 0 ? Math.max(2 ** -149, Math.min(softcap * Math.LOG2E, MAX)) : 0,

@@ -117,11 +117,17 @@ export function resolveAppend(
   return { tokens, counts, layout };
 }
 
+/** Most tokens that a ring can count: positions are 32-bit integers in the kernels. */
+const POSITIONS = 2 ** 31 - 1;
+
 /** ERR_CACHE_FULL where a sequence has no room for its new tokens. */
 export function room(op: string, state: CacheState, counts: readonly number[], arg = 'k'): void {
   const { batch, capacity, ring, lengths } = state;
   for (const [b, count] of counts.entries()) {
     const used = ring ? 0 : lengths[b]!;
+    if (lengths[b]! + count > POSITIONS) {
+      check.refuse('ERR_CACHE_FULL', op, arg, `at most ${POSITIONS} tokens in all`, `${lengths[b]! + count}`);
+    }
     if (used + count <= capacity) continue;
     const where = batch > 1 ? ` in sequence ${b}` : '';
     const held = ring ? `a ring of ${capacity}` : `${used} of ${capacity} in use`;
