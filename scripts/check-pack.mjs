@@ -1,6 +1,7 @@
 /**
  * Packs the package and uses it as a stranger would: publint, are-the-types-wrong, then the tarball installed into an
- * empty project that runs attention by import and by require, every JavaScript block of the README, and every @example.
+ * empty project that runs attention by import and by require, every JavaScript block of the README and of other-libraries.md,
+ * and every @example.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -45,9 +46,10 @@ try {
 
   const installed = join(project, 'node_modules/heed');
   const text = (file) => readFileSync(join(installed, file), 'utf8');
-  const recipes = [...text('README.md').matchAll(/^```js\n(.*?)^```$/gms)].map(([, code]) => code);
+  const pages = [text('README.md'), readFileSync('docs/other-libraries.md', 'utf8')];
+  const recipes = pages.flatMap(recipesOf);
   const examples = ['dist/index.d.ts', 'dist/reference.d.ts'].flatMap((file) => examplesOf(text(file)));
-  if (recipes.length === 0 || examples.length === 0) throw new Error('no recipes or no examples found');
+  if (examples.length === 0) throw new Error('no examples found');
   for (const [i, code] of [...recipes, ...examples].entries()) {
     writeFileSync(join(project, `example-${i}.mjs`), code);
     run('node', [`example-${i}.mjs`], project);
@@ -57,6 +59,13 @@ try {
   );
 } finally {
   rmSync(folder, { recursive: true, force: true });
+}
+
+/** The JavaScript blocks of a page: there are some. */
+function recipesOf(page) {
+  const recipes = [...page.matchAll(/^```js\n(.*?)^```$/gms)].map(([, code]) => code);
+  if (recipes.length === 0) throw new Error('no recipes found');
+  return recipes;
 }
 
 /** The code under each @example, up to the next tag or the end of the comment. */
