@@ -285,7 +285,7 @@ describe.each(builds)('%s', async (build) => {
   it.each(appending)('append: %s', (_, given, arg, code, words) => {
     const { k, v, options } = { k: pattern(12), v: pattern(16), options: {}, ...(given as object) };
     const arrays = [k, v].filter((x) => ArrayBuffer.isView(x) && x !== gone && x !== shrunk);
-    const all = { ...watched, memory: [...watched.memory, ...(arrays)] };
+    const all = { ...watched, memory: [...watched.memory, ...arrays] };
     for (const each of [cache, half]) {
       refuses(() => untyped(each, 'append', k, v, options), refusal('append', arg, code, words), all);
     }
