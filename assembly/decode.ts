@@ -1,5 +1,5 @@
 /**
- * Driver of attention where few queries meet many keys: a token, or two, against a cache. Lanes are elements of the head,
+ * Driver of attention where few queries meet many keys: a few tokens against a cache. Lanes are elements of the head,
  * where prefill's lanes are queries: with one query most of those would be empty.
  *
  *   S[keys][8] = K · Qᵀ                  the query heads of one key head together, so that a key is read once for all
@@ -96,7 +96,7 @@ function attend(args: AttentionArgs, item: AttentionItem, scratch: usize, exact:
   const q = args.q + <usize>sequence.firstQuery * args.qFirst;
   let panel = scratch + PANELS;
   for (let r = item.q0; r < end; r += 8, panel += stride) {
-    openPanel(args, item, r, panel, item.part < 0 ? args.sinks : 0);
+    openPanel(args, item, r, panel, 0);
     memory.fill(panel + QUERIES, 0, stride - QUERIES);
     for (let lane = 0; lane < min(8, end - r); lane++) {
       const from = rowAddress(q, args.qToken, args.qHead, args.group, item.head, r + lane);

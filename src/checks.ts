@@ -52,7 +52,9 @@ export const MAX_DIM: number = 2 ** 32;
 export const MAX_BYTES: number = 2 ** 32;
 
 /** Dimensions of which there is at least one. All others may be 0 and give an empty result. */
-const AT_LEAST_ONE: readonly string[] = 'heads kvHeads headDim valueDim modelDim contextDim'.split(' ');
+const AT_LEAST_ONE: readonly string[] = 'heads kvHeads headDim valueDim modelDim contextDim capacity'.split(
+  ' ',
+);
 
 // ---- what a value is ----
 

@@ -29,7 +29,7 @@ export type {
   TensorRopeOptions,
   Values,
 } from './tensor.ts';
-export type { MultiHeadAttentionOptions } from './multi-head-attention.ts';
+export type { MultiHeadAttentionOptions, PassOptions } from './multi-head-attention.ts';
 export type {
   CachedForwardOptions,
   ForwardOptions,

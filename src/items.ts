@@ -27,7 +27,7 @@ const PACK = 64 * PANEL;
 /** What items are cut from. */
 type Cut = Pick<
   AttentionProblem,
-  'batch' | 'heads' | 'kvHeads' | 'seqQ' | 'packed' | 'before' | 'after' | 'sequence'
+  'batch' | 'heads' | 'kvHeads' | 'seqQ' | 'packed' | 'before' | 'after' | 'sequence' | 'sinks'
 >;
 
 /** Rows q0 … q0 + rows of a key head, and the keys from k0 on (on the grid of BK) to k1 that any of them may see by its place. */
@@ -102,15 +102,20 @@ export interface DecodeItems extends Items {
   readonly combine: Items;
 }
 
-/** Those of sequences with few queries: as {@link attentionItems}, with the keys split at multiples of SPLIT; `combine`: { batch, head, q0, rows, part, parts }. */
+/**
+ * Those of sequences with few queries: as {@link attentionItems}, with the keys split at multiples of SPLIT. An item that has
+ * all keys of its rows leaves no part, unless there are sinks: those are added to the parts, in one place, so that the bits
+ * of a row do not depend on the keys of the rows beside it. `combine`: { batch, head, q0, rows, part, parts }.
+ */
 export function decodeItems(cut: Cut): DecodeItems {
   const splits = (k0: number, k1: number): number =>
     Math.max(1, Math.ceil(k1 / SPLIT) - Math.floor(k0 / SPLIT));
+  const isWhole = (n: number): boolean => n === 1 && cut.sinks === undefined;
   let [count, parts, combines] = [0, 0, 0];
   eachBlock(cut, few, (_b, _head, _q0, rows, k0, k1) => {
     const n = splits(k0, k1);
     count += n;
-    if (n === 1) return;
+    if (isWhole(n)) return;
     parts += n * Math.ceil(rows / PANEL);
     combines++;
   });
@@ -129,8 +134,8 @@ export function decodeItems(cut: Cut): DecodeItems {
           u32[at++] = rows;
           u32[at++] = from;
           u32[at++] = to;
-          u32[at++] = n === 1 ? WHOLE : part;
-          if (n > 1) part += Math.ceil(rows / PANEL);
+          u32[at++] = isWhole(n) ? WHOLE : part;
+          if (!isWhole(n)) part += Math.ceil(rows / PANEL);
           from = to;
         }
       });
@@ -141,7 +146,7 @@ export function decodeItems(cut: Cut): DecodeItems {
         let part = 0;
         eachBlock(cut, few, (b, head, q0, rows, k0, k1) => {
           const n = splits(k0, k1);
-          if (n === 1) return;
+          if (isWhole(n)) return;
           u32[at++] = b;
           u32[at++] = head;
           u32[at++] = q0;

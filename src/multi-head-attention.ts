@@ -17,13 +17,18 @@ import type { CachedForwardOptions, ForwardOptions, LayerDims } from './options/
 import type { LayerOptions, SeparateWeights } from './options/layer.ts';
 import type { Turn } from './options/rope.ts';
 import type { Runtime } from './runtime.ts';
-import { addressOf, type PackedMatrix, type Tensor, type Values } from './tensor.ts';
+import { addressOf, doorOf, type PackedMatrix, type SideInputs, type Tensor, type Values } from './tensor.ts';
 
 /** What a multi-head attention layer is made of. */
 export interface MultiHeadAttentionOptions extends LayerOptions {
   /** The engine to run on. Default: the one that the plain functions use. */
   readonly engine?: Engine | undefined;
 }
+
+/** What one pass takes, side inputs as arrays or tensors of the layer's engine. */
+export type PassOptions =
+  | (Omit<ForwardOptions, keyof SideInputs> & SideInputs)
+  | (Omit<CachedForwardOptions<KVCache>, keyof SideInputs> & SideInputs);
 
 /** A linear map on the engine: packed weights and, where there is one, a bias. */
 interface Projection {
@@ -93,7 +98,7 @@ export class MultiHeadAttention {
    * @returns [batch, seqQ, modelDim], `options.out` if given
    * @throws HeedTypeError, HeedRangeError, MemoryLimitError; StateError ERR_DISPOSED
    */
-  forward(x: Float32Array, options: ForwardOptions | CachedForwardOptions<KVCache>): Float32Array {
+  forward(x: Float32Array, options: PassOptions): Float32Array {
     return this.#pass('forward', x, options, false).out;
   }
 
@@ -105,7 +110,7 @@ export class MultiHeadAttention {
    * @returns `out` [batch, seqQ, modelDim] after W^O, `weights` [batch, heads, seqQ, seqK], `logSumExp` [batch, heads, seqQ]
    * @throws as {@link forward}
    */
-  inspect(x: Float32Array, options: ForwardOptions | CachedForwardOptions<KVCache>): Inspection {
+  inspect(x: Float32Array, options: PassOptions): Inspection {
     return this.#pass('inspect', x, options, true);
   }
 
@@ -129,7 +134,7 @@ export class MultiHeadAttention {
     const { modelDim, contextDim, heads, kvHeads, headDim } = this.#layer;
     let cache: KVCache | undefined;
     const stateOf = (given: unknown): CacheState => (cache = KVCache.of(runtime, op, given)).stateOf();
-    const problem = resolveForward(op, this.#layer, x, options, inspect, stateOf);
+    const problem = resolveForward(op, this.#layer, x, options, inspect, stateOf, doorOf(runtime));
     // Again: reading the options may have run the user's code.
     this.#requireAlive(op);
     const held = cache?.addressesOf(op);

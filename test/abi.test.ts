@@ -158,6 +158,7 @@ describe.each(builds)('descriptors, %s', (build) => {
       kvHeads: 3,
       seqQ,
       packed: false,
+      sinks: undefined,
       before: Infinity,
       after: 0,
       sequence,

@@ -300,6 +300,26 @@ describe.each(builds)('%s', async (build) => {
       }
     });
 
+    it('key heads shared or repeated, though rows of a group may fill several items and their keys several parts (P10)', () => {
+      for (const [heads, few, window] of [
+        [64, 2, undefined],
+        [32, 4, undefined],
+        [71, 2, [100, 0]],
+      ] as const) {
+        const seqK = window ? 3073 : 1537;
+        const one = { seqQ: few, seqK, heads, kvHeads: 1, headDim: 16, causal: true, window };
+        const [q, k, v] = attentionInputs({ options: one });
+        const repeated = (x: Float32Array): Float32Array =>
+          Float32Array.from({ length: heads * x.length }, (_, at) => {
+            return x[Math.floor(at / 16 / heads) * 16 + (at % 16)]!;
+          });
+        for (const sinks of [undefined, normal(heads, 5)]) {
+          const all = { ...one, kvHeads: heads, sinks };
+          expectSameBits(run([q, repeated(k), repeated(v)], all), run([q, k, v], { ...one, sinks }));
+        }
+      }
+    });
+
     it('both layouts, arrays and tensors, and the second call give the same', () => {
       const first = run(inputs, shape);
       expectSameBits(run(inputs, shape), first);

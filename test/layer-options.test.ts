@@ -130,6 +130,41 @@ describe.each(builds)('%s', async (build) => {
     for (const each of [cache, layer]) each.dispose();
   });
 
+  it('the cache counts as it is when the options have been read, whatever they did to it', () => {
+    const layer = layerOf();
+    const [cache, same] = [0, 1].map(() => engine.kvCache({ batch, kvHeads, headDim, capacity: 6 }));
+    for (const each of [cache!, same!]) layer.forward(tokens(0, 3), { batch, seqQ: 3, cache: each });
+    layer.forward(tokens(3, 2), { batch, seqQ: 2, cache: same! });
+    const meddling = {
+      length: 2,
+      get 0(): number {
+        layer.forward(tokens(3, 2), { batch, seqQ: 2, cache: cache! });
+        return 100;
+      },
+      1: 0,
+    } as unknown as readonly [number, number];
+    const wanted = layer.forward(tokens(5, 1), { batch, seqQ: 1, cache: same!, window: [100, 0] });
+    expect(layer.forward(tokens(5, 1), { batch, seqQ: 1, cache: cache!, window: meddling })).toEqual(wanted);
+    expect(cache!.lengths).toEqual(Int32Array.of(6, 6));
+    const full = (): unknown =>
+      layer.forward(tokens(6, 1), { batch, seqQ: 1, cache: cache!, window: [9, 0] });
+    expect(fault(full).code).toBe('ERR_CACHE_FULL');
+    for (const each of [cache!, same!, layer]) each.dispose();
+  });
+
+  it('side inputs may be tensors', () => {
+    const layer = layerOf();
+    const scope = engine.scope();
+    const [sinks, logSumExp] = [normal(heads, 12), new Float32Array(batch * heads * seqQ)];
+    const wanted = layer.forward(x, { batch, seqQ, sinks, logSumExp });
+    const sums = scope.tensor([batch, heads, seqQ]);
+    const given = { batch, seqQ, sinks: scope.tensor([heads], sinks), logSumExp: sums };
+    expect(layer.forward(x, given)).toEqual(wanted);
+    expect(sums.data).toEqual(logSumExp);
+    scope.dispose();
+    layer.dispose();
+  });
+
   it('a refused pass leaves the cache as it was (faults 37, 38)', async () => {
     const layer = layerOf();
     const cache = engine.kvCache({ batch, kvHeads, headDim, capacity: 10 });

@@ -151,7 +151,7 @@ export function resolveAttention(
   ];
   if (weights) fits.push(['weights', { batch, heads, seqQ, seqK }, undefined]);
   const settled = settle(op, scores, dims, fits, starts);
-  const inputs = [Q, K, V, settled.alibi, settled.sinks, settled.bias?.data];
+  const inputs = [Q, K, V, settled.alibi, settled.sinks, settled.bias?.data, settled.mask?.data];
   for (const other of tensors ? [scores.logSumExp, ...inputs] : [scores.logSumExp]) {
     check.disjoint(op, out, other);
   }

@@ -3,7 +3,7 @@
  * `attention.ts`, whose types these extend.
  */
 import * as check from '../checks.ts';
-import { or, PLAIN, type Dims, type Filled, type Fit, type Operand } from '../checks.ts';
+import { or, PLAIN, type Dims, type Door, type Filled, type Fit, type Operand } from '../checks.ts';
 import type { AttentionShape } from './attention.ts';
 import { cached, forRing, room, type AppendProblem, type CacheState } from './cache.ts';
 import { resolveTurn, turnable, type Turn, type TurnOptions } from './rope.ts';
@@ -207,15 +207,17 @@ export function resolveForward(
   options: unknown,
   weights = false,
   stateOf?: (cache: unknown) => CacheState,
+  door: Door = PLAIN,
 ): ForwardProblem {
   const { modelDim, heads, kvHeads, headDim, contextDim, rope } = layer;
   const o = check.options(op, options, FORWARD);
-  const state = o.cache === undefined ? undefined : stateOf?.(o.cache);
-  if (state) withCache(op, o);
-  const scores = read(op, PLAIN, o);
+  if (o.cache !== undefined) withCache(op, o);
+  const scores = read(op, door, o);
   const X = check.operand(op, PLAIN, 'x', x);
   const context = check.optional(op, PLAIN, 'context', o.context);
   const out = check.optional(op, PLAIN, 'out', o.out);
+  // The caller's code has run: what it did to the cache is in its state by now.
+  const state = o.cache === undefined ? undefined : stateOf?.(o.cache);
   const given = check.dims(op, { batch: or(o.batch, 1), seqQ: o.seqQ, seqK: or(o.seqK, o.seqQ) });
   const { batch, seqQ } = given;
   const append = state && appended(op, layer, state, batch, seqQ);
