@@ -109,6 +109,7 @@ function attend(args: AttentionArgs, item: AttentionItem, scratch: usize, exact:
   const vHead = args.v + <usize>sequence.firstKey * args.vFirst + <usize>item.head * args.vHead;
   // A single row meets float16 as it lies: it would be unpacked for that row alone.
   const direct = unpacked && item.rows == 1 && !exact && (headDim & 7) == 0 && (valueDim & 31) == 0;
+  const size = args.half ? 1 : 2;
   const wide = args.half && !direct ? wideKeys(args, item, scratch) : 0;
   const ldk = wide ? ldq : args.kToken;
   const ldv = wide ? ldo : args.vToken;
@@ -119,9 +120,8 @@ function attend(args: AttentionArgs, item: AttentionItem, scratch: usize, exact:
     if (count <= 0) continue;
     let k = kHead + slotOf(args, from) * args.kToken;
     let v = vHead + slotOf(args, from) * args.vToken;
-    // To unpack float16 is to touch it: its loads wait for nothing.
-    if (!wide) f32Touch(k, args.kToken, count, headDim << (direct ? 1 : 2), scratch);
-    else {
+    f32Touch(k, args.kToken, count, headDim << size, scratch);
+    if (wide) {
       f16Widen(k, args.kToken, count, headDim, wide, ldk, unpacked);
       k = wide;
     }
@@ -153,8 +153,8 @@ function attend(args: AttentionArgs, item: AttentionItem, scratch: usize, exact:
       if (exact) f32ScoreSeen(s, keys, scratch + SEEN);
       if (!touched) {
         touched = true;
-        if (!wide) f32Touch(v, args.vToken, count, valueDim << (direct ? 1 : 2), factor + 32);
-        else {
+        f32Touch(v, args.vToken, count, valueDim << size, factor + 32);
+        if (wide) {
           const to = wide + <usize>BK * ldk;
           f16Widen(v, args.vToken, count, valueDim, to, ldv, unpacked);
           v = to;
