@@ -1,5 +1,6 @@
 /**
- * The roof: what this machine and engine can reach at all, for the benchmark. Not part of any shipped build.
+ * The roof: what this machine and engine can reach at all, for the benchmark. Modules of their own, which only the
+ * benchmark has.
  *
  * `peakN` runs N independent multiply-add chains on registers. Each chain multiplies its own (broadcast, register)
  * pair, so no product is shared or hoisted; broadcasts come from 1 KB of the first cache level. `readAll` reads an

@@ -1,6 +1,6 @@
 /**
- * The test-only surface, compiled with assertions into builds that are never shipped: everything that ships, the roof
- * loops of the benchmark, each kernel by its name, and the offset of each descriptor field.
+ * The test-only surface, compiled with assertions into builds that are never shipped: everything that ships, each
+ * kernel by its name, and the offset of each descriptor field.
  *
  * Both builds have the tiles of six rows here, though only the relaxed one ships them: what they compute is the same.
  */
@@ -31,7 +31,6 @@ import { ADD, MAX } from './kernels/f32-panel-store';
 import { f32PanelToRows as panelToRows } from './kernels/f32-transpose';
 
 export * from './index';
-export * from './roof';
 
 // ---- kernels that are functions already, and the choice of tiles ----
 
