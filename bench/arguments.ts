@@ -31,7 +31,7 @@ export function usage(command: string, charts: boolean): string {
 /** The options, or what is wrong in one line. */
 export function parseArguments(
   words: readonly string[],
-  charts: boolean,
+  charts = false,
 ): Arguments | { readonly problem: string } {
   try {
     const { values } = parseArgs({

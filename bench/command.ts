@@ -4,9 +4,9 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { SingleBar } from 'cli-progress';
 import colors from 'picocolors';
 import { parseArguments, usage } from './arguments.ts';
+import { clearProgress, progress } from './progress.ts';
 import type { Report } from './report.ts';
 import type { Group, Heed } from './rows.ts';
 import { run, WrongResult } from './run.ts';
@@ -79,22 +79,17 @@ async function measure(
   groups: readonly Group[],
   only: string | undefined,
 ): Promise<Report> {
-  const heed = await load();
-  // For people only: nothing is drawn where the output is no terminal.
-  const bar = new SingleBar({
-    ...{ format: '{bar} {name} …', barCompleteChar: '█', barIncompleteChar: '░', barsize: 30 },
-    ...{ stream: process.stderr, clearOnComplete: true, hideCursor: true, linewrap: null },
-  });
-  bar.start(groups.flat().length, 0, { name: '' });
+  const count = groups.flat().length;
   try {
-    const progress = (done: number, name: string): void => {
-      bar.update(done, { name });
-      bar.render();
-    };
-    const version = packageVersion();
-    return await run({ mode, groups, heed, version, url, cold: only === undefined, progress });
+    return await run({
+      ...{ mode, groups, url, heed: await load(), version: packageVersion() },
+      cold: only === undefined,
+      progress: (done, name) => {
+        progress(done, count, name);
+      },
+    });
   } finally {
-    bar.stop();
+    clearProgress();
   }
 }
 

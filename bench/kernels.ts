@@ -96,7 +96,7 @@ export const kernels: readonly KernelRow[] = [
   { name: 'pack 8 columns, GB/s', flops: 0, bytes: 4 * PANEL * STEPS, roof: 'read', make: pack },
   { name: 'pack 8 rows, GB/s', flops: 0, bytes: 4 * PANEL * STEPS, roof: 'read', make: rowsToPanel },
   {
-    name: `rope, one token of ${TURN.heads} × ${TURN.headDim}, GB/s`,
+    name: `rope, ${TURN.heads} × ${TURN.headDim}, GB/s`,
     flops: 0,
     bytes: TURN_BYTES,
     roof: 'read',

@@ -9,18 +9,24 @@ import { baseline } from './generated/baseline.ts';
 import { relaxed } from './generated/relaxed.ts';
 
 type Peak = (x: number, steps: number) => number;
+type Read = (p: number, bytes: number) => number;
 
 interface RoofExports extends WebAssembly.Exports {
   readonly peak8: Peak;
   readonly peak9: Peak;
   readonly peak10: Peak;
   readonly peak12: Peak;
-  readonly readAll: (p: number, bytes: number) => number;
+  readonly read1: Read;
+  readonly read4: Read;
 }
 
 /** Chains of the loops that `peak` is the best of. Which one wins depends on the chip and on the code V8 makes. */
 export const CHAINS = [8, 9, 10, 12] as const;
 export type Chains = (typeof CHAINS)[number];
+
+/** Streams of the loops that `read` is the best of. */
+export const STREAMS = [1, 4] as const;
+export type Streams = (typeof STREAMS)[number];
 
 /** Bytes of an array that no cache holds. */
 export const LARGE: number = 64 * 2 ** 20;
@@ -60,10 +66,10 @@ export class Roof {
     return 8 * chains * steps;
   }
 
-  /** Reads `bytes`, rounded to whole steps of 128, once. At most {@link LARGE}. */
-  read(bytes: number): number {
-    const whole = Math.min(LARGE, Math.max(128, Math.round(bytes / 128) * 128));
-    this.sink += this.#loops.readAll(ARRAY, whole);
+  /** Reads `bytes`, rounded to whole steps of 256, once. At most {@link LARGE}. */
+  read(bytes: number, streams: Streams = 4): number {
+    const whole = Math.min(LARGE, Math.max(256, Math.round(bytes / 256) * 256));
+    this.sink += this.#loops[`read${streams}`](ARRAY, whole);
     return whole;
   }
 }

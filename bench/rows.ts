@@ -140,15 +140,15 @@ function besideCausal(seqQ: number): Group {
 
 function decodingRows(count: number, kvHeads: number, keys: number, quick = true): Group {
   const headDim = 128;
-  const name = `${count}/${kvHeads} × ${headDim}, ${keys} keys`;
+  const shape = `${count}/${kvHeads} × ${headDim}, ${keys}`;
   const row = (dtype: 'f32' | 'f16'): Omit<Row, 'name' | 'quick'> => ({
     ...{ section: 'decoding', flops: 4 * count * keys * headDim, roof: 'sum' },
     bytes: (dtype === 'f32' ? 4 : 2) * 2 * kvHeads * keys * headDim,
     prepare: ({ engines }) => prepareDecoding({ heads: count, kvHeads, headDim, keys, dtype }, engines),
   });
   return [
-    { ...row('f32'), name, quick },
-    { ...row('f16'), name: `${name} f16`, quick: false, beside: name },
+    { ...row('f32'), name: `${shape} keys`, quick },
+    { ...row('f16'), name: `${shape} f16`, quick: false, beside: `${shape} keys` },
   ];
 }
 
@@ -398,7 +398,7 @@ function prepareLayer(modelDim: number, count: number, seqQ: number, { heed, eng
     contenders,
     check: (stride) => {
       const rows = [...every(stride, seqQ)];
-      return uses(contenders, rowsOf(layerLaw(pass, rows).out, modelDim, rows));
+      return uses(contenders, rowsOf(layerLaw(pass, 'blocks', rows).out, modelDim, rows));
     },
     dispose: disposing(held),
   };

@@ -1,16 +1,16 @@
 /** A report as tables for a terminal of 100 columns. */
-import Table from 'cli-table3';
+import Table, { type CharName } from 'cli-table3';
 import { createColors } from 'picocolors';
 import type { ColdReport, ContenderName, Report, RowReport } from './report.ts';
 
 /** What stands where a value is missing. */
-const NONE = '–';
+export const NONE = '–';
 
 /** In the place of the relaxed build where the JavaScript engine lacks its instructions. */
 export const NO_RELAXED = 'relaxed: needs Node ≥ 22';
 
 /** Below this part of a core the figures say more about other programs than about this one. */
-const QUIET = 0.95;
+export const QUIET = 0.95;
 
 /** What the section of kernels counts. */
 const KERNELS: readonly string[] = [
@@ -27,11 +27,14 @@ const contenders: readonly (readonly [ContenderName, head: string])[] = [
 ];
 
 /** Lines only under the heads: the rows are close enough to be read along. */
-const chars = {
+export const chars: Readonly<Partial<Record<CharName, string>>> = {
   ...{ top: '', 'top-mid': '', 'top-left': '', 'top-right': '' },
   ...{ bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '' },
   ...{ left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '' },
 };
+
+/** Columns of the terminal. */
+const WIDTH = 100;
 
 type Colors = ReturnType<typeof createColors>;
 
@@ -53,7 +56,8 @@ export function renderTable(report: Report, color = false): string {
 function renderSection({ rows, builds }: Report, section: string, colors: Colors): string {
   const shown = contenders.filter(([name]) => rows.some(({ results }) => results[name] !== undefined));
   const heads = [section, ...shown.map(([, head]) => head), 'GFLOP/s', '% of roof', '× plain loops'];
-  const widths = [25, ...shown.map(() => 10), 12, 11, 12];
+  const values = [...shown.map(() => 10), 12, 11, 12];
+  const widths = [WIDTH - values.reduce((a, b) => a + b), ...values];
   const body = rows
     .filter((row) => row.section === section)
     .map((row) =>
@@ -119,11 +123,11 @@ function coldStart(cold: ColdReport | undefined): string[][] {
   const under = (text: string): string[] => (cold.build === 'baseline' ? [text] : ['', text]);
   return [
     [
-      'first call in a process, 12 × 64, S = 1024',
+      'first call in a new process, S = 1024',
       'once settled',
       ...under((cold.first / cold.settled).toFixed(2)),
     ],
-    ['import and first small result', '', ...under(milliseconds(cold.small))],
+    ['import and first small result in one', '', ...under(milliseconds(cold.small))],
   ];
 }
 
@@ -173,13 +177,13 @@ export function milliseconds(value: number | undefined): string {
 }
 
 /** Without an exponent, and with two decimals at most: 0.01, 1.23, 123, 1234 */
-function significant(value: number, digits: number): string {
+export function significant(value: number, digits: number): string {
   const rounded = Number(value.toPrecision(digits));
   const whole = rounded < 1 ? 0 : Math.floor(Math.log10(rounded)) + 1;
   return value.toFixed(Math.min(2, Math.max(0, digits - whole)));
 }
 
-function trimLines(text: string): string {
+export function trimLines(text: string): string {
   return text
     .split('\n')
     .map((line) => line.trimEnd())

@@ -16,7 +16,7 @@
  */
 import type { SeparateWeights } from '../src/options/layer.ts';
 import type { AttentionOptions } from '../src/options/scores.ts';
-import { attentionLaw, every, matmulLaw, type Law } from './laws.ts';
+import { attentionLaw, every, matmulLaw, type Law, type Order } from './laws.ts';
 
 /** A layer and one pass through it. `past` are projected keys and values that a cache held before: [batch, n, …]. */
 export interface Pass {
@@ -41,17 +41,20 @@ export interface PassLaw {
   readonly weights: Law;
 }
 
-/** @param rows those of [batch, seqQ] that are asked for, the others being zeros; all by default */
-export function layerLaw(pass: Pass, rows?: readonly number[]): PassLaw {
+/**
+ * @param order of every step
+ * @param rows those of [batch, seqQ] that are asked for, the others being zeros; all by default
+ */
+export function layerLaw(pass: Pass, order: Order = 'blocks', rows?: readonly number[]): PassLaw {
   const { modelDim, contextDim = modelDim, heads, kvHeads = heads, headDim, weights, x, batch, seqQ } = pass;
   const context = pass.context ?? x;
   const width = heads * headDim;
   const kvWidth = kvHeads * headDim;
 
   // Pass 1: the projections, and by how much each element may be off. What was in a cache is exact, and comes first.
-  const Q = product(x, weights.wq, weights.bq, modelDim, rows);
-  const K = joined(pass.past?.k, product(context, weights.wk, weights.bk, contextDim), batch);
-  const V = joined(pass.past?.v, product(context, weights.wv, weights.bv, contextDim), batch);
+  const Q = product(x, weights.wq, weights.bq, modelDim, order, rows);
+  const K = joined(pass.past?.k, product(context, weights.wk, weights.bk, contextDim, order), batch);
+  const V = joined(pass.past?.v, product(context, weights.wv, weights.bv, contextDim, order), batch);
   const seqK = K.values.length / (batch * kvWidth);
 
   // Pass 2: attention, row by row: the law of what it was given, and what was wrong with that.
@@ -74,8 +77,8 @@ export function layerLaw(pass: Pass, rows?: readonly number[]): PassLaw {
   );
   for (const law of attentionLaw(q, k, v, shape, asked)) {
     const [b, h] = [Math.floor(law.row / seqQ / heads), Math.floor(law.row / seqQ) % heads];
-    const out = law.out('blocks');
-    const p = law.weights('blocks');
+    const out = law.out(order);
+    const p = law.weights(order);
     const keyAt = (j: number): number =>
       (b * seqK + j) * kvWidth + Math.floor((h * kvHeads) / heads) * headDim;
     const moved = Float64Array.from(p.values, (weight, j) => {
@@ -103,7 +106,7 @@ export function layerLaw(pass: Pass, rows?: readonly number[]): PassLaw {
   }
 
   // Pass 3: the last projection passes on what reaches it, and adds its own.
-  const out = product(Float32Array.from(O.values), weights.wo, weights.bo, width, rows);
+  const out = product(Float32Array.from(O.values), weights.wo, weights.bo, width, order, rows);
   for (const row of rows ?? every(1, batch * seqQ)) {
     for (let n = 0; n < modelDim; n++) {
       let passed = 0;
@@ -121,12 +124,13 @@ function product(
   w: Float32Array,
   bias: Float32Array | undefined,
   K: number,
+  order: Order,
   rows?: readonly number[],
 ): Law {
   const [M, N] = [a.length / K, w.length / K];
   const law: Law = { values: new Float64Array(M * N), bounds: new Float64Array(M * N) };
   for (const { at, out } of matmulLaw(a, w, { M, N, K, transposeB: true, bias }, rows)) {
-    const { values, bounds } = out('blocks');
+    const { values, bounds } = out(order);
     law.values.set(values, at);
     law.bounds.set(bounds, at);
   }
