@@ -43,7 +43,7 @@ export function drawChart(report: Report): string {
   const fastest = report.builds.at(-1)!;
   const { document } = parseHTML('<html></html>');
   const svg = Plot.plot({
-    document: document as unknown as Document,
+    document: document,
     width: WIDTH,
     height: TOP + BOTTOM + ROW * bands.length,
     ...{ marginTop: TOP, marginBottom: BOTTOM, marginLeft: LEFT, marginRight: RIGHT },
