@@ -18,7 +18,7 @@ export interface Arguments {
 /** @param charts whether there is a `--svg` */
 export function usage(command: string, charts: boolean): string {
   const lines = [
-    '--full        every row, more samples (about ten minutes; otherwise about one)',
+    '--full        every row, more samples (about a quarter of an hour; otherwise about a minute)',
     '--only TEXT   rows whose section and name contain TEXT: decoding, attention 12 × 64',
     '--json FILE   writes everything that was measured; - writes it here, instead of the table',
     '--from FILE   shows what --json FILE wrote, and measures nothing',

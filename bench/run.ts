@@ -40,7 +40,7 @@ const plans: Readonly<Record<Report['mode'], Plan>> = {
   full: {
     quickTime: 5000,
     kernelTime: 1000,
-    quickRounds: [15, 500],
+    quickRounds: [9, 500],
     scriptTime: 5000,
     scriptRounds: [3, 30],
     script: ['reference', 'plain'],
