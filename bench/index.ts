@@ -7,7 +7,8 @@ import { dirname } from 'node:path';
 import colors from 'picocolors';
 import { parseArguments, usage } from './arguments.ts';
 import { kernelRows } from './kernels.ts';
-import { rows, type Row } from './rows.ts';
+import { clearProgress, progress } from './progress.ts';
+import { rows } from './rows.ts';
 import { run, WrongResult } from './run.ts';
 import { renderTable } from './table.ts';
 
@@ -31,7 +32,13 @@ async function main(words: readonly string[]): Promise<number> {
     return refuse(`no row has "${only}" in its name; there are: ${names.join('; ')}`);
   }
   try {
-    const report = await run({ mode, rows: chosen, progress: progress(chosen.length) });
+    const report = await run({
+      mode,
+      rows: chosen,
+      progress: (done, { section, name }) => {
+        progress(done, chosen.length, `${section} ${name}`);
+      },
+    });
     clearProgress();
     console.log(renderTable(report, colors.isColorSupported));
     if (json !== undefined) {
@@ -50,17 +57,4 @@ async function main(words: readonly string[]): Promise<number> {
 function refuse(problem: string): number {
   console.error(`bench: ${problem}\n\n${usage}`);
   return 2;
-}
-
-/** One line that is written over, for people only. */
-function progress(count: number): (done: number, row: Row) => void {
-  return (done, { section, name }) => {
-    if (!process.stderr.isTTY) return;
-    const bar = '█'.repeat(done) + '░'.repeat(count - done);
-    process.stderr.write(`\r\x1b[K${bar} ${section} ${name} …`);
-  };
-}
-
-function clearProgress(): void {
-  if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
 }

@@ -81,8 +81,8 @@ export async function run({ mode, rows, progress }: RunOptions): Promise<Report>
 
 /** WrongResult if a contender used more than its error bound. */
 export function requireRight(
-  { section, name }: Pick<Row, 'section' | 'name'>,
-  use: ReadonlyMap<ContenderName, number>,
+  { section, name }: { readonly section: string; readonly name: string },
+  use: ReadonlyMap<string, number>,
 ): void {
   for (const [contender, part] of use) {
     if (part <= 1) continue;
@@ -209,13 +209,13 @@ function fit(time: number, [least, most]: readonly [number, number], lanes: read
 }
 
 /** Without the factors 2 and 3, so that it meets every row of a register tile and every head. */
-function strideOf(atLeast: number): number {
+export function strideOf(atLeast: number): number {
   let stride = Math.max(1, Math.ceil(atLeast));
   while (stride % 2 === 0 || stride % 3 === 0) stride++;
   return stride;
 }
 
-function describeMachine(): Machine {
+export function describeMachine(): Machine {
   return {
     cpu: cpus()[0]?.model.trim() ?? 'unknown processor',
     cores: availableParallelism(),

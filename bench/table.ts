@@ -1,16 +1,16 @@
 /** A report as a table for a terminal of 100 columns. */
-import Table from 'cli-table3';
+import Table, { type CharName } from 'cli-table3';
 import { createColors } from 'picocolors';
 import type { ContenderName, Report, RowReport } from './report.ts';
 
 /** What stands where a value is missing. */
-const NONE = '–';
+export const NONE = '–';
 
 /** In the place of the relaxed build where the JavaScript engine lacks its instructions. */
 export const NO_RELAXED = 'relaxed: needs Node ≥ 22';
 
 /** Below this part of a core the figures say more about other programs than about this one. */
-const QUIET = 0.95;
+export const QUIET = 0.95;
 
 /** What the section of kernels counts. */
 const KERNELS: readonly string[] = [
@@ -31,7 +31,7 @@ const heads = [
 const widths = [25, 10, 10, 10, 10, 12, 11, 12];
 
 /** Lines only under the heads: the rows are close enough to be read along. */
-const chars = {
+export const chars: Readonly<Partial<Record<CharName, string>>> = {
   ...{ top: '', 'top-mid': '', 'top-left': '', 'top-right': '' },
   ...{ bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '' },
   ...{ left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '' },
@@ -125,13 +125,13 @@ export function milliseconds(value: number | undefined): string {
 }
 
 /** Without an exponent, and with two decimals at most: 0.01, 1.23, 123, 1234 */
-function significant(value: number, digits: number): string {
+export function significant(value: number, digits: number): string {
   const rounded = Number(value.toPrecision(digits));
   const whole = rounded < 1 ? 0 : Math.floor(Math.log10(rounded)) + 1;
   return value.toFixed(Math.min(2, Math.max(0, digits - whole)));
 }
 
-function trimLines(text: string): string {
+export function trimLines(text: string): string {
   return text
     .split('\n')
     .map((line) => line.trimEnd())
