@@ -220,9 +220,9 @@ function layer({ x, seqQ, modelDim, heads, weights }: LayerTask): Program[] {
   const flat = [1, seqQ, modelDim];
   const full = { heads, kvHeads: heads, seqQ, headDim, causal: false };
   return [
-    way('Gemm + Attention', flat, { nodes: [attentionNode(full)] }),
-    way('Gemm + MultiHeadAttention', flat, { nodes: [multiHeadAttention(heads, false)] }),
-    way('Gemm + composed', [1, seqQ, heads, headDim], composed(full, {}, { turned: true })),
+    way('Attention', flat, { nodes: [attentionNode(full)] }),
+    way('MultiHeadAttention', flat, { nodes: [multiHeadAttention(heads, false)] }),
+    way('composed', [1, seqQ, heads, headDim], composed(full, {}, { turned: true })),
     contribAttention({ X, constants, heads, flat }),
   ];
 }
@@ -240,7 +240,7 @@ function contribAttention({
   readonly flat: readonly number[];
 }): Program {
   return {
-    name: 'Attention (contrib) + Gemm',
+    name: 'contrib Attention',
     feeds: { X },
     nodes: [
       { op: 'Concat', inputs: ['wq', 'wk', 'wv'], outputs: ['wqkv'], attributes: { axis: 0 } },

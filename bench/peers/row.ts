@@ -114,7 +114,8 @@ async function* begin(
 
 type Problem = Pick<Outcome, 'peer' | 'way' | 'problem'>;
 
-/** The first line of what was thrown. */
+/** The first line of what was thrown, without the place in the sources of onnxruntime. */
 function words(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).split('\n')[0]!;
+  const [line = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
+  return line.replace(/^.*ERROR_MESSAGE: (.*\(\) )?/, '');
 }

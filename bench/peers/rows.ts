@@ -34,6 +34,8 @@ export const rows: readonly PeerRow[] = [
   ...[1024, 2048].map((seqQ) =>
     attention(`12 × 64, S = ${seqQ}, causal`, { seqQ, heads: 12, headDim: 64, causal: true }, 3.5),
   ),
+  // From 2·S²·headDim = 2³¹ on, operators that store all scores count past an int32.
+  attention('1 × 64, S = 4096', { seqQ: 4096, heads: 1, headDim: 64 }),
   attention('decode 32/8 × 128, cache of 4096 keys', { ...decoding(4096), resident: true }, 2.5),
   attention('decode 32/8 × 128, 4096 keys passed in', decoding(4096)),
   attention('smallest call: 2 heads, S = 3, headDim 2', smallest),

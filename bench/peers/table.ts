@@ -6,10 +6,15 @@ import type { Outcome, PeerReport, RowOutcome } from './report.ts';
 
 const WEB = 'onnxruntime-web';
 
-/** Columns behind heed's and onnxruntime-web's. */
-const OTHERS = ['tfjs-backend-wasm', 'jax-js', 'plain loops', 'onnxruntime-node'] as const;
+/** Columns behind heed's and onnxruntime-web's, and their heads: words short enough to be wrapped. */
+const OTHERS = {
+  'tfjs-backend-wasm': 'tfjs wasm',
+  'jax-js': 'jax-js',
+  'plain loops': 'plain loops',
+  'onnxruntime-node': 'onnxruntime node',
+};
 
-const widths = [22, 10, 10, 10, 12, 10, 10, 10, 12];
+const widths = [20, 9, 9, 12, 12, 9, 9, 9, 12];
 
 /** How many times as fast as onnxruntime-web's fastest way heed's fastest build is. */
 export function ratioOf({ outcomes }: Pick<RowOutcome, 'outcomes'>): number | undefined {
@@ -22,7 +27,8 @@ export function renderPeers(report: PeerReport, color = false): string {
   const { rows } = report;
   const lines = [...machineLines(report).map(dim), ''];
   for (const section of new Set(rows.map((row) => row.section))) {
-    const heads = ['heed baseline', 'heed relaxed', WEB, 'heed is … × as fast', ...OTHERS];
+    const web = ['onnxruntime web', 'heed is × as fast'];
+    const heads = ['heed baseline', 'heed relaxed', ...web, ...Object.values(OTHERS)];
     const table = new Table({
       chars,
       head: [bold(section), ...heads.map(dim)],
@@ -45,7 +51,7 @@ export function renderPeers(report: PeerReport, color = false): string {
         cell(fastest(outcomes, WEB)),
         (ratio !== undefined && bar !== undefined && ratio < bar ? red : bold)(text) +
           (bar === undefined ? '' : dim(` (${significant(bar, 2)})`)),
-        ...OTHERS.map((peer) => cell(fastest(outcomes, peer))),
+        ...Object.keys(OTHERS).map((peer) => cell(fastest(outcomes, peer))),
       ]);
     }
     lines.push(trimLines(table.toString()), '');
@@ -73,29 +79,30 @@ function machineLines({ machine, versions, mode }: PeerReport): string[] {
   const { cpu, cores, system, node, v8, load, date } = machine;
   const named = Object.entries(versions).filter(([, version]) => version !== undefined);
   return [
-    `${cpu}, ${cores} ${cores === 1 ? 'core' : 'cores'} · ${system} · Node ${node} (V8 ${v8}) · one thread each`,
+    `${cpu}, ${cores} ${cores === 1 ? 'core' : 'cores'} · ${system} · Node ${node} (V8 ${v8})`,
     named.map(([name, version]) => `${name} ${version!}`).join(', '),
-    `${date.slice(0, 10)} · ${mode === 'full' ? 'full run' : 'quick run'} · load ${load.toFixed(1)} before it`,
+    `one thread each · ${date.slice(0, 10)} · ${mode === 'full' ? 'full run' : 'quick run'} · load ${load.toFixed(1)} before it`,
   ];
 }
 
 function notes({ rows }: PeerReport): string[] {
   const lines = [
-    'Times are medians, of the fastest way of each; contenders of a row are sampled in turn. In brackets: what heed is',
-    'to reach. onnxruntime-node is native code with vectors as wide as the processor has.',
+    'Times are medians of the fastest way of each, all of a row sampled in turn; in brackets what heed',
+    'is to reach. onnxruntime-node is native code, with vectors as wide as the processor has.',
   ];
   const all = rows.flatMap(({ outcomes }) => outcomes);
   if (all.some(({ timing, first }) => timing === undefined && first !== undefined))
     lines.push('¹ too slow to be sampled: the first call');
-  if (!all.some(({ peer, way }) => peer === 'heed' && way === 'relaxed')) lines.push(NO_RELAXED);
+  const builds = all.filter(({ peer }) => peer === 'heed').map(({ way }) => way);
+  if (builds.includes('baseline') && !builds.includes('relaxed')) lines.push(NO_RELAXED);
   const core = Math.min(1, ...rows.map((row) => row.core ?? 1));
   if (core < QUIET) lines.push(`Other programs held the core for up to ${(100 * (1 - core)).toFixed(0)} %.`);
-  lines.push('', 'All ways of who has several:');
+  lines.push('');
   for (const { name, outcomes } of rows) {
     for (const peer of new Set(outcomes.map((each) => each.peer))) {
       const ways = outcomes.filter((each) => each.peer === peer && each.problem === undefined);
       if (peer === 'heed' || ways.length < 2) continue;
-      lines.push(`  ${name}, ${peer}: ${ways.map((each) => `${each.way} ${cell(each)}`).join(', ')}`);
+      lines.push(`${name}, ${peer}:`, `  ${ways.map((each) => `${each.way} ${cell(each)}`).join(', ')}`);
     }
   }
   const problems = rows.flatMap(({ name, outcomes }) => outcomes.map((each) => ({ ...each, name })));
