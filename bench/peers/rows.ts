@@ -32,7 +32,7 @@ export const rows: readonly PeerRow[] = [
     attention(`12 × 64, S = ${seqQ}`, { seqQ, heads: 12, headDim: 64 }, 1.9),
   ),
   ...[1024, 2048].map((seqQ) =>
-    attention(`12 × 64, S = ${seqQ}, causal`, { seqQ, heads: 12, headDim: 64, causal: true }, 3.5),
+    attention(`12 × 64 causal, S = ${seqQ}`, { seqQ, heads: 12, headDim: 64, causal: true }, 3.5),
   ),
   // From 2·S²·headDim = 2³¹ on, operators that store all scores count past an int32.
   attention('1 × 64, S = 4096', { seqQ: 4096, heads: 1, headDim: 64 }),
