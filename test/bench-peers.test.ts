@@ -10,18 +10,27 @@ import { settling } from '../bench/sample.ts';
 describe('samples', () => {
   it('are taken in turn, those of slow lanes spread between the others, and promises are awaited', async () => {
     let order = '';
-    const of = (name: string, waits: boolean, calls = 1): PeerLane => {
+    const of = (name: string, waits: boolean, calls = 1, milliseconds = 100): PeerLane => {
       const add = (): void => {
         order += name;
       };
       // A promise that is not awaited would be settled behind the lanes that follow it.
       const run = waits ? () => Promise.resolve().then(add) : add;
-      return { run, waits, calls, samples: [], milliseconds: 1 };
+      return { run, waits, calls, samples: [], milliseconds };
     };
     const lanes = [of('a', false), of('B', true, 2), of('s', true)];
     await interleavePeers(lanes, [4, 4, 2]);
     expect(order).toBe('aBB' + 'BBsa' + 'aBB' + 'aBBs');
     expect(lanes.map(({ samples }) => samples.length)).toEqual([4, 4, 2]);
+  });
+
+  it('of short calls come after calls that fill the caches', async () => {
+    let called = 0;
+    const run = (): number => called++;
+    const short = { run, waits: false, calls: 3, samples: [], milliseconds: 2 };
+    await interleavePeers([short], [1]);
+    expect(called).toBe(3 + 3);
+    expect(short.samples).toHaveLength(1);
   });
 
   it('wait until three windows have shown no gain', () => {
