@@ -48,6 +48,7 @@ export { f32Pv1x32 } from './kernels/f32-pv-1x32';
 export { f32Pv4x8 } from './kernels/f32-pv-4x8';
 export { f32PvExact, f32PvExactRow, f32ScoreSeen } from './kernels/f32-pv-exact';
 export { f32Qk4x2 } from './kernels/f32-qk-4x2';
+export { f32CopyRows } from './kernels/f32-copy-rows';
 export { f32Row } from './kernels/f32-row';
 export { f32Touch } from './kernels/f32-touch';
 export { f32ScoreAlibi } from './kernels/f32-score-alibi';
