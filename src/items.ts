@@ -111,7 +111,9 @@ export function decodeItems(cut: Cut): DecodeItems {
   const splits = (k0: number, k1: number): number =>
     Math.max(1, Math.ceil(k1 / SPLIT) - Math.floor(k0 / SPLIT));
   const isWhole = (n: number): boolean => n === 1 && cut.sinks === undefined;
-  let [count, parts, combines] = [0, 0, 0];
+  let count = 0;
+  let parts = 0;
+  let combines = 0;
   eachBlock(cut, few, (_b, _head, _q0, rows, k0, k1) => {
     const n = splits(k0, k1);
     count += n;
@@ -165,7 +167,8 @@ export function appendItems(lengths: readonly number[], counts: readonly number[
   return {
     count: counts.reduce((n, count) => n + Number(count > 0), 0),
     write(u32, at) {
-      for (const [b, count] of counts.entries()) {
+      for (let b = 0; b < counts.length; b++) {
+        const count = counts[b]!;
         if (count === 0) continue;
         u32[at++] = b;
         u32[at++] = lengths[b]!;

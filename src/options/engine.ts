@@ -1,6 +1,6 @@
 /** The options of an engine, the arguments of a tensor, and their resolvers: as in `attention.ts`. */
 import * as check from '../checks.ts';
-import { MAX_BYTES, or, PLAIN, type Filled } from '../checks.ts';
+import { fit, MAX_BYTES, or, PLAIN, type Filled } from '../checks.ts';
 
 /** How an engine is made. */
 export interface EngineOptions {
@@ -31,15 +31,19 @@ export function resolveTensor(op: string, shape: unknown, data: unknown): Tensor
   const given = check.values(op, 'shape', list, 1, 8);
   const D = check.optional(op, PLAIN, 'data', data);
   const dims = check.dims(op, Object.fromEntries(given.map((size, axis) => [`shape[${axis}]`, size])));
-  check.sizes(op, [['shape', dims, undefined]]);
-  check.fits(op, [['data', dims, D]]);
-  return { shape: Object.values(dims), data: D?.value as Float32Array | undefined };
+  const names = Object.keys(dims).join(' × ');
+  const sizes = Object.values(dims);
+  check.sizes(op, [fit('shape', names, sizes, undefined)]);
+  check.fits(op, [fit('data', names, sizes, D)]);
+  return { shape: sizes, data: D?.value as Float32Array | undefined };
 }
+
+const ENGINE = new check.Known('threads', 'maxMemory', 'simd', 'tile');
 
 /** `createEngine(options)`. `threads` above 1 pass: whether they can be had is the engine's to say. @throws as above. */
 export function resolveEngine(options: unknown): EngineProblem {
   const op = 'createEngine';
-  const o = check.options(op, options, ['threads', 'maxMemory', 'simd', 'tile']);
+  const o = check.options(op, options, ENGINE);
   const threads = or(o.threads, 'auto');
   const maxMemory = check.integer(op, 'maxMemory', or(o.maxMemory, MAX_BYTES), 1, Number.MAX_SAFE_INTEGER);
   return {

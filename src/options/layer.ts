@@ -3,9 +3,9 @@
  * `attention.ts`, whose types these extend.
  */
 import * as check from '../checks.ts';
-import { or, PLAIN, type Dims, type Door, type Filled, type Fit, type Operand } from '../checks.ts';
+import { fit, or, PLAIN, type Door, type Filled, type Given, type Operand } from '../checks.ts';
 import type { AttentionShape } from './attention.ts';
-import { cached, forRing, room, type AppendProblem, type CacheState } from './cache.ts';
+import { forRing, longest, room, tokensOf, type AppendProblem, type CacheState } from './cache.ts';
 import { resolveTurn, turnable, type Turn, type TurnOptions } from './rope.ts';
 import { PLACES, read, SCORES, settle, type AttentionOptions, type Scores } from './scores.ts';
 
@@ -107,16 +107,17 @@ export interface ForwardProblem extends Scores, Filled<Pick<AttentionShape, 'bat
   readonly out: Float32Array | undefined;
 }
 
-const LAYER = [...DIMS, 'weights', 'weightLayout', 'rope', 'engine'] as const;
+const LAYER = new check.Known(...DIMS, 'weights', 'weightLayout', 'rope', 'engine');
 const APART = ['wq', 'wk', 'wv', 'bq', 'bk', 'bv'] as const;
 const WEIGHTS = [...APART, 'wqkv', 'bqkv', 'wo', 'bo'] as const;
-const FORWARD = ['batch', 'seqQ', 'context', 'seqK', 'cache', ...PLACES, ...SCORES] as const;
+const PARTS = new check.Known(...WEIGHTS);
+const FORWARD = new check.Known('batch', 'seqQ', 'context', 'seqK', 'cache', ...PLACES, ...SCORES);
 
 /** `new MultiHeadAttention(options)`. @throws HeedTypeError, HeedRangeError. */
 export function resolveLayer(options: unknown): LayerProblem {
   const op = 'MultiHeadAttention';
   const o = check.options(op, options, LAYER);
-  const w = check.options(op, o.weights, WEIGHTS, 'weights');
+  const w = check.options(op, o.weights, PARTS, 'weights');
   const transpose = check.word(op, 'weightLayout', o.weightLayout, ['out-in', 'in-out']) === 'out-in';
   const joined = w.wqkv !== undefined || w.bqkv !== undefined;
   const apart = APART.find((name) => w[name] !== undefined);
@@ -141,23 +142,33 @@ export function resolveLayer(options: unknown): LayerProblem {
     const expected = `modelDim ${modelDim} with weights.wqkv`;
     check.refuse('ERR_OPTION', op, 'contextDim', expected, `${contextDim}`, 'give wq, wk and wv one by one');
   }
-  const inner: Dims = { heads, headDim };
-  const all: Dims = { 'heads + 2·kvHeads': heads + 2 * kvHeads, headDim };
-  const matrix = (rows: Dims, columns: Dims): Dims =>
-    transpose ? { ...rows, ...columns } : { ...columns, ...rows };
-  const shapes: Record<(typeof WEIGHTS)[number], Dims> = {
-    wq: matrix(inner, { modelDim }),
-    wk: matrix({ kvHeads, headDim }, { contextDim }),
-    wv: matrix({ kvHeads, headDim }, { contextDim }),
-    wo: matrix({ modelDim }, inner),
+  const inner: Side = ['heads × headDim', heads, headDim];
+  const keys: Side = ['kvHeads × headDim', kvHeads, headDim];
+  const all: Side = ['heads + 2·kvHeads × headDim', heads + 2 * kvHeads, headDim];
+  const model: Side = ['modelDim', modelDim];
+  const context: Side = ['contextDim', contextDim];
+  const matrix = (rows: Side, columns: Side): Side => {
+    const [[outer, ...outerSizes], [innerNames, ...innerSizes]] = transpose
+      ? [rows, columns]
+      : [columns, rows];
+    return [`${outer} × ${innerNames}`, ...outerSizes, ...innerSizes];
+  };
+  const shapes: Record<(typeof WEIGHTS)[number], Side> = {
+    wq: matrix(inner, model),
+    wk: matrix(keys, context),
+    wv: matrix(keys, context),
+    wo: matrix(model, inner),
     bq: inner,
-    bk: { kvHeads, headDim },
-    bv: { kvHeads, headDim },
-    bo: { modelDim },
-    wqkv: matrix(all, { modelDim }),
+    bk: keys,
+    bv: keys,
+    bo: model,
+    wqkv: matrix(all, model),
     bqkv: all,
   };
-  const fits = names.map((name, i): Fit => [`weights.${name}`, shapes[name], given[i]]);
+  const fits = names.map((name, i) => {
+    const [dims, ...sizes] = shapes[name];
+    return fit(`weights.${name}`, dims, sizes, given[i]);
+  });
   check.sizes(op, fits);
   check.fits(op, fits);
   // Without a prototype: a weight that was not given must not be found on a polluted one.
@@ -168,6 +179,9 @@ export function resolveLayer(options: unknown): LayerProblem {
   if (joined) split(weights, [heads * headDim, kvHeads * headDim, kvHeads * headDim], transpose);
   return { ...sizes, weights: weights as unknown as SeparateWeights, transpose, rope, engine: o.engine };
 }
+
+/** Rows, columns, or both of a weight: the dimensions whose product they are. */
+type Side = readonly [dims: string, ...sizes: number[]];
 
 /** Cuts wqkv and bqkv into the parts of q, k and v: rows are views, columns have to be copied. */
 function split(weights: Record<string, Float32Array>, widths: readonly number[], transpose: boolean): void {
@@ -223,8 +237,7 @@ export function resolveForward(
   const append = state && appended(op, layer, state, batch, seqQ);
   const after = append && { ...state, lengths: state.lengths.map((length) => length + seqQ) };
   if (after?.ring) forRing(op, after, scores, seqQ);
-  const seqK = after ? after.lengths.reduce((most, each) => Math.max(most, each), 0) : given.seqK;
-  const dims = { batch, seqQ, seqK };
+  const seqK = after ? longest(after.lengths) : given.seqK;
   if (context === undefined && !state && seqK !== seqQ) {
     check.refuse('ERR_OPTION', op, 'seqK', `seqQ ${seqQ} without a context`, `${seqK}`);
   }
@@ -232,33 +245,44 @@ export function resolveForward(
     const expected = `Float32Array, as contextDim ${contextDim} is not modelDim ${modelDim}`;
     check.refuse('ERR_OPTION', op, 'context', expected, 'undefined');
   }
-  const fits: Fit[] = [
-    ['x', { batch, seqQ, modelDim }, X],
-    ['context', { batch, seqK, contextDim }, context],
-    ['q', { batch, heads, seqQ, headDim }, undefined],
-    ['k', { batch, kvHeads, seqK, headDim }, undefined],
-    ['out', { batch, seqQ, modelDim }, out],
-    ['logSumExp', { batch, heads, seqQ }, scores.logSumExp],
+  const fits = [
+    fit('x', 'batch × seqQ × modelDim', [batch, seqQ, modelDim], X),
+    fit('context', 'batch × seqK × contextDim', [batch, seqK, contextDim], context),
+    fit('q', 'batch × heads × seqQ × headDim', [batch, heads, seqQ, headDim], undefined),
+    fit('k', 'batch × kvHeads × seqK × headDim', [batch, kvHeads, seqK, headDim], undefined),
+    fit('out', 'batch × seqQ × modelDim', [batch, seqQ, modelDim], out),
+    fit('logSumExp', 'batch × heads × seqQ', [batch, heads, seqQ], scores.logSumExp),
   ];
-  if (weights) fits.push(['weights', { batch, heads, seqQ, seqK }, undefined]);
-  const settled = settle(op, scores, { ...dims, heads, headDim }, fits);
-  check.disjoint(op, out, scores.logSumExp);
-  const positions = Int32Array.from({ length: batch }, (_, b) => state?.lengths[b] ?? 0);
-  if (rope) turnable(op, positions, Math.max(seqQ, seqK), rope);
-  const array = (given: Operand | undefined): Float32Array | undefined => given?.value as Float32Array;
+  if (weights) {
+    fits.push(fit('weights', 'batch × heads × seqQ × seqK', [batch, heads, seqQ, seqK], undefined));
+  }
+  const settled = settle(op, scores, { batch, heads, seqQ, seqK, headDim }, fits);
+  check.disjoint(op, out, settled.logSumExp);
+  const positions = state ? Int32Array.from(state.lengths) : new Int32Array(batch);
+  if (rope) turnable(op, positions, Math.max(seqQ, seqK), rope.theta, rope.rotaryDim, rope.scaling);
   return {
-    ...dims,
-    ...settled,
-    ...(after && cached(after, seqQ, scores.after)),
+    batch,
+    seqQ,
+    seqK,
+    scale: settled.scale,
+    softcap: settled.softcap,
+    before: settled.before,
+    after: after ? Math.min(settled.after, 0) : settled.after,
+    mask: settled.mask,
+    bias: settled.bias,
+    alibi: settled.alibi,
+    sinks: settled.sinks,
+    logSumExp: settled.logSumExp,
+    sequence: after ? tokensOf(after, seqQ) : settled.sequence,
     cache: append && { state, append },
     positions,
-    context: array(context),
-    out: array(out),
+    context: context?.value as Float32Array | undefined,
+    out: out?.value as Float32Array | undefined,
   };
 }
 
 /** ERR_OPTION for what a cache excludes, or says by itself. */
-function withCache(op: string, o: Partial<Record<(typeof FORWARD)[number], unknown>>): void {
+function withCache(op: string, o: Readonly<Given<keyof typeof FORWARD.absent>>): void {
   for (const name of ['context', 'seqK', 'queryOffset', 'keyLengths'] as const) {
     if (o[name] !== undefined) check.refuse('ERR_OPTION', op, name, 'undefined with a cache', 'a value');
   }
@@ -273,12 +297,13 @@ function appended(
   batch: number,
   seqQ: number,
 ): AppendProblem {
-  const wanted = { batch, kvHeads, headDim, valueDim: headDim };
-  for (const [name, size] of Object.entries(wanted)) {
-    const has = state[name as keyof typeof wanted];
-    if (has !== size) {
-      check.refuse('ERR_SHAPE', op, 'cache', `a cache of ${check.formula(wanted)}`, `${name} ${has}`);
-    }
+  const names = ['batch', 'kvHeads', 'headDim', 'valueDim'] as const;
+  const wanted = [batch, kvHeads, headDim, headDim];
+  for (let i = 0; i < names.length; i++) {
+    const has = state[names[i]!];
+    if (has === wanted[i]) continue;
+    const expected = `a cache of ${check.formula(names.join(' × '), wanted)}`;
+    check.refuse('ERR_SHAPE', op, 'cache', expected, `${names[i]} ${has}`);
   }
   const counts = new Array<number>(batch).fill(seqQ);
   room(op, state, counts, 'x');

@@ -1,6 +1,6 @@
 /** The options of matmul and packMatrix, and their resolvers: as in `attention.ts`. */
 import * as check from '../checks.ts';
-import { or, type Dims, type Door, type Filled, type Fit, type Operand } from '../checks.ts';
+import { fit, or, type Door, type Filled, type Fit, type Operand } from '../checks.ts';
 
 /** C = A·B + bias. */
 export interface MatmulOptions {
@@ -43,7 +43,8 @@ export interface PackProblem extends Filled<PackOptions> {
   readonly tensors: boolean;
 }
 
-const MATMUL = ['M', 'N', 'K', 'batch', 'transposeA', 'transposeB', 'bias', 'out'] as const;
+const MATMUL = new check.Known('M', 'N', 'K', 'batch', 'transposeA', 'transposeB', 'bias', 'out');
+const PACK = new check.Known('K', 'N', 'transposeB');
 
 /** `matmul(a, b, options)`. @throws HeedTypeError, HeedRangeError; whatever the door throws. */
 export function resolveMatmul(
@@ -68,8 +69,8 @@ export function resolveMatmul(
     const hint = 'transpose it when packing';
     check.refuse('ERR_OPTION', op, 'transposeB', 'false with a packed matrix', 'true', hint);
   }
-  for (const each of [A, B]) check.rank(op, each, 2, 3);
-  const batchOf = ({ shape }: Operand): number | undefined => (shape?.length === 3 ? shape[0] : undefined);
+  check.rank(op, A, 2, 3);
+  check.rank(op, B, 2, 3);
   const { batch, M, N, K } = check.dims(op, {
     batch: or(o.batch, batchOf(A), batchOf(B), 1),
     M: or(o.M, A.shape?.at(transposeA ? -1 : -2)),
@@ -81,25 +82,44 @@ export function resolveMatmul(
   const flatA = A.shape?.length === 2 && batch === 1;
   const sharedB = B.shape === undefined ? check.length(op, 'b', B.value) === K * N : B.shape.length === 2;
   const flatOut = flatA && sharedB;
-  const oneB: Dims = transposeB ? { N, K } : { K, N };
+  const oneB = transposeB ? 'N × K' : 'K × N';
+  const sizesB = transposeB ? [N, K] : [K, N];
   const orShared = (): string =>
-    `or length ${K * N} (${check.formula(oneB)}), one matrix for the whole batch`;
+    `or length ${K * N} (${check.formula(oneB, sizesB)}), one matrix for the whole batch`;
   const fits: Fit[] = [
-    ['a', { ...(flatA ? {} : { batch }), ...(transposeA ? { K, M } : { M, K }) }, A],
-    ['b', { ...(sharedB ? {} : { batch }), ...oneB }, B, batch === 1 ? undefined : orShared],
-    ['bias', { N }, bias],
-    ['out', { ...(flatOut ? {} : { batch }), M, N }, out],
+    matrices('a', flatA, batch, transposeA ? 'K × M' : 'M × K', transposeA ? [K, M] : [M, K], A),
+    matrices('b', sharedB, batch, oneB, sizesB, B, batch === 1 ? undefined : orShared),
+    fit('bias', 'N', [N], bias),
+    matrices('out', flatOut, batch, 'M × N', [M, N], out),
   ];
   check.sizes(op, fits);
   check.fits(op, fits);
-  for (const other of tensors ? [A, B, bias] : []) check.disjoint(op, out, other);
+  if (tensors) for (const other of [A, B, bias]) check.disjoint(op, out, other);
   const outShape = flatOut ? [M, N] : [batch, M, N];
   return { tensors, batch, M, N, K, transposeA, transposeB, sharedB, packed, outShape, bias, out };
 }
 
+function batchOf({ shape }: Operand): number | undefined {
+  return shape?.length === 3 ? shape[0] : undefined;
+}
+
+/** The row of one matrix, where `one` says so, or of a batch of them. */
+function matrices(
+  arg: string,
+  one: boolean,
+  batch: number,
+  dims: string,
+  sizes: readonly number[],
+  operand: Operand | undefined,
+  hint?: () => string,
+): Fit {
+  if (one) return fit(arg, dims, sizes, operand, hint);
+  return fit(arg, `batch × ${dims}`, [batch, sizes[0]!, sizes[1]!], operand, hint);
+}
+
 /** `packMatrix(b, options)`. @throws HeedTypeError, HeedRangeError; whatever the door throws. */
 export function resolvePack(op: string, door: Door, b: unknown, options: unknown): PackProblem {
-  const o = check.options(op, options, ['K', 'N', 'transposeB']);
+  const o = check.options(op, options, PACK);
   const transposeB = check.flag(op, 'transposeB', o.transposeB);
   const B = check.operand(op, door, 'b', b);
   check.rank(op, B, 2);
@@ -107,7 +127,7 @@ export function resolvePack(op: string, door: Door, b: unknown, options: unknown
     K: or(o.K, B.shape?.[transposeB ? 1 : 0]),
     N: or(o.N, B.shape?.[transposeB ? 0 : 1]),
   });
-  const fits: Fit[] = [['b', transposeB ? { N, K } : { K, N }, B]];
+  const fits = [fit('b', transposeB ? 'N × K' : 'K × N', transposeB ? [N, K] : [K, N], B)];
   check.sizes(op, fits);
   check.fits(op, fits);
   return { tensors: B.shape !== undefined, K, N, transposeB };
