@@ -3,6 +3,8 @@
  * the argument's name and throws before anything is written. Which checks make up a call stands in `options/`, which
  * reads them as `check.flag`, `check.fits` and so on.
  *
+ * Loops that every call runs count an index: a small call is little else, and `for … of` takes twice to three times as long.
+ *
  * Nothing here trusts a user's object: typed arrays are recognised and measured by the intrinsic getters, captured
  * when the module loads, so that arrays of other realms pass and proxies and lying subclasses do not.
  */
@@ -21,26 +23,39 @@ export interface Operand {
   readonly shape: readonly number[] | undefined;
 }
 
-/** One row of the table of what has to fit: an argument, and the dimensions it must have. Words are made when it does not. */
+/**
+ * One row of the table of what has to fit: an argument, and the dimensions it must have, one to four. Plain fields, and words
+ * only where it does not fit: with a list of sizes a small call would take half as long again.
+ */
 export interface Fit {
   readonly arg: string;
   /** `'batch × seqQ'`: in the order in which messages show them. */
   readonly dims: string;
-  readonly sizes: readonly number[];
   /** Undefined where nothing was given, or something is yet to be made. */
   readonly operand: Operand | undefined;
-  readonly hint: (() => string) | undefined;
+  readonly a: number;
+  readonly b: number | undefined;
+  readonly c: number | undefined;
+  readonly d: number | undefined;
+  /** How many elements: the product of the sizes, exact up to what `sizes` lets pass. */
+  readonly count: number;
 }
 
-/** `fit('x', 'batch × seqQ', [2, 3], X)` */
+/** `fit('x', 'batch × seqQ', X, 2, 3)` */
 export function fit(
   arg: string,
   dims: string,
-  sizes: readonly number[],
   operand: Operand | undefined,
-  hint?: () => string,
+  a: number,
+  b?: number,
+  c?: number,
+  d?: number,
 ): Fit {
-  return { arg, dims, sizes, operand, hint };
+  return { arg, dims, operand, a, b, c, d, count: a * (b ?? 1) * (c ?? 1) * (d ?? 1) };
+}
+
+function sizesOf({ a, b, c, d }: Fit): number[] {
+  return [a, b, c, d].filter((size) => size !== undefined);
 }
 
 /** What the door needs to know of the caller: which float arrays it takes, and how to recognise a tensor. */
@@ -211,9 +226,11 @@ export function options<Name extends string>(
   const object = typeof given === 'object' && given !== null && !ArrayBuffer.isView(given);
   if (!object || Array.isArray(given)) wrongKind(op, prefix || 'options', 'an object', given);
   const names = getOwnPropertyNames(given) as Name[];
-  for (const name of names) if (!known.names.has(name)) unknownOption(op, name, known.names, prefix);
+  for (let i = 0; i < names.length; i++) {
+    if (!known.names.has(names[i]!)) unknownOption(op, names[i]!, known.names, prefix);
+  }
   const values: Given<Name> = { ...known.absent };
-  for (const name of names) values[name] = (given as Given<Name>)[name];
+  for (let i = 0; i < names.length; i++) values[names[i]!] = (given as Given<Name>)[names[i]!];
   return values;
 }
 
@@ -309,17 +326,28 @@ export function values(op: string, arg: string, x: ArrayLike<unknown>, min: numb
 
 // ---- dimensions, sizes, lengths ----
 
-/** All dimensions of a call: first that each is there and is a number (ERR_ARG_TYPE), then its value (ERR_DIM). */
-export function dims<Name extends string>(op: string, given: Given<Name>): Record<Name, number> {
-  const names = Object.keys(given) as Name[];
-  for (const arg of names) if (typeof given[arg] !== 'number') noNumber(op, arg, given[arg]);
-  const sizes = given as Record<Name, number>;
-  for (const arg of names) if (!isSize(sizes[arg], AT_LEAST_ONE.has(arg))) noSize(op, arg, sizes[arg]);
+/** A number for each name. */
+type Sizes<Names extends readonly string[]> = { readonly [Axis in keyof Names]: number };
+
+/**
+ * All dimensions of a call, as they are named: first that each is there and is a number (ERR_ARG_TYPE), then its value
+ * (ERR_DIM).
+ */
+export function dims<const Names extends readonly string[]>(
+  op: string,
+  names: Names,
+  given: { readonly [Axis in keyof Names]: unknown },
+): Sizes<Names> {
+  for (let i = 0; i < names.length; i++) {
+    if (typeof given[i] !== 'number') noNumber(op, names[i]!, given[i]);
+  }
+  const sizes = given as Sizes<Names>;
+  for (let i = 0; i < names.length; i++) if (!isSize(names[i]!, sizes[i]!)) noSize(op, names[i]!, sizes[i]!);
   return sizes;
 }
 
-function isSize(x: number, some: boolean): boolean {
-  return Number.isInteger(x) && x >= (some ? 1 : 0) && x <= MAX_DIM;
+function isSize(arg: string, x: number): boolean {
+  return Number.isInteger(x) && x <= MAX_DIM && (x > 0 || (x === 0 && !AT_LEAST_ONE.has(arg)));
 }
 
 function noNumber(op: string, arg: string, x: unknown): never {
@@ -345,42 +373,57 @@ export function formula(dims: string, sizes: readonly number[]): string {
 
 const BY = ' × ';
 
-/**
- * ERR_SIZE where an operand, there or to be made, is too large. The product is exact as far as it decides: it stops
- * at the first step beyond the limit. A dimension of 0 counts as 1, so that empty operands have sane strides too.
- */
+/** ERR_SIZE where an operand, there or to be made, is too large. */
 export function sizes(op: string, rows: readonly Fit[]): void {
-  for (const { arg, dims, sizes } of rows) {
-    let bytes = 4;
-    for (const size of sizes) {
-      bytes *= Math.max(size, 1);
-      if (bytes <= MAX_BYTES) continue;
-      refuse('ERR_SIZE', op, arg, `at most ${MAX_BYTES} bytes`, `${formula(dims, sizes)} × 4 bytes`);
+  for (let i = 0; i < rows.length; i++) {
+    const row = rows[i]!;
+    if (row.count === 0 || 4 * row.count > MAX_BYTES) size(op, row.arg, row.dims, sizesOf(row));
+  }
+}
+
+/** The same for one operand. A dimension of 0 counts as 1, so that empty operands have sane strides too. */
+export function size(op: string, arg: string, dims: string, sizes: readonly number[]): void {
+  if (4 * sizes.reduce((product, each) => product * Math.max(each, 1), 1) <= MAX_BYTES) return;
+  refuse('ERR_SIZE', op, arg, `at most ${MAX_BYTES} bytes`, `${formula(dims, sizes)} × 4 bytes`);
+}
+
+/**
+ * ERR_SHAPE where an array's length is not the product of its dimensions, or a tensor's shape is another. `hint`: what to
+ * say to that of an argument.
+ */
+export function fits(op: string, rows: readonly Fit[], hint?: (arg: string) => string | undefined): void {
+  for (let i = 0; i < rows.length; i++) {
+    const row = rows[i]!;
+    const { operand } = row;
+    if (operand === undefined) continue;
+    if (operand.shape !== undefined) fitsShape(op, row, operand.shape);
+    else if (length(op, row.arg, operand.value) !== row.count) {
+      fitsLength(op, row.arg, operand.value, row.dims, sizesOf(row), hint?.(row.arg));
     }
   }
 }
 
-/** ERR_SHAPE where an array's length is not the product of its dimensions, or a tensor's shape is another. */
-export function fits(op: string, rows: readonly Fit[]): void {
-  for (const row of rows) {
-    if (row.operand === undefined) continue;
-    if (row.operand.shape === undefined) fitsLength(op, row, row.operand.value);
-    else fitsShape(op, row, row.operand.shape);
-  }
+/** The same for one array, of any number of dimensions. */
+export function fitsLength(
+  op: string,
+  arg: string,
+  x: object,
+  dims: string,
+  sizes: readonly number[],
+  hint?: string,
+): void {
+  const n = length(op, arg, x);
+  const count = sizes.reduce((product, each) => product * each, 1);
+  if (n === count) return;
+  const expected = `${tagOf(x)} of length ${count} (${formula(dims, sizes)})`;
+  refuse('ERR_SHAPE', op, arg, expected, `length ${n}`, hint);
 }
 
-function fitsLength(op: string, { arg, dims, sizes, hint }: Fit, value: object): void {
-  const n = length(op, arg, value);
-  let wanted = 1;
-  for (const size of sizes) wanted *= size;
-  if (n === wanted) return;
-  const expected = `${tagOf(value)} of length ${wanted} (${formula(dims, sizes)})`;
-  refuse('ERR_SHAPE', op, arg, expected, `length ${n}`, hint?.());
-}
-
-function fitsShape(op: string, { arg, dims, sizes }: Fit, shape: readonly number[]): void {
-  if (shape.length === sizes.length && sizes.every((size, axis) => size === shape[axis])) return;
-  refuse('ERR_SHAPE', op, arg, `shape [${sizes.join(', ')}] (${dims})`, `shape [${shape.join(', ')}]`);
+function fitsShape(op: string, row: Fit, shape: readonly number[]): void {
+  const { arg, dims, a, b, c, d } = row;
+  if (shape.length <= 4 && shape[0] === a && shape[1] === b && shape[2] === c && shape[3] === d) return;
+  const expected = `shape [${sizesOf(row).join(', ')}] (${dims})`;
+  refuse('ERR_SHAPE', op, arg, expected, `shape [${shape.join(', ')}]`);
 }
 
 /** ERR_SHAPE where a tensor has another number of dimensions. An array has none to check. */

@@ -95,9 +95,9 @@ export interface CacheLayout {
 
 export const LAYOUTS = ['bshd', 'bhsd'] as const;
 
-const SHAPE = ['batch', 'heads', 'kvHeads', 'seqQ', 'seqK', 'headDim', 'valueDim', 'layout'] as const;
+const DIMS = ['batch', 'heads', 'kvHeads', 'seqQ', 'seqK', 'headDim', 'valueDim'] as const;
 const PACKED = ['cuSeqlensQ', 'cuSeqlensK'] as const;
-const ATTENTION = new check.Known(...SHAPE, ...PACKED, ...PLACES, ...SCORES);
+const ATTENTION = new check.Known(...DIMS, 'layout', ...PACKED, ...PLACES, ...SCORES);
 /** What packed sequences exclude. */
 const UNPACKED = ['batch', 'seqQ', 'seqK', 'mask', 'bias', 'keyLengths'] as const;
 
@@ -131,35 +131,45 @@ export function resolveAttention(
   // Where heads and tokens are in a tensor's shape; of packed sequences the starts say how many tokens.
   const H = bshd && !packed ? 2 : 1;
   const S = bshd ? 1 : 2;
-  const dims = check.dims(op, {
-    batch: starts ? starts.q.length - 1 : or(o.batch, Q.shape?.[0], 1),
-    heads: or(o.heads, Q.shape?.[H], 1),
-    kvHeads: or(o.kvHeads, K.shape?.[H], o.heads, 1),
-    seqQ: starts ? longest(starts.q) : or(o.seqQ, Q.shape?.[S]),
-    seqK: starts ? longest(starts.k) : or(o.seqK, K.shape?.[S], o.seqQ),
-    headDim: or(o.headDim, Q.shape?.at(-1)),
-    valueDim: or(o.valueDim, V.shape?.at(-1), o.headDim),
-  });
-  const { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim } = dims;
+  const [batch, heads, kvHeads, seqQ, seqK, headDim, valueDim] = check.dims(op, DIMS, [
+    starts ? starts.q.length - 1 : or(o.batch, Q.shape?.[0], 1),
+    or(o.heads, Q.shape?.[H], 1),
+    or(o.kvHeads, K.shape?.[H], o.heads, 1),
+    starts ? longest(starts.q) : or(o.seqQ, Q.shape?.[S]),
+    starts ? longest(starts.k) : or(o.seqK, K.shape?.[S], o.seqQ),
+    or(o.headDim, Q.shape?.at(-1)),
+    or(o.valueDim, V.shape?.at(-1), o.headDim),
+  ]);
   check.groups(op, heads, kvHeads);
   const totalQ = starts ? starts.q.at(-1)! : batch * seqQ;
   const totalK = starts ? starts.k.at(-1)! : batch * seqK;
   const tensors = Q.shape !== undefined;
   // Messages about arrays name the dimensions in one order; a tensor's shape is compared in that of the layout.
   const names = packed ? THD : tensors && bshd ? BSHD : BHSD;
-  const lie = (head: number, seq: number, total: number, dim: number): readonly number[] =>
-    packed ? [total, head, dim] : names === BSHD ? [batch, seq, head, dim] : [batch, head, seq, dim];
-  const fits: Fit[] = [
-    fit('q', names.q, lie(heads, seqQ, totalQ, headDim), Q),
-    fit('k', names.k, lie(kvHeads, seqK, totalK, headDim), K),
-    fit('v', names.v, lie(kvHeads, seqK, totalK, valueDim), V),
-    fit('out', names.out, lie(heads, seqQ, totalQ, valueDim), out),
-    fit('logSumExp', names.logSumExp, packed ? [heads, totalQ] : [batch, heads, seqQ], scores.logSumExp),
+  const lie = (
+    arg: 'q' | 'k' | 'v' | 'out',
+    x: Operand | undefined,
+    h: number,
+    s: number,
+    t: number,
+    d: number,
+  ): Fit => {
+    if (packed) return fit(arg, names[arg], x, t, h, d);
+    return names === BSHD ? fit(arg, names[arg], x, batch, s, h, d) : fit(arg, names[arg], x, batch, h, s, d);
+  };
+  const fits = [
+    lie('q', Q, heads, seqQ, totalQ, headDim),
+    lie('k', K, kvHeads, seqK, totalK, headDim),
+    lie('v', V, kvHeads, seqK, totalK, valueDim),
+    lie('out', out, heads, seqQ, totalQ, valueDim),
+    packed
+      ? fit('logSumExp', 'heads × totalQ', scores.logSumExp, heads, totalQ)
+      : fit('logSumExp', 'batch × heads × seqQ', scores.logSumExp, batch, heads, seqQ),
   ];
   if (weights) {
-    fits.push(fit('weights', 'batch × heads × seqQ × seqK', [batch, heads, seqQ, seqK], undefined));
+    fits.push(fit('weights', 'batch × heads × seqQ × seqK', undefined, batch, heads, seqQ, seqK));
   }
-  const settled = settle(op, scores, dims, fits, starts);
+  const settled = settle(op, scores, batch, heads, seqQ, seqK, headDim, fits, starts);
   const { mask, bias, alibi, sinks, logSumExp } = settled;
   check.disjoint(op, out, logSumExp);
   if (tensors)
@@ -198,21 +208,18 @@ const BHSD = {
   k: 'batch × kvHeads × seqK × headDim',
   v: 'batch × kvHeads × seqK × valueDim',
   out: 'batch × heads × seqQ × valueDim',
-  logSumExp: 'batch × heads × seqQ',
 };
 const BSHD = {
   q: 'batch × seqQ × heads × headDim',
   k: 'batch × seqK × kvHeads × headDim',
   v: 'batch × seqK × kvHeads × valueDim',
   out: 'batch × seqQ × heads × valueDim',
-  logSumExp: 'batch × heads × seqQ',
 };
 const THD = {
   q: 'totalQ × heads × headDim',
   k: 'totalK × kvHeads × headDim',
   v: 'totalK × kvHeads × valueDim',
   out: 'totalQ × heads × valueDim',
-  logSumExp: 'heads × totalQ',
 };
 
 /** Where packed sequences begin, if they are packed. */

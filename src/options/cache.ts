@@ -70,20 +70,20 @@ export function resolveCache(op: string, options: unknown): CacheProblem {
   const o = check.options(op, options, CACHE);
   const dtype = check.word(op, 'dtype', o.dtype, ['f32', 'f16']);
   const ring = check.flag(op, 'ring', o.ring);
-  const dims = check.dims(op, {
-    batch: or(o.batch, 1),
-    kvHeads: o.kvHeads,
-    capacity: o.capacity,
-    headDim: o.headDim,
-    valueDim: or(o.valueDim, o.headDim),
-  });
-  const capacity = ring ? Math.ceil(dims.capacity / BK) * BK : dims.capacity;
-  const { batch, kvHeads, headDim, valueDim } = dims;
-  check.sizes(op, [
-    fit('k', 'batch × kvHeads × capacity × headDim', [batch, kvHeads, capacity, headDim], undefined),
-    fit('v', 'batch × kvHeads × capacity × valueDim', [batch, kvHeads, capacity, valueDim], undefined),
+  const names = ['batch', 'kvHeads', 'capacity', 'headDim', 'valueDim'] as const;
+  const [batch, kvHeads, tokens, headDim, valueDim] = check.dims(op, names, [
+    or(o.batch, 1),
+    o.kvHeads,
+    o.capacity,
+    o.headDim,
+    or(o.valueDim, o.headDim),
   ]);
-  return { ...dims, capacity, dtype, ring };
+  const capacity = ring ? Math.ceil(tokens / BK) * BK : tokens;
+  check.sizes(op, [
+    fit('k', 'batch × kvHeads × capacity × headDim', undefined, batch, kvHeads, capacity, headDim),
+    fit('v', 'batch × kvHeads × capacity × valueDim', undefined, batch, kvHeads, capacity, valueDim),
+  ]);
+  return { batch, kvHeads, headDim, valueDim, capacity, dtype, ring };
 }
 
 /** `cache.append(k, v, options)`. ERR_CACHE_FULL before anything is written. @throws HeedTypeError, HeedRangeError. */
@@ -114,8 +114,8 @@ export function resolveAppend(
       ? new Array<number>(batch).fill(tokens)
       : check.integers(op, 'counts', o.counts as ArrayLike<unknown>, batch, tokens);
   check.fits(op, [
-    fit('k', 'batch × tokens × kvHeads × headDim', [batch, tokens, kvHeads, headDim], K),
-    fit('v', 'batch × tokens × kvHeads × valueDim', [batch, tokens, kvHeads, valueDim], V),
+    fit('k', 'batch × tokens × kvHeads × headDim', K, batch, tokens, kvHeads, headDim),
+    fit('v', 'batch × tokens × kvHeads × valueDim', V, batch, tokens, kvHeads, valueDim),
   ]);
   room(op, state(), counts);
   return { tokens, counts, layout };
@@ -159,17 +159,25 @@ export function resolveAttend(
   const out = check.optional(op, PLAIN, 'out', o.out);
   const cache = state();
   const { batch, kvHeads, headDim, valueDim } = cache;
-  const { heads, seqQ } = check.dims(op, { heads: o.heads, seqQ: or(o.seqQ, 1) });
+  const [heads, seqQ] = check.dims(op, ['heads', 'seqQ'], [o.heads, or(o.seqQ, 1)]);
   check.groups(op, heads, kvHeads);
   const seqK = longest(cache.lengths);
-  const dims = { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim };
   if (cache.ring) forRing(op, cache, scores, seqQ);
   const fits = [
-    fit('q', 'batch × heads × seqQ × headDim', [batch, heads, seqQ, headDim], Q),
-    fit('out', 'batch × heads × seqQ × valueDim', [batch, heads, seqQ, valueDim], out),
-    fit('logSumExp', 'batch × heads × seqQ', [batch, heads, seqQ], scores.logSumExp),
+    fit('q', 'batch × heads × seqQ × headDim', Q, batch, heads, seqQ, headDim),
+    fit('out', 'batch × heads × seqQ × valueDim', out, batch, heads, seqQ, valueDim),
+    fit('logSumExp', 'batch × heads × seqQ', scores.logSumExp, batch, heads, seqQ),
   ];
-  const { scale, softcap, mask, bias, alibi, sinks, logSumExp } = settle(op, scores, dims, fits);
+  const { scale, softcap, mask, bias, alibi, sinks, logSumExp } = settle(
+    op,
+    scores,
+    batch,
+    heads,
+    seqQ,
+    seqK,
+    headDim,
+    fits,
+  );
   check.disjoint(op, out, logSumExp);
   return {
     tensors: false,
@@ -202,7 +210,7 @@ export function resolveAttend(
 /** Tokens of the longest sequence. */
 export function longest(lengths: readonly number[]): number {
   let most = 0;
-  for (const each of lengths) if (each > most) most = each;
+  for (let b = 0; b < lengths.length; b++) most = Math.max(most, lengths[b]!);
   return most;
 }
 

@@ -1,6 +1,6 @@
 /** The options of an engine, the arguments of a tensor, and their resolvers: as in `attention.ts`. */
 import * as check from '../checks.ts';
-import { fit, MAX_BYTES, or, PLAIN, type Filled } from '../checks.ts';
+import { MAX_BYTES, or, PLAIN, type Filled } from '../checks.ts';
 
 /** How an engine is made. */
 export interface EngineOptions {
@@ -30,11 +30,10 @@ export function resolveTensor(op: string, shape: unknown, data: unknown): Tensor
   const list = check.arrayLike(op, 'shape', shape, 'an array of 1 to 8 dimensions');
   const given = check.values(op, 'shape', list, 1, 8);
   const D = check.optional(op, PLAIN, 'data', data);
-  const dims = check.dims(op, Object.fromEntries(given.map((size, axis) => [`shape[${axis}]`, size])));
-  const names = Object.keys(dims).join(' × ');
-  const sizes = Object.values(dims);
-  check.sizes(op, [fit('shape', names, sizes, undefined)]);
-  check.fits(op, [fit('data', names, sizes, D)]);
+  const names = given.map((_, axis) => `shape[${axis}]`);
+  const sizes = check.dims(op, names, given);
+  check.size(op, 'shape', names.join(' × '), sizes);
+  if (D) check.fitsLength(op, 'data', D.value, names.join(' × '), sizes);
   return { shape: sizes, data: D?.value as Float32Array | undefined };
 }
 

@@ -3,7 +3,7 @@
  * `attention.ts`, whose types these extend.
  */
 import * as check from '../checks.ts';
-import { fit, or, PLAIN, type Door, type Filled, type Given, type Operand } from '../checks.ts';
+import { fit, or, PLAIN, type Door, type Filled, type Given } from '../checks.ts';
 import type { AttentionShape } from './attention.ts';
 import { forRing, longest, room, tokensOf, type AppendProblem, type CacheState } from './cache.ts';
 import { resolveTurn, turnable, type Turn, type TurnOptions } from './rope.ts';
@@ -80,7 +80,7 @@ export interface CachedForwardOptions<Cache>
   readonly cache: Cache;
 }
 
-const DIMS = ['modelDim', 'heads', 'kvHeads', 'headDim', 'contextDim'] as const;
+const DIMS = ['modelDim', 'heads', 'kvHeads', 'contextDim', 'headDim'] as const;
 
 /** The dimensions of a layer, all of them known. */
 export type LayerDims = Filled<Pick<LayerOptions, (typeof DIMS)[number]>>;
@@ -107,7 +107,10 @@ export interface ForwardProblem extends Scores, Filled<Pick<AttentionShape, 'bat
   readonly out: Float32Array | undefined;
 }
 
-const LAYER = new check.Known(...DIMS, 'weights', 'weightLayout', 'rope', 'engine');
+const LAYER = new check.Known(
+  ...(['modelDim', 'heads', 'kvHeads', 'headDim', 'contextDim'] as const),
+  ...(['weights', 'weightLayout', 'rope', 'engine'] as const),
+);
 const APART = ['wq', 'wk', 'wv', 'bq', 'bk', 'bv'] as const;
 const WEIGHTS = [...APART, 'wqkv', 'bqkv', 'wo', 'bo'] as const;
 const PARTS = new check.Known(...WEIGHTS);
@@ -128,46 +131,39 @@ export function resolveLayer(options: unknown): LayerProblem {
   const names = WEIGHTS.filter((name) => w[name] !== undefined || needed.includes(name));
   const given = names.map((name) => check.operand(op, PLAIN, `weights.${name}`, w[name]));
   const numbers = typeof o.modelDim === 'number' && typeof o.heads === 'number';
-  const sizes = check.dims(op, {
-    modelDim: o.modelDim,
-    heads: o.heads,
-    kvHeads: or(o.kvHeads, o.heads),
-    contextDim: or(o.contextDim, o.modelDim),
-    headDim: or(o.headDim, numbers ? (o.modelDim as number) / (o.heads as number) : undefined),
-  });
-  const { modelDim, heads, kvHeads, contextDim, headDim } = sizes;
+  const [modelDim, heads, kvHeads, contextDim, headDim] = check.dims(op, DIMS, [
+    o.modelDim,
+    o.heads,
+    or(o.kvHeads, o.heads),
+    or(o.contextDim, o.modelDim),
+    or(o.headDim, numbers ? (o.modelDim as number) / (o.heads as number) : undefined),
+  ]);
   check.groups(op, heads, kvHeads);
   const rope = o.rope === undefined ? undefined : resolveTurn(op, 'rope', o.rope, headDim);
   if (joined && contextDim !== modelDim) {
     const expected = `modelDim ${modelDim} with weights.wqkv`;
     check.refuse('ERR_OPTION', op, 'contextDim', expected, `${contextDim}`, 'give wq, wk and wv one by one');
   }
-  const inner: Side = ['heads × headDim', heads, headDim];
-  const keys: Side = ['kvHeads × headDim', kvHeads, headDim];
-  const all: Side = ['heads + 2·kvHeads × headDim', heads + 2 * kvHeads, headDim];
-  const model: Side = ['modelDim', modelDim];
-  const context: Side = ['contextDim', contextDim];
-  const matrix = (rows: Side, columns: Side): Side => {
-    const [[outer, ...outerSizes], [innerNames, ...innerSizes]] = transpose
-      ? [rows, columns]
-      : [columns, rows];
-    return [`${outer} × ${innerNames}`, ...outerSizes, ...innerSizes];
-  };
-  const shapes: Record<(typeof WEIGHTS)[number], Side> = {
-    wq: matrix(inner, model),
-    wk: matrix(keys, context),
-    wv: matrix(keys, context),
-    wo: matrix(model, inner),
+  const inner: Pair = ['heads × headDim', heads, headDim];
+  const keys: Pair = ['kvHeads × headDim', kvHeads, headDim];
+  const all: Pair = ['heads + 2·kvHeads × headDim', heads + 2 * kvHeads, headDim];
+  const matrix = (headsFirst: boolean, [pair, a, b]: Pair, dim: string, n: number): Shape =>
+    headsFirst ? [`${pair} × ${dim}`, a, b, n] : [`${dim} × ${pair}`, n, a, b];
+  const shapes: Record<(typeof WEIGHTS)[number], Shape> = {
+    wq: matrix(transpose, inner, 'modelDim', modelDim),
+    wk: matrix(transpose, keys, 'contextDim', contextDim),
+    wv: matrix(transpose, keys, 'contextDim', contextDim),
+    wo: matrix(!transpose, inner, 'modelDim', modelDim),
     bq: inner,
     bk: keys,
     bv: keys,
-    bo: model,
-    wqkv: matrix(all, model),
+    bo: ['modelDim', modelDim],
+    wqkv: matrix(transpose, all, 'modelDim', modelDim),
     bqkv: all,
   };
   const fits = names.map((name, i) => {
     const [dims, ...sizes] = shapes[name];
-    return fit(`weights.${name}`, dims, sizes, given[i]);
+    return fit(`weights.${name}`, dims, given[i], ...sizes);
   });
   check.sizes(op, fits);
   check.fits(op, fits);
@@ -177,11 +173,13 @@ export function resolveLayer(options: unknown): LayerProblem {
     weights[arg.slice('weights.'.length)] = check.view(value, 0, check.length(op, arg, value));
   }
   if (joined) split(weights, [heads * headDim, kvHeads * headDim, kvHeads * headDim], transpose);
-  return { ...sizes, weights: weights as unknown as SeparateWeights, transpose, rope, engine: o.engine };
+  const dims = { modelDim, heads, kvHeads, contextDim, headDim };
+  return { ...dims, weights: weights as unknown as SeparateWeights, transpose, rope, engine: o.engine };
 }
 
-/** Rows, columns, or both of a weight: the dimensions whose product they are. */
-type Side = readonly [dims: string, ...sizes: number[]];
+/** Names and sizes of the dimensions of a weight. */
+type Shape = readonly [dims: string, a: number, b?: number, c?: number];
+type Pair = readonly [dims: string, a: number, b: number];
 
 /** Cuts wqkv and bqkv into the parts of q, k and v: rows are views, columns have to be copied. */
 function split(weights: Record<string, Float32Array>, widths: readonly number[], transpose: boolean): void {
@@ -232,12 +230,12 @@ export function resolveForward(
   const out = check.optional(op, PLAIN, 'out', o.out);
   // The caller's code has run: what it did to the cache is in its state by now.
   const state = o.cache === undefined ? undefined : stateOf?.(o.cache);
-  const given = check.dims(op, { batch: or(o.batch, 1), seqQ: o.seqQ, seqK: or(o.seqK, o.seqQ) });
-  const { batch, seqQ } = given;
+  const names = ['batch', 'seqQ', 'seqK'] as const;
+  const [batch, seqQ, stated] = check.dims(op, names, [or(o.batch, 1), o.seqQ, or(o.seqK, o.seqQ)]);
   const append = state && appended(op, layer, state, batch, seqQ);
   const after = append && { ...state, lengths: state.lengths.map((length) => length + seqQ) };
   if (after?.ring) forRing(op, after, scores, seqQ);
-  const seqK = after ? longest(after.lengths) : given.seqK;
+  const seqK = after ? longest(after.lengths) : stated;
   if (context === undefined && !state && seqK !== seqQ) {
     check.refuse('ERR_OPTION', op, 'seqK', `seqQ ${seqQ} without a context`, `${seqK}`);
   }
@@ -246,17 +244,17 @@ export function resolveForward(
     check.refuse('ERR_OPTION', op, 'context', expected, 'undefined');
   }
   const fits = [
-    fit('x', 'batch × seqQ × modelDim', [batch, seqQ, modelDim], X),
-    fit('context', 'batch × seqK × contextDim', [batch, seqK, contextDim], context),
-    fit('q', 'batch × heads × seqQ × headDim', [batch, heads, seqQ, headDim], undefined),
-    fit('k', 'batch × kvHeads × seqK × headDim', [batch, kvHeads, seqK, headDim], undefined),
-    fit('out', 'batch × seqQ × modelDim', [batch, seqQ, modelDim], out),
-    fit('logSumExp', 'batch × heads × seqQ', [batch, heads, seqQ], scores.logSumExp),
+    fit('x', 'batch × seqQ × modelDim', X, batch, seqQ, modelDim),
+    fit('context', 'batch × seqK × contextDim', context, batch, seqK, contextDim),
+    fit('q', 'batch × heads × seqQ × headDim', undefined, batch, heads, seqQ, headDim),
+    fit('k', 'batch × kvHeads × seqK × headDim', undefined, batch, kvHeads, seqK, headDim),
+    fit('out', 'batch × seqQ × modelDim', out, batch, seqQ, modelDim),
+    fit('logSumExp', 'batch × heads × seqQ', scores.logSumExp, batch, heads, seqQ),
   ];
   if (weights) {
-    fits.push(fit('weights', 'batch × heads × seqQ × seqK', [batch, heads, seqQ, seqK], undefined));
+    fits.push(fit('weights', 'batch × heads × seqQ × seqK', undefined, batch, heads, seqQ, seqK));
   }
-  const settled = settle(op, scores, { batch, heads, seqQ, seqK, headDim }, fits);
+  const settled = settle(op, scores, batch, heads, seqQ, seqK, headDim, fits);
   check.disjoint(op, out, settled.logSumExp);
   const positions = state ? Int32Array.from(state.lengths) : new Int32Array(batch);
   if (rope) turnable(op, positions, Math.max(seqQ, seqK), rope.theta, rope.rotaryDim, rope.scaling);

@@ -44,6 +44,7 @@ export interface PackProblem extends Filled<PackOptions> {
 }
 
 const MATMUL = new check.Known('M', 'N', 'K', 'batch', 'transposeA', 'transposeB', 'bias', 'out');
+const DIMS = ['batch', 'M', 'N', 'K'] as const;
 const PACK = new check.Known('K', 'N', 'transposeB');
 
 /** `matmul(a, b, options)`. @throws HeedTypeError, HeedRangeError; whatever the door throws. */
@@ -71,29 +72,31 @@ export function resolveMatmul(
   }
   check.rank(op, A, 2, 3);
   check.rank(op, B, 2, 3);
-  const { batch, M, N, K } = check.dims(op, {
-    batch: or(o.batch, batchOf(A), batchOf(B), 1),
-    M: or(o.M, A.shape?.at(transposeA ? -1 : -2)),
-    N: or(o.N, B.shape?.at(transposeB ? -2 : -1)),
-    K: or(o.K, A.shape?.at(transposeA ? -2 : -1), B.shape?.at(-2)),
-  });
+  const [batch, M, N, K] = check.dims(op, DIMS, [
+    or(o.batch, batchOf(A), batchOf(B), 1),
+    or(o.M, A.shape?.at(transposeA ? -1 : -2)),
+    or(o.N, B.shape?.at(transposeB ? -2 : -1)),
+    or(o.K, A.shape?.at(transposeA ? -2 : -1), B.shape?.at(-2)),
+  ]);
   const tensors = A.shape !== undefined;
   // Two dimensions are enough for a tensor of a batch of one; b without the batch is one matrix for all.
   const flatA = A.shape?.length === 2 && batch === 1;
   const sharedB = B.shape === undefined ? check.length(op, 'b', B.value) === K * N : B.shape.length === 2;
   const flatOut = flatA && sharedB;
+  const oneA = transposeA ? 'K × M' : 'M × K';
   const oneB = transposeB ? 'N × K' : 'K × N';
-  const sizesB = transposeB ? [N, K] : [K, N];
-  const orShared = (): string =>
-    `or length ${K * N} (${check.formula(oneB, sizesB)}), one matrix for the whole batch`;
-  const fits: Fit[] = [
-    matrices('a', flatA, batch, transposeA ? 'K × M' : 'M × K', transposeA ? [K, M] : [M, K], A),
-    matrices('b', sharedB, batch, oneB, sizesB, B, batch === 1 ? undefined : orShared),
-    fit('bias', 'N', [N], bias),
-    matrices('out', flatOut, batch, 'M × N', [M, N], out),
+  const fits = [
+    transposeA ? matrices('a', oneA, A, flatA, batch, K, M) : matrices('a', oneA, A, flatA, batch, M, K),
+    transposeB ? matrices('b', oneB, B, sharedB, batch, N, K) : matrices('b', oneB, B, sharedB, batch, K, N),
+    fit('bias', 'N', bias, N),
+    matrices('out', 'M × N', out, flatOut, batch, M, N),
   ];
   check.sizes(op, fits);
-  check.fits(op, fits);
+  check.fits(op, fits, (arg) => {
+    if (arg !== 'b' || batch === 1) return undefined;
+    const one = check.formula(oneB, transposeB ? [N, K] : [K, N]);
+    return `or length ${K * N} (${one}), one matrix for the whole batch`;
+  });
   if (tensors) for (const other of [A, B, bias]) check.disjoint(op, out, other);
   const outShape = flatOut ? [M, N] : [batch, M, N];
   return { tensors, batch, M, N, K, transposeA, transposeB, sharedB, packed, outShape, bias, out };
@@ -103,18 +106,17 @@ function batchOf({ shape }: Operand): number | undefined {
   return shape?.length === 3 ? shape[0] : undefined;
 }
 
-/** The row of one matrix, where `one` says so, or of a batch of them. */
+/** The row of one matrix of m × n, where `one` says so, or of a batch of them. */
 function matrices(
   arg: string,
+  dims: string,
+  operand: Operand | undefined,
   one: boolean,
   batch: number,
-  dims: string,
-  sizes: readonly number[],
-  operand: Operand | undefined,
-  hint?: () => string,
+  m: number,
+  n: number,
 ): Fit {
-  if (one) return fit(arg, dims, sizes, operand, hint);
-  return fit(arg, `batch × ${dims}`, [batch, sizes[0]!, sizes[1]!], operand, hint);
+  return one ? fit(arg, dims, operand, m, n) : fit(arg, `batch × ${dims}`, operand, batch, m, n);
 }
 
 /** `packMatrix(b, options)`. @throws HeedTypeError, HeedRangeError; whatever the door throws. */
@@ -123,11 +125,12 @@ export function resolvePack(op: string, door: Door, b: unknown, options: unknown
   const transposeB = check.flag(op, 'transposeB', o.transposeB);
   const B = check.operand(op, door, 'b', b);
   check.rank(op, B, 2);
-  const { K, N } = check.dims(op, {
-    K: or(o.K, B.shape?.[transposeB ? 1 : 0]),
-    N: or(o.N, B.shape?.[transposeB ? 0 : 1]),
-  });
-  const fits = [fit('b', transposeB ? 'N × K' : 'K × N', transposeB ? [N, K] : [K, N], B)];
+  const [K, N] = check.dims(
+    op,
+    ['K', 'N'],
+    [or(o.K, B.shape?.[transposeB ? 1 : 0]), or(o.N, B.shape?.[transposeB ? 0 : 1])],
+  );
+  const fits = [transposeB ? fit('b', 'N × K', B, N, K) : fit('b', 'K × N', B, K, N)];
   check.sizes(op, fits);
   check.fits(op, fits);
   return { tensors: B.shape !== undefined, K, N, transposeB };

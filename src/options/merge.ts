@@ -46,22 +46,25 @@ export function resolveMerge(op: string, door: Door, parts: unknown, options: un
   for (const { out } of given) check.rank(op, out, 4);
   const shape = like?.shape;
   const bshd = layout === 'bshd';
-  const dims = check.dims(op, {
-    batch: or(o.batch, shape?.[0], 1),
-    heads: or(o.heads, shape?.[bshd ? 2 : 1], 1),
-    seqQ: or(o.seqQ, shape?.[bshd ? 1 : 2]),
-    valueDim: or(o.valueDim, shape?.[3]),
-  });
-  const { batch, heads, seqQ, valueDim } = dims;
+  const [batch, heads, seqQ, valueDim] = check.dims(
+    op,
+    ['batch', 'heads', 'seqQ', 'valueDim'],
+    [
+      or(o.batch, shape?.[0], 1),
+      or(o.heads, shape?.[bshd ? 2 : 1], 1),
+      or(o.seqQ, shape?.[bshd ? 1 : 2]),
+      or(o.valueDim, shape?.[3]),
+    ],
+  );
   const tensors = shape !== undefined;
   const turned = tensors && bshd;
-  const four = turned ? 'batch × seqQ × heads × valueDim' : 'batch × heads × seqQ × valueDim';
-  const sizes = turned ? [batch, seqQ, heads, valueDim] : [batch, heads, seqQ, valueDim];
   const fits = given.flatMap(({ out, logSumExp }) => [
-    fit(out.arg, four, sizes, out),
-    fit(logSumExp.arg, 'batch × heads × seqQ', [batch, heads, seqQ], logSumExp),
+    turned
+      ? fit(out.arg, 'batch × seqQ × heads × valueDim', out, batch, seqQ, heads, valueDim)
+      : fit(out.arg, 'batch × heads × seqQ × valueDim', out, batch, heads, seqQ, valueDim),
+    fit(logSumExp.arg, 'batch × heads × seqQ', logSumExp, batch, heads, seqQ),
   ]);
   check.sizes(op, fits);
   check.fits(op, fits);
-  return { tensors, ...dims, layout, parts: given };
+  return { tensors, batch, heads, seqQ, valueDim, layout, parts: given };
 }

@@ -1,6 +1,6 @@
 /** The options of rope, and its resolver: as in `attention.ts`. */
 import * as check from '../checks.ts';
-import { fit, or, type Door, type Filled, type Given, type Operand } from '../checks.ts';
+import { fit, or, type Door, type Filled, type Fit, type Given, type Operand } from '../checks.ts';
 import { HeedTypeError, kindOf, tagOf } from '../errors.ts';
 import { LAYOUTS, type Layout } from './attention.ts';
 
@@ -53,9 +53,11 @@ export interface RopeProblem extends Filled<Omit<RopeOptions, 'out' | 'offset' |
   readonly out: Operand | undefined;
 }
 
+const DIMS = ['batch', 'seq', 'heads', 'headDim'] as const;
 const TURN = new check.Known('theta', 'rotaryDim', 'interleaved', 'scaling');
 const ROPE = new check.Known(
-  ...(['batch', 'seq', 'heads', 'headDim', 'layout', 'offset', 'positions'] as const),
+  ...DIMS,
+  ...(['layout', 'offset', 'positions'] as const),
   ...(['theta', 'rotaryDim', 'interleaved', 'scaling', 'out'] as const),
 );
 
@@ -78,23 +80,20 @@ export function resolveRope(op: string, door: Door, x: unknown, options: unknown
   if (o.offset !== undefined && typeof o.offset !== 'number') check.arrayLike(op, 'offset', o.offset, OFFSET);
   check.rank(op, X, 4);
   const bshd = layout === 'bshd';
-  const dims = check.dims(op, {
-    batch: or(o.batch, X.shape?.[0], 1),
-    seq: or(o.seq, X.shape?.[bshd ? 1 : 2]),
-    heads: or(o.heads, X.shape?.[bshd ? 2 : 1]),
-    headDim: or(o.headDim, X.shape?.[3]),
-  });
-  const { batch, seq, heads, headDim } = dims;
+  const [batch, seq, heads, headDim] = check.dims(op, DIMS, [
+    or(o.batch, X.shape?.[0], 1),
+    or(o.seq, X.shape?.[bshd ? 1 : 2]),
+    or(o.heads, X.shape?.[bshd ? 2 : 1]),
+    or(o.headDim, X.shape?.[3]),
+  ]);
   const rotaryDim = even(op, 'rotaryDim', o.rotaryDim, headDim);
   const tensors = X.shape !== undefined;
   const turned = tensors && bshd;
-  const four = turned ? 'batch × seq × heads × headDim' : 'batch × heads × seq × headDim';
-  const sizes = turned ? [batch, seq, heads, headDim] : [batch, heads, seq, headDim];
-  const fits = [
-    fit('x', four, sizes, X),
-    fit('positions', 'batch × seq', [batch, seq], positions),
-    fit('out', four, sizes, out),
-  ];
+  const lie = (arg: string, operand: Operand | undefined): Fit =>
+    turned
+      ? fit(arg, 'batch × seq × heads × headDim', operand, batch, seq, heads, headDim)
+      : fit(arg, 'batch × heads × seq × headDim', operand, batch, heads, seq, headDim);
+  const fits = [lie('x', X), fit('positions', 'batch × seq', positions, batch, seq), lie('out', out)];
   check.sizes(op, fits);
   // Reading the user's offsets may run the user's code, so it comes before any length.
   const first = positions === undefined ? offsets(op, or(o.offset, 0), batch, seq) : undefined;

@@ -147,21 +147,24 @@ export function read(op: string, door: Door, o: Named): Reading {
 export function settle(
   op: string,
   reading: Reading,
-  dims: Readonly<Record<'batch' | 'heads' | 'seqQ' | 'seqK' | 'headDim', number>>,
+  batch: number,
+  heads: number,
+  seqQ: number,
+  seqK: number,
+  headDim: number,
   rows: Fit[],
   starts?: Starts,
 ): Scores {
-  const { batch, heads, seqQ, seqK, headDim } = dims;
   const { given, alibi, sinks } = reading;
   check.sizes(op, rows);
   const lengths = given.keyLengths as ArrayLike<unknown> | undefined;
   const keys = lengths && check.integers(op, 'keyLengths', lengths, batch, seqK);
   const offset = given.queryOffset as number | ArrayLike<unknown> | undefined;
   const offsets = typeof offset === 'object' ? check.integers(op, 'queryOffset', offset, batch) : undefined;
-  const mask = reading.mask && stepsOf(op, reading.mask, dims);
-  const bias = reading.bias && stepsOf(op, reading.bias, dims);
-  if (alibi) rows.push(check.fit('alibi', 'heads', [heads], alibi));
-  if (sinks) rows.push(check.fit('sinks', 'heads', [heads], sinks));
+  const mask = reading.mask && stepsOf(op, reading.mask, batch, heads, seqQ, seqK);
+  const bias = reading.bias && stepsOf(op, reading.bias, batch, heads, seqQ, seqK);
+  if (alibi) rows.push(check.fit('alibi', 'heads', alibi, heads));
+  if (sinks) rows.push(check.fit('sinks', 'heads', sinks, heads));
   if (mask) rows.push(mask.row);
   if (bias) rows.push(bias.row);
   check.fits(op, rows);
@@ -225,10 +228,13 @@ const FOUR = 'batch × heads × seqQ × seqK';
 function stepsOf(
   op: string,
   { data, shape }: Given,
-  { batch, heads, seqQ, seqK }: Readonly<Record<'batch' | 'heads' | 'seqQ' | 'seqK', number>>,
+  batch: number,
+  heads: number,
+  seqQ: number,
+  seqK: number,
 ): Broadcast & { readonly row: Fit } {
   if (shape === undefined) {
-    return { data, steps: [0, 0, seqK, 1], row: check.fit(data.arg, 'seqQ × seqK', [seqQ, seqK], data) };
+    return { data, steps: [0, 0, seqK, 1], row: check.fit(data.arg, 'seqQ × seqK', data, seqQ, seqK) };
   }
   const full = [batch, heads, seqQ, seqK];
   if (shape.length !== 4 || shape.some((size, axis) => size !== 1 && size !== full[axis])) {
@@ -240,5 +246,5 @@ function stepsOf(
   const [b, h, i, j] = shape as BroadcastShape;
   const step = (size: number, inner: number): number => (size === 1 ? 0 : inner);
   const steps = [step(b, h * i * j), step(h, i * j), step(i, j), step(j, 1)] as const;
-  return { data, steps, row: check.fit(data.arg, FOUR, [b, h, i, j], data) };
+  return { data, steps, row: check.fit(data.arg, FOUR, data, b, h, i, j) };
 }
