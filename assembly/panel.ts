@@ -64,11 +64,11 @@ export function panelBytes(headDim: i32, valueDim: i32): usize {
   return outputOffset(headDim) + 32 * padded(valueDim);
 }
 
-/** Whether neighbouring keys lie so far apart that copying a block of them pays (f32-copy-rows.ts). */
+/** Whether neighbouring keys lie so far apart that copying a block of them pays (f32-copy-rows.ts). Long rows fill pages alone. */
 // @ts-ignore: decorator
 @inline
 export function areFar(args: AttentionArgs): bool {
-  return max(args.kToken, args.vToken) >= 2048;
+  return max(args.headDim, args.valueDim) <= 256 && max(args.kToken, args.vToken) >= 2048;
 }
 
 /** Scratch of one item: as many panels as its rows need, at most BQ rows; and a block of keys and values, side by side as float32. */
