@@ -215,7 +215,7 @@ function strideOf(atLeast: number): number {
   return stride;
 }
 
-function describeMachine(): Machine {
+export function describeMachine(): Machine {
   return {
     cpu: cpus()[0]?.model.trim() ?? 'unknown processor',
     cores: availableParallelism(),
