@@ -2,7 +2,7 @@
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['assembly/', '**/*.as.ts', 'build/', 'dist/', 'src/generated/', '**/node_modules/'] },
+  { ignores: ['assembly/', '**/*.as.ts', 'build/', 'dist/', '**/generated/', '**/node_modules/'] },
   {
     files: ['common/**/*.ts', 'src/**/*.ts', 'test/**/*.ts', 'bench/**/*.ts', '*.config.ts'],
     extends: [tseslint.configs.strictTypeChecked],

@@ -1,12 +1,17 @@
-/** The package: two entries with one .d.ts each, the loader bundled in, the bare wasm files beside. */
-import { copyFileSync, mkdirSync } from 'node:fs';
+/**
+ * The package: two entries with one .d.ts each, the loader bundled in, the bare wasm files beside; and the command, which takes
+ * the library from those files and has its own small libraries inside. Licences of all that is inside are in THIRD-PARTY.md.
+ */
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import commonjs from '@rollup/plugin-commonjs';
 import resolve from '@rollup/plugin-node-resolve';
 import dts from 'rollup-plugin-dts';
 import esbuild from 'rollup-plugin-esbuild';
+import license from 'rollup-plugin-license';
 
-const input = { index: 'src/index.ts', reference: 'src/reference.ts' };
+const library = { index: 'src/index.ts', reference: 'src/reference.ts' };
 
-/** Beside the code: `heed/wasm/*`, for who compiles the kernels himself, and the licence of the loader inside. */
+/** Beside the code: `heed/wasm/*`, for who compiles the kernels himself. */
 const beside = {
   name: 'beside',
   writeBundle() {
@@ -14,20 +19,72 @@ const beside = {
     for (const build of ['baseline', 'relaxed']) {
       copyFileSync(`build/${build}.wasm`, `dist/wasm/${build}.wasm`);
     }
-    copyFileSync('node_modules/assemblyscript/LICENSE', 'dist/LICENSE.assemblyscript-loader.txt');
   },
 };
 
+/** For the command: src/index.ts is dist/index.js, as it ships. */
+const shipped = {
+  name: 'shipped',
+  resolveId(source) {
+    const entry = /\/src\/(index|reference)\.ts$/.exec(source)?.[1];
+    return entry && { id: `./${entry}.js`, external: true };
+  },
+};
+
+/** Of every package inside, by name: `collect` sees those of one bundle, `write` puts all on one page. */
+const inside = new Map();
+const collect = license({
+  thirdParty: (packages) => {
+    for (const each of packages) inside.set(each.name, each);
+  },
+});
+const write = {
+  name: 'third-party',
+  writeBundle() {
+    writeFileSync('dist/THIRD-PARTY.md', renderLicences([...inside.values()]));
+  },
+};
+
+const code = esbuild({ target: 'es2022' });
+
 export default [
   {
-    input,
+    input: library,
     output: { dir: 'dist', format: 'es', chunkFileNames: '[name].js' },
-    plugins: [resolve(), esbuild({ target: 'es2022' }), beside],
+    plugins: [resolve(), code, beside, collect],
+  },
+  {
+    input: 'bench/bin.ts',
+    output: { file: 'dist/bin.js', format: 'es' },
+    plugins: [
+      shipped,
+      resolve({ exportConditions: ['node'] }),
+      // Colours of borders, which cli-table3 does without: the tables have none.
+      commonjs({ ignore: ['@colors/colors/safe'] }),
+      code,
+      collect,
+      write,
+    ],
   },
   // One self-contained .d.ts an entry; what is marked @internal stays out.
-  ...Object.entries(input).map(([name, file]) => ({
+  ...Object.entries(library).map(([name, file]) => ({
     input: file,
     output: { file: `dist/${name}.d.ts`, format: 'es' },
     plugins: [dts({ compilerOptions: { stripInternal: true } })],
   })),
 ];
+
+/** Throws where a package comes without a licence's text: then it needs one here. */
+function renderLicences(packages) {
+  // The loader is published without the text; it is a part of AssemblyScript, which has it.
+  const loader = readFileSync('node_modules/assemblyscript/LICENSE', 'utf8');
+  const texts = new Map([['@assemblyscript/loader', loader]]);
+  const sections = packages
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    .map(({ name, version, license, licenseText }) => {
+      const text = licenseText ?? texts.get(name);
+      if (!text) throw new Error(`${name} has no licence text`);
+      return `## ${name} ${version}\n\n${license}\n\n\`\`\`\n${text.trim()}\n\`\`\`\n`;
+    });
+  return `# What is inside besides heed\n\n${sections.join('\n')}`;
+}

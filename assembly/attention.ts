@@ -16,6 +16,7 @@
 import { BK } from '../common/abi';
 import { AttentionArgs, AttentionItem } from './args';
 import { f16Widen } from './kernels/f16-widen';
+import { f32CopyRows } from './kernels/f32-copy-rows';
 import { f32PvExact, f32ScoreSeen } from './kernels/f32-pv-exact';
 import { f32SoftmaxOnline } from './kernels/f32-softmax-online';
 import { f32PanelToRows } from './kernels/f32-transpose';
@@ -27,9 +28,11 @@ import {
   SCORES,
   SEEN,
   SUM,
+  areFar,
   firstKey,
   inverseSums,
   lastKey,
+  nearKeys,
   outputOffset,
   packPanel,
   padded,
@@ -39,7 +42,6 @@ import {
   scratchBytes,
   sequenceOf,
   slotOf,
-  wideKeys,
   writeLogSumExp,
 } from './panel';
 import { columnsAdd } from './select';
@@ -74,20 +76,25 @@ function attend(args: AttentionArgs, item: AttentionItem, scratch: usize, exact:
   const firstToken = <usize>sequenceOf(args, item).firstKey;
   const kHead = args.k + firstToken * args.kFirst + <usize>item.head * args.kHead;
   const vHead = args.v + firstToken * args.vFirst + <usize>item.head * args.vHead;
-  let ldk = args.kToken;
-  let ldv = args.vToken;
+  const near = args.half != 0 || (areFar(args) && item.rows >= 32);
+  const ldk = near ? padded(args.headDim) << 2 : args.kToken;
+  const ldv = near ? padded(valueDim) << 2 : args.vToken;
+  const nearK = nearKeys(args, item, scratch);
   for (let block = item.k0; block < item.k1; block += BK) {
     const last = min(block + BK, item.k1);
     let k = kHead + slotOf(args, block) * args.kToken;
     let v = vHead + slotOf(args, block) * args.vToken;
-    if (args.half) {
-      const wide = wideKeys(args, item, scratch);
-      ldk = padded(args.headDim) << 2;
-      ldv = padded(valueDim) << 2;
-      f16Widen(k, args.kToken, last - block, args.headDim, wide, ldk, false);
-      f16Widen(v, args.vToken, last - block, valueDim, wide + <usize>BK * ldk, ldv, false);
-      k = wide;
-      v = wide + <usize>BK * ldk;
+    if (near) {
+      const nearV = nearK + <usize>BK * ldk;
+      if (args.half) {
+        f16Widen(k, args.kToken, last - block, args.headDim, nearK, ldk, false);
+        f16Widen(v, args.vToken, last - block, valueDim, nearV, ldv, false);
+      } else {
+        f32CopyRows(k, args.kToken, last - block, args.headDim, nearK, ldk);
+        f32CopyRows(v, args.vToken, last - block, valueDim, nearV, ldv);
+      }
+      k = nearK;
+      v = nearV;
     }
     panel = scratch + PANELS;
     for (let r = item.q0; r < end; r += 8, panel += stride) {

@@ -49,7 +49,7 @@ import {
   sequenceOf,
   slotOf,
   startSoftmax,
-  wideKeys,
+  nearKeys,
   writeLogSumExp,
 } from './panel';
 import { madd, maxKeep } from './simd';
@@ -110,7 +110,7 @@ function attend(args: AttentionArgs, item: AttentionItem, scratch: usize, exact:
   // A single row meets float16 as it lies: it would be unpacked for that row alone.
   const direct = unpacked && item.rows == 1 && !exact && (headDim & 7) == 0 && (valueDim & 31) == 0;
   const size = args.half ? 1 : 2;
-  const wide = args.half && !direct ? wideKeys(args, item, scratch) : 0;
+  const wide = args.half && !direct ? nearKeys(args, item, scratch) : 0;
   const ldk = wide ? ldq : args.kToken;
   const ldv = wide ? ldo : args.vToken;
   for (let block = item.k0; block < item.k1; block += BK) {

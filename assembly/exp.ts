@@ -69,30 +69,70 @@ export function exp2(x: v128): v128 {
 
 /**
  * Replaces x by 2^(x − m) in four rows of a score panel (one vector of each: rows are 32 bytes apart) and returns
- * the sum (p0 + p1) + (p2 + p3). Four at a time, so that each constant is loaded once for four vectors.
+ * the sum (p0 + p1) + (p2 + p3).
+ *
+ * Step by step for all four: a chain is 17 dependent operations, about 55 cycles, and one after the other the chains fill the
+ * processor's scheduler before it sees the fifth. Side by side each constant is loaded once for four, when it is needed:
+ * 3 registers a chain, 1 constant, 1 product.
  */
 // @ts-ignore: decorator
 @inline
 export function exp2Four(rows: usize, m: v128): v128 {
-  const floor = v128.load32_splat(EXP2);
-  const magic = v128.load32_splat(EXP2, 4);
-  const d1 = v128.load32_splat(EXP2, 8);
-  const c2 = v128.load32_splat(EXP2, 12);
-  const c3 = v128.load32_splat(EXP2, 16);
-  const c4 = v128.load32_splat(EXP2, 20);
-  const c5 = v128.load32_splat(EXP2, 24);
+  let c = v128.load32_splat(EXP2);
+  let r0 = f32x4.pmax(f32x4.sub(v128.load(rows), m), c);
+  let r1 = f32x4.pmax(f32x4.sub(v128.load(rows, 32), m), c);
+  let r2 = f32x4.pmax(f32x4.sub(v128.load(rows, 64), m), c);
+  let r3 = f32x4.pmax(f32x4.sub(v128.load(rows, 96), m), c);
+  c = v128.load32_splat(EXP2, 4);
+  let z0 = f32x4.add(r0, c);
+  let z1 = f32x4.add(r1, c);
+  let z2 = f32x4.add(r2, c);
+  let z3 = f32x4.add(r3, c);
+  r0 = f32x4.sub(r0, f32x4.sub(z0, c));
+  r1 = f32x4.sub(r1, f32x4.sub(z1, c));
+  r2 = f32x4.sub(r2, f32x4.sub(z2, c));
+  r3 = f32x4.sub(r3, f32x4.sub(z3, c));
   const c6 = v128.load32_splat(EXP2, 28);
-  let p0 = f32x4.sub(v128.load(rows), m);
-  let p1 = f32x4.sub(v128.load(rows, 32), m);
-  let p2 = f32x4.sub(v128.load(rows, 64), m);
-  let p3 = f32x4.sub(v128.load(rows, 96), m);
-  p0 = exp2Of(p0, floor, magic, d1, c2, c3, c4, c5, c6);
-  p1 = exp2Of(p1, floor, magic, d1, c2, c3, c4, c5, c6);
-  p2 = exp2Of(p2, floor, magic, d1, c2, c3, c4, c5, c6);
-  p3 = exp2Of(p3, floor, magic, d1, c2, c3, c4, c5, c6);
-  v128.store(rows, p0);
-  v128.store(rows, p1, 32);
-  v128.store(rows, p2, 64);
-  v128.store(rows, p3, 96);
-  return f32x4.add(f32x4.add(p0, p1), f32x4.add(p2, p3));
+  c = v128.load32_splat(EXP2, 24);
+  let q0 = madd(c6, r0, c);
+  let q1 = madd(c6, r1, c);
+  let q2 = madd(c6, r2, c);
+  let q3 = madd(c6, r3, c);
+  c = v128.load32_splat(EXP2, 20);
+  q0 = madd(q0, r0, c);
+  q1 = madd(q1, r1, c);
+  q2 = madd(q2, r2, c);
+  q3 = madd(q3, r3, c);
+  c = v128.load32_splat(EXP2, 16);
+  q0 = madd(q0, r0, c);
+  q1 = madd(q1, r1, c);
+  q2 = madd(q2, r2, c);
+  q3 = madd(q3, r3, c);
+  c = v128.load32_splat(EXP2, 12);
+  q0 = madd(q0, r0, c);
+  q1 = madd(q1, r1, c);
+  q2 = madd(q2, r2, c);
+  q3 = madd(q3, r3, c);
+  c = v128.load32_splat(EXP2, 8);
+  q0 = madd(q0, r0, c);
+  q1 = madd(q1, r1, c);
+  q2 = madd(q2, r2, c);
+  q3 = madd(q3, r3, c);
+  z0 = i32x4.shl(z0, 23);
+  z1 = i32x4.shl(z1, 23);
+  z2 = i32x4.shl(z2, 23);
+  z3 = i32x4.shl(z3, 23);
+  q0 = madd(q0, r0, r0);
+  q1 = madd(q1, r1, r1);
+  q2 = madd(q2, r2, r2);
+  q3 = madd(q3, r3, r3);
+  q0 = madd(q0, z0, z0);
+  q1 = madd(q1, z1, z1);
+  q2 = madd(q2, z2, z2);
+  q3 = madd(q3, z3, z3);
+  v128.store(rows, q0);
+  v128.store(rows, q1, 32);
+  v128.store(rows, q2, 64);
+  v128.store(rows, q3, 96);
+  return f32x4.add(f32x4.add(q0, q1), f32x4.add(q2, q3));
 }

@@ -64,16 +64,23 @@ export function panelBytes(headDim: i32, valueDim: i32): usize {
   return outputOffset(headDim) + 32 * padded(valueDim);
 }
 
-/** Scratch of one item: as many panels as its rows need, at most BQ rows; and a block of keys and values as float32. */
+/** Whether neighbouring keys lie so far apart that copying a block of them pays (f32-copy-rows.ts). Long rows fill pages alone. */
+// @ts-ignore: decorator
+@inline
+export function areFar(args: AttentionArgs): bool {
+  return max(args.headDim, args.valueDim) <= 256 && max(args.kToken, args.vToken) >= 2048;
+}
+
+/** Scratch of one item: as many panels as its rows need, at most BQ rows; and a block of keys and values, side by side as float32. */
 export function scratchBytes(args: AttentionArgs): f64 {
   const dims = 8 + <f64>(<u32>args.headDim) + <f64>(<u32>args.valueDim);
   const rows = min(<f64>BQ, <f64>args.seqQ * <f64>args.group);
   const panels = Math.ceil(rows / 8) * (<f64>QUERIES + 32 * dims);
-  return <f64>PANELS + panels + (args.half ? 4.0 * BK * dims : 0);
+  return <f64>PANELS + panels + (args.half || areFar(args) ? 4.0 * BK * dims : 0);
 }
 
-/** Where a block of float16 keys goes as float32; its values lie behind it. */
-export function wideKeys(args: AttentionArgs, item: AttentionItem, scratch: usize): usize {
+/** Where a block of keys goes that is copied, or widened from float16; its values lie behind it. */
+export function nearKeys(args: AttentionArgs, item: AttentionItem, scratch: usize): usize {
   const panels = <usize>((item.rows + 7) >> 3);
   return scratch + PANELS + panels * panelBytes(args.headDim, args.valueDim);
 }

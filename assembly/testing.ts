@@ -1,6 +1,6 @@
 /**
- * The test-only surface, compiled with assertions into builds that are never shipped: everything that ships, the roof
- * loops of the benchmark, each kernel by its name, and the offset of each descriptor field.
+ * The test-only surface, compiled with assertions into builds that are never shipped: everything that ships, each
+ * kernel by its name, and the offset of each descriptor field.
  *
  * Both builds have the tiles of six rows here, though only the relaxed one ships them: what they compute is the same.
  */
@@ -31,7 +31,6 @@ import { ADD, MAX } from './kernels/f32-panel-store';
 import { f32PanelToRows as panelToRows } from './kernels/f32-transpose';
 
 export * from './index';
-export * from './roof';
 
 // ---- kernels that are functions already, and the choice of tiles ----
 
@@ -49,6 +48,7 @@ export { f32Pv1x32 } from './kernels/f32-pv-1x32';
 export { f32Pv4x8 } from './kernels/f32-pv-4x8';
 export { f32PvExact, f32PvExactRow, f32ScoreSeen } from './kernels/f32-pv-exact';
 export { f32Qk4x2 } from './kernels/f32-qk-4x2';
+export { f32CopyRows } from './kernels/f32-copy-rows';
 export { f32Row } from './kernels/f32-row';
 export { f32Touch } from './kernels/f32-touch';
 export { f32ScoreAlibi } from './kernels/f32-score-alibi';

@@ -4,22 +4,35 @@ import type { Report } from './report.ts';
 
 export interface Arguments {
   readonly mode: Report['mode'];
-  /** Where the JSON goes. */
+  /** Where the JSON goes; '-' is the standard output. */
   readonly json: string | undefined;
+  /** Where the chart goes. */
+  readonly svg: string | undefined;
+  /** A JSON of before, instead of a run. */
+  readonly from: string | undefined;
   /** Only rows whose section and name, as one text, have this in them. */
   readonly only: string | undefined;
   readonly help: boolean;
 }
 
-export const usage = `npm run bench -- [options]
-
-  --full        every row, more samples (some minutes; otherwise about one)
-  --only TEXT   rows whose section and name contain TEXT: kernels, attention BERT
-  --json FILE   writes everything that was measured
-  --help        this`;
+/** @param charts whether there is a `--svg` */
+export function usage(command: string, charts: boolean): string {
+  const lines = [
+    '--full        every row, more samples (about a quarter of an hour; otherwise about a minute)',
+    '--only TEXT   rows whose section and name contain TEXT: decoding, attention 12 × 64',
+    '--json FILE   writes everything that was measured; - writes it here, instead of the table',
+    '--from FILE   shows what --json FILE wrote, and measures nothing',
+    ...(charts ? ['--svg FILE    draws the chart'] : []),
+    '--help        this',
+  ];
+  return [`${command} [options]`, '', ...lines.map((line) => `  ${line}`)].join('\n');
+}
 
 /** The options, or what is wrong in one line. */
-export function parseArguments(words: readonly string[]): Arguments | { readonly problem: string } {
+export function parseArguments(
+  words: readonly string[],
+  charts = false,
+): Arguments | { readonly problem: string } {
   try {
     const { values } = parseArgs({
       args: [...words],
@@ -27,11 +40,14 @@ export function parseArguments(words: readonly string[]): Arguments | { readonly
         full: { type: 'boolean', default: false },
         only: { type: 'string' },
         json: { type: 'string' },
+        from: { type: 'string' },
+        svg: { type: 'string' },
         help: { type: 'boolean', default: false },
       },
     });
-    const { full, only, json, help } = values;
-    return { mode: full ? 'full' : 'quick', json, only, help };
+    const { full, only, json, from, svg, help } = values;
+    if (svg !== undefined && !charts) return { problem: 'charts are drawn in the repository only' };
+    return { mode: full ? 'full' : 'quick', json, svg, from, only, help };
   } catch (error) {
     // The rest of Node's message tells how to pass such a word as a positional, which there are none of.
     const [problem = ''] = (error as Error).message.split('. ');

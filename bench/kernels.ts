@@ -7,14 +7,13 @@
  * under the other in one call, by the functions of assembly/select.ts.
  */
 import { BK, PANEL } from '../common/abi.ts';
-import type { Engine } from '../src/index.ts';
 import { testingModule, type Build } from '../test/builds.ts';
 import { matmulFlops, matmulInputs } from '../test/cases.ts';
 import { normal } from '../test/data.ts';
 import type { TestingExports } from '../test/kernels/harness.ts';
-import { every, matmulLaw, u, type Law, type RowLaw } from '../test/laws.ts';
+import { every, matmulLaw, rowsOf, u, type RowLaw } from '../test/laws.ts';
 import { ropeLaw } from '../test/rope-law.ts';
-import { uses, type Contender, type Ready, type Row } from './rows.ts';
+import { prepareTensors, uses, type Contender, type Group, type Ready, type Row } from './rows.ts';
 
 /** A call of a kernel on operands that are laid out, and what it writes. */
 interface Call {
@@ -29,7 +28,7 @@ export interface KernelCase {
   readonly law: (stride: number) => Iterable<RowLaw>;
 }
 
-export interface KernelRow extends Pick<Row, 'name' | 'flops' | 'bytes'> {
+export interface KernelRow extends Pick<Row, 'name' | 'flops' | 'bytes' | 'roof'> {
   readonly make: () => KernelCase;
 }
 
@@ -92,33 +91,38 @@ export const kernels: readonly KernelRow[] = [
   tiles('tiles, k = 256', { M: 24, K: 256 }),
   tiles('tiles of Aᵀ, k = 64', { M: 96, K: 64, transposeA: true }),
   tiles('tiles of Aᵀ, k = 256', { M: 24, K: 256, transposeA: true }),
-  { name: `softmax, ${BK} keys × 8`, flops: SOFTMAX_FLOPS, bytes: undefined, make: softmax },
+  { name: `softmax, ${BK} keys × 8`, flops: SOFTMAX_FLOPS, bytes: 0, roof: 'peak', make: softmax },
   // What they move counts, by the bytes that are read.
-  { name: 'pack 8 columns, GB/s', flops: 0, bytes: 4 * PANEL * STEPS, make: pack },
-  { name: 'pack 8 rows, GB/s', flops: 0, bytes: 4 * PANEL * STEPS, make: rowsToPanel },
+  { name: 'pack 8 columns, GB/s', flops: 0, bytes: 4 * PANEL * STEPS, roof: 'read', make: pack },
+  { name: 'pack 8 rows, GB/s', flops: 0, bytes: 4 * PANEL * STEPS, roof: 'read', make: rowsToPanel },
   {
-    name: `rope, one token of ${TURN.heads} × ${TURN.headDim}, GB/s`,
+    name: `rope, ${TURN.heads} × ${TURN.headDim}, GB/s`,
     flops: 0,
     bytes: TURN_BYTES,
+    roof: 'read',
     make: turn,
   },
 ];
 
-export const kernelRows: readonly Row[] = [
-  ...kernels.map(({ make, ...row }): Row => ({
-    ...row,
-    section: 'kernels',
-    quick: true,
-    prepare: (engines) =>
-      prepareKernel(
-        make(),
-        new Map(
-          [...engines].map(([build, { features }]) => [build, new Bed(build, Number(features.tile[0]))]),
-        ),
-      ),
-  })),
-  driver('512³, tensors', 512),
+export const kernelGroups: readonly Group[] = [
+  ...kernels.map(({ make, ...row }): Group => [
+    {
+      ...{ ...row, section: 'kernels', quick: true },
+      prepare: ({ engines }) => {
+        const beds = [...engines].map(([build, { features }]) => {
+          return [build, new Bed(build, Number(features.tile[0]))] as const;
+        });
+        return prepareKernel(make(), new Map(beds));
+      },
+    },
+  ]),
+  [driver('512³, tensors', 512)],
 ];
+
+/** Every `stride`-th row of eight columns. */
+function lines(values: Float64Array, bounds: Float64Array, stride: number): Iterable<RowLaw> {
+  return rowsOf({ values, bounds }, PANEL, every(stride, values.length / PANEL));
+}
 
 /** Lays a case out in every bed. */
 export function prepareKernel({ lay, law }: KernelCase, beds: ReadonlyMap<Build, Bed>): Ready {
@@ -152,7 +156,7 @@ function tiles(
     };
     return { lay, law: (stride) => matmulLaw(a, b, options, every(stride, M)) };
   };
-  return { name, flops: matmulFlops({ name, options }), bytes: undefined, make };
+  return { name, flops: matmulFlops({ name, options }), bytes: 0, roof: 'peak', make };
 }
 
 /**
@@ -203,7 +207,7 @@ function softmax(): KernelCase {
         bounds[SUM + lane]! += bounds[at]! + depth * u * values[at]!;
       }
     }
-    yield* rowLaws(values, bounds, stride);
+    yield* lines(values, bounds, stride);
   }
   return { lay, law };
 }
@@ -222,7 +226,7 @@ function pack(): KernelCase {
       },
     };
   };
-  return { lay, law: (stride) => rowLaws(Float64Array.from(b), new Float64Array(b.length), stride) };
+  return { lay, law: (stride) => lines(Float64Array.from(b), new Float64Array(b.length), stride) };
 }
 
 /** panel[i][r] = rows[r][i] · scale: a transposed copy, one rounding where the scale is no power of two. */
@@ -251,7 +255,7 @@ function rowsToPanel(): KernelCase {
       { length: STEPS * PANEL },
       (_, at) => rows[at % PANEL]![Math.floor(at / PANEL)]! * scale,
     );
-    return rowLaws(
+    return lines(
       values,
       values.map((x) => u * Math.abs(x)),
       stride,
@@ -280,48 +284,16 @@ function turn(): KernelCase {
   };
   const law = (stride: number): Iterable<RowLaw> => {
     const { values, bounds } = ropeLaw(x, TURN);
-    return rowLaws(values, bounds, stride);
+    return lines(values, bounds, stride);
   };
   return { lay, law };
 }
 
 /** A matmul by the driver with nothing to copy: tensors, packed weights. */
 function driver(name: string, size: number): Row {
-  const options = { M: size, N: size, K: size };
-  const spec = { name, options };
-  const prepare = (engines: ReadonlyMap<Build, Engine>): Ready => {
-    const [a, b] = matmulInputs(spec);
-    const held: { dispose: () => void }[] = [];
-    const contenders = [...engines].map(([build, engine]): Contender => {
-      const weights = engine.packMatrix(b, { K: size, N: size });
-      const x = engine.tensor([size, size], a);
-      const out = engine.tensor([size, size], new Float32Array(size * size).fill(NaN));
-      held.push(weights, x, out);
-      return {
-        ...{ name: build, order: 'blocks' },
-        run: () => engine.matmul(x, weights, { out }),
-        // The memory may have grown since, which detaches a view.
-        get out() {
-          return out.data;
-        },
-      };
-    });
-    return {
-      contenders,
-      check: (stride) => uses(contenders, matmulLaw(a, b, options, every(stride, size))),
-      dispose: () => {
-        for (const each of held) each.dispose();
-      },
-    };
+  const spec = { name, options: { M: size, N: size, K: size } };
+  return {
+    ...{ section: 'kernels', name, flops: matmulFlops(spec), bytes: 0, roof: 'peak', quick: true },
+    prepare: ({ engines }) => prepareTensors(spec, engines, true),
   };
-  return { section: 'kernels', name, flops: matmulFlops(spec), bytes: undefined, quick: true, prepare };
-}
-
-/** Rows of eight columns. */
-function* rowLaws(values: Float64Array, bounds: Float64Array, stride: number): Generator<RowLaw> {
-  for (const row of every(stride, values.length / PANEL)) {
-    const at = row * PANEL;
-    const part: Law = { values: values.subarray(at, at + PANEL), bounds: bounds.subarray(at, at + PANEL) };
-    yield { row, at, out: () => part };
-  }
 }

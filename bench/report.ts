@@ -1,4 +1,4 @@
-/** What a run of the benchmark found: the shape of its JSON, and what the table is drawn from. Data only. */
+/** What a run of the benchmark found: the shape of its JSON, and what the table and the chart are drawn from. Data only. */
 import type { Build } from '../test/builds.ts';
 import type { Chains } from './roof.ts';
 import type { Timing } from './sample.ts';
@@ -6,6 +6,12 @@ import type { Timing } from './sample.ts';
 /** Who computes a row: two in JavaScript, then a build of heed each. */
 export const CONTENDERS = ['reference', 'plain', 'baseline', 'relaxed'] as const;
 export type ContenderName = (typeof CONTENDERS)[number];
+
+/**
+ * What limits a row: multiply-adds, reading its bytes once, or both, one after the other (wasm has no prefetch: they add
+ * up).
+ */
+export type RoofKind = 'peak' | 'read' | 'sum';
 
 export interface Machine {
   readonly cpu: string;
@@ -31,27 +37,38 @@ export interface RoofReport {
 }
 
 export interface Result {
-  /** Milliseconds; undefined where it was too slow to be sampled. */
-  readonly timing: Timing | undefined;
+  /** Milliseconds. */
+  readonly timing: Timing;
   /** Milliseconds of the first call, with everything cold. */
   readonly first: number;
   /** GFLOP/s at p50; GB/s where the row has no FLOPs. */
-  readonly rate: number | undefined;
+  readonly rate: number;
   /** Of the row's roof, which was sampled in turn with this. Only heed's builds have one. */
   readonly percent: number | undefined;
+  /** Its median time by that of the same contender in the row that this one stands beside. */
+  readonly ratio: number | undefined;
   /** The largest part of its error bound (test/laws.ts) that any checked element uses. */
   readonly errorOfBound: number;
+}
+
+/** What a row could reach. GFLOP/s and GB/s; the rate of what it does not need is undefined. */
+export interface RowRoof {
+  readonly peak: number | undefined;
+  readonly read: number | undefined;
 }
 
 export interface RowReport {
   readonly section: string;
   readonly name: string;
   readonly flops: number;
-  /** What the per cent are of: multiply-adds, or reading so many bytes. */
-  readonly roof: 'peak' | 'read';
-  readonly bytes: number | undefined;
-  /** GFLOP/s or GB/s, by build, sampled in this row. */
-  readonly roofs: Readonly<Partial<Record<Build, number>>>;
+  /** Bytes that must be read. */
+  readonly bytes: number;
+  /** What the per cent are of. */
+  readonly roof: RoofKind;
+  /** By build, sampled in turn with this row. */
+  readonly roofs: Readonly<Partial<Record<Build, RowRoof>>>;
+  /** The row of this section that was sampled in turn with this one, and that its ratio is of. */
+  readonly beside: string | undefined;
   /** Every how many rows of the result one was held against the law. */
   readonly checkedEvery: number;
   /** The part of the time that this program had a core: well below 1, other programs were running. */
@@ -59,10 +76,25 @@ export interface RowReport {
   readonly results: Readonly<Partial<Record<ContenderName, Result>>>;
 }
 
+/** Milliseconds in a process that has just begun, and that does nothing else. */
+export interface ColdReport {
+  /** The build that is taken by itself. */
+  readonly build: Build;
+  /** The first call of attention in its process, and the same once the code has settled. */
+  readonly first: number;
+  readonly settled: number;
+  /** From before the import to the first small result. */
+  readonly small: number;
+}
+
 export interface Report {
+  /** Of heed. */
+  readonly version: string;
   readonly mode: 'quick' | 'full';
   readonly machine: Machine;
   readonly builds: readonly Build[];
   readonly roofs: readonly RoofReport[];
   readonly rows: readonly RowReport[];
+  /** Undefined where the run was of some rows only. */
+  readonly cold: ColdReport | undefined;
 }

@@ -1,25 +1,32 @@
 /**
  * The roof of this machine and JavaScript engine, per build: `peak`, the rate of register-only multiply-add loops, and
- * `read`, the rate at which wasm reads an array. Loops only (assembly/roof.ts, in builds that are never shipped); who
- * samples them decides when, so that they share the minute with what they are compared with.
+ * `read`, the rate at which wasm reads an array. Loops only (assembly/roof.ts); who samples them decides when, so that they
+ * share the minute with what they are compared with.
  */
+import type { Build } from '../test/builds.ts';
 import { normal } from '../test/data.ts';
-import { testingModule, type Build } from '../test/builds.ts';
+import { baseline } from './generated/baseline.ts';
+import { relaxed } from './generated/relaxed.ts';
 
 type Peak = (x: number, steps: number) => number;
+type Read = (p: number, bytes: number) => number;
 
 interface RoofExports extends WebAssembly.Exports {
-  readonly heapBase: () => number;
   readonly peak8: Peak;
   readonly peak9: Peak;
   readonly peak10: Peak;
   readonly peak12: Peak;
-  readonly readAll: (p: number, bytes: number) => number;
+  readonly read1: Read;
+  readonly read4: Read;
 }
 
 /** Chains of the loops that `peak` is the best of. Which one wins depends on the chip and on the code V8 makes. */
 export const CHAINS = [8, 9, 10, 12] as const;
 export type Chains = (typeof CHAINS)[number];
+
+/** Streams of the loops that `read` is the best of. */
+export const STREAMS = [1, 4] as const;
+export type Streams = (typeof STREAMS)[number];
 
 /** Bytes of an array that no cache holds. */
 export const LARGE: number = 64 * 2 ** 20;
@@ -29,27 +36,25 @@ const PEAK_FLOPS = 8e6;
 
 const PAGE = 65536;
 
-/** Test-only builds keep their assertions. */
-function abort(): never {
-  throw new Error('an assertion failed in assembly/roof.ts');
-}
+/** Where the array begins: the loops have no data of their own. */
+const ARRAY = 0;
+
+const modules: Readonly<Record<Build, string>> = { baseline, relaxed };
 
 /** The loops of one build. Each returns what it did: FLOPs or bytes. */
 export class Roof {
   readonly build: Build;
   readonly #loops: RoofExports;
-  readonly #array: number;
   /** What the loops computed is added here, so that no engine may leave them out. */
   sink = 0;
 
   constructor(build: Build) {
     this.build = build;
-    const memory = new WebAssembly.Memory({ initial: LARGE / PAGE + 2 });
-    const { exports } = new WebAssembly.Instance(testingModule(build), { env: { memory, abort } });
-    this.#loops = exports as RoofExports;
-    this.#array = Math.ceil(this.#loops.heapBase() / 128) * 128;
+    const memory = new WebAssembly.Memory({ initial: LARGE / PAGE });
+    const module = new WebAssembly.Module(Buffer.from(modules[build], 'base64'));
+    this.#loops = new WebAssembly.Instance(module, { env: { memory } }).exports as RoofExports;
     // Normal numbers, because subnormal ones are slow on some chips; and every page touched before it is timed.
-    const floats = new Float32Array(memory.buffer, this.#array, LARGE / 4);
+    const floats = new Float32Array(memory.buffer, ARRAY, LARGE / 4);
     const seed = normal(PAGE / 4, 1);
     for (let at = 0; at < floats.length; at += seed.length) floats.set(seed, at);
   }
@@ -57,14 +62,14 @@ export class Roof {
   /** One sample of a loop of so many chains of four lanes. */
   peak(chains: Chains): number {
     const steps = Math.round(PEAK_FLOPS / (8 * chains));
-    this.sink += this.#loops[`peak${chains}`](this.#array, steps);
+    this.sink += this.#loops[`peak${chains}`](ARRAY, steps);
     return 8 * chains * steps;
   }
 
-  /** Reads `bytes`, rounded to whole steps of 128, once. At most {@link LARGE}. */
-  read(bytes: number): number {
-    const whole = Math.min(LARGE, Math.max(128, Math.round(bytes / 128) * 128));
-    this.sink += this.#loops.readAll(this.#array, whole);
+  /** Reads `bytes`, rounded to whole steps of 256, once. At most {@link LARGE}. */
+  read(bytes: number, streams: Streams = 4): number {
+    const whole = Math.min(LARGE, Math.max(256, Math.round(bytes / 256) * 256));
+    this.sink += this.#loops[`read${streams}`](ARRAY, whole);
     return whole;
   }
 }

@@ -1,6 +1,9 @@
-/** The rows of the benchmark: cases of the shared table, each with its contenders, ready to run. */
+/**
+ * The rows of the benchmark, each with its contenders, ready to run: the standard table, then what options cost and models
+ * need. Rows of a group are sampled in turn with each other, so that one may be compared with the next.
+ */
+import type { AttentionOptions, Engine, Tensor } from '../src/index.ts';
 import { attention, matmul, type FloatArray } from '../src/reference.ts';
-import type { Engine, PackedMatrix } from '../src/index.ts';
 import type { Build } from '../test/builds.ts';
 import {
   attentionFlops,
@@ -12,9 +15,21 @@ import {
   type DenseCase,
   type MatmulCase,
 } from '../test/cases.ts';
-import { attentionLaw, every, matmulLaw, use, type Order, type RowLaw } from '../test/laws.ts';
+import { normal } from '../test/data.ts';
+import { roundToHalf } from '../test/halves.ts';
+import { attentionLaw, every, matmulLaw, rowsOf, use, type Order, type RowLaw } from '../test/laws.ts';
+import { layerLaw } from '../test/layer-law.ts';
 import { plainAttention, plainMatmul } from './plain-loops.ts';
-import type { ContenderName } from './report.ts';
+import type { ContenderName, RoofKind } from './report.ts';
+
+/** The package, as it is measured. */
+export type Heed = typeof import('../src/index.ts');
+
+/** What rows stand on. */
+export interface Ground {
+  readonly heed: Heed;
+  readonly engines: ReadonlyMap<Build, Engine>;
+}
 
 export interface Contender {
   readonly name: ContenderName;
@@ -32,69 +47,234 @@ export interface Ready {
   readonly dispose: () => void;
 }
 
+export type Section = 'kernels' | 'matmul' | 'attention' | 'decoding' | 'layer' | 'options' | 'models';
+
 export interface Row {
-  readonly section: 'kernels' | 'matmul' | 'attention';
+  readonly section: Section;
   readonly name: string;
   /** 0 where data is only moved: then the rate counts bytes. */
   readonly flops: number;
-  /** Bytes that must be read where reading, not computing, is the limit: the weights that one row meets, what is packed. */
-  readonly bytes: number | undefined;
+  /** Bytes that must be read once, where that is, or is part of, the limit: weights that one row meets, a cache. */
+  readonly bytes: number;
+  readonly roof: RoofKind;
+  /** The row of its group that its ratio is of. */
+  readonly beside?: string;
   /** Whether the one-minute table has it. */
   readonly quick: boolean;
-  readonly prepare: (engines: ReadonlyMap<Build, Engine>) => Ready;
+  /** @param script whether those in JavaScript contend too: not where a call would take too long */
+  readonly prepare: (ground: Ground, script: boolean) => Ready;
 }
 
-/** Rows whose JavaScript contenders would take the minute for themselves, and those that say little new. */
-const fullOnly: readonly string[] = [
-  '512³',
-  '1024³ packed weights',
-  'GPT-2 1024 causal',
-  'LLaMA-style 32/8 × 128, 512 causal',
-];
+export type Group = readonly Row[];
 
-/** A call in which nearly everything is the way to the kernel: the checks, the copies, the descriptor. */
-const smallest: DenseCase = { name: 'textbook 3 × 2', options: { seqQ: 3, headDim: 2 } };
+// ---- matmul: [M × K] · [K × N] by the name M × K × N ----
 
-export const rows: readonly Row[] = [
-  ...realMatmul.map((spec): Row => ({
+function product(name: string, M: number, K: number, N: number, packed = false): MatmulCase {
+  return { name, options: { M, N, K }, packed };
+}
+
+const cube = (n: number, packed = false): MatmulCase =>
+  product(packed ? `${n}³ packed` : `${n}³`, n, n, n, packed);
+
+function matmulRow(spec: MatmulCase, quick = true, section: Section = 'matmul'): Row {
+  return {
+    ...{ section, name: spec.name, flops: matmulFlops(spec), bytes: 0, roof: 'peak', quick },
+    prepare: (ground, script) => prepareMatmul(spec, ground, script),
+  };
+}
+
+/** One row against a square matrix: packed, or as it is, in a tensor. Reading the matrix is the limit. */
+function vectorRows(n: number): Group[] {
+  const spec = product(`1 × ${n} × ${n}`, 1, n, n, true);
+  const common = {
     section: 'matmul',
-    name: spec.name,
     flops: matmulFlops(spec),
-    bytes: spec.options.M === 1 ? 4 * spec.options.K * spec.options.N : undefined,
-    quick: !fullOnly.includes(spec.name),
-    prepare: (engines) => prepareMatmul(spec, engines),
-  })),
-  ...[smallest, ...realAttention].map((spec): Row => ({
-    section: 'attention',
-    name: spec.name,
-    flops: attentionFlops(spec),
-    bytes: undefined,
-    quick: !fullOnly.includes(spec.name),
-    prepare: (engines) => prepareAttention(spec, engines),
-  })),
+    bytes: 4 * n * n,
+    roof: 'read',
+    quick: true,
+  } as const;
+  return [
+    [
+      {
+        ...{ ...common, name: `${spec.name} packed` },
+        prepare: (ground, script) => prepareMatmul(spec, ground, script),
+      },
+    ],
+    [{ ...common, name: `${spec.name} tensor`, prepare: ({ engines }) => prepareTensors(spec, engines) }],
+  ];
+}
+
+// ---- attention: heads × headDim, 'bshd' ----
+
+function heads(
+  count: number,
+  headDim: number,
+  seqQ: number,
+  more: Partial<DenseCase['options']> = {},
+): DenseCase {
+  return { name: `${count} × ${headDim}, S = ${seqQ}`, options: { seqQ, heads: count, headDim, ...more } };
+}
+
+type Placed = Partial<Pick<Row, 'section' | 'name' | 'quick' | 'beside'>>;
+
+/** @param more options that plain loops do not know, made only when the row is run */
+function attentionRow(spec: DenseCase, placed: Placed = {}, more?: () => AttentionOptions): Row {
+  return {
+    ...{ section: 'attention', name: spec.name, quick: true, ...placed },
+    ...{ flops: attentionFlops(spec), bytes: 0, roof: 'peak' },
+    prepare: (ground, script) => {
+      if (more === undefined) return prepareAttention(spec, ground, script);
+      return prepareAttention({ ...spec, options: { ...spec.options, ...more() } }, ground, false);
+    },
+  };
+}
+
+/** Full attention, and half of it. */
+function besideCausal(seqQ: number): Group {
+  const spec = heads(12, 64, seqQ);
+  const half = heads(12, 64, seqQ, { causal: true });
+  return [attentionRow(spec), attentionRow(half, { name: `${spec.name} causal`, beside: spec.name })];
+}
+
+// ---- decoding: heads / kvHeads × headDim, one token against a cache ----
+
+function decodingRows(count: number, kvHeads: number, keys: number, quick = true): Group {
+  const headDim = 128;
+  const shape = `${count}/${kvHeads} × ${headDim}, ${keys}`;
+  const row = (dtype: 'f32' | 'f16'): Omit<Row, 'name' | 'quick'> => ({
+    ...{ section: 'decoding', flops: 4 * count * keys * headDim, roof: 'sum' },
+    bytes: (dtype === 'f32' ? 4 : 2) * 2 * kvHeads * keys * headDim,
+    prepare: ({ engines }) => prepareDecoding({ heads: count, kvHeads, headDim, keys, dtype }, engines),
+  });
+  return [
+    { ...row('f32'), name: `${shape} keys`, quick },
+    { ...row('f16'), name: `${shape} f16`, quick: false, beside: `${shape} keys` },
+  ];
+}
+
+// ---- the layer: modelDim / heads ----
+
+function layerRow(seqQ: number): Row {
+  const [modelDim, count] = [768, 12];
+  return {
+    ...{ section: 'layer', name: `${modelDim}/${count}, S = ${seqQ}`, bytes: 0, roof: 'peak', quick: true },
+    flops: 8 * seqQ * modelDim * modelDim + 4 * seqQ * seqQ * modelDim,
+    prepare: (ground) => prepareLayer(modelDim, count, seqQ, ground),
+  };
+}
+
+// ---- options, each beside the same call without ----
+
+function optionRows(
+  seqQ: number,
+  options: readonly (readonly [name: string, more: () => AttentionOptions])[],
+): Group {
+  const spec = heads(12, 64, seqQ);
+  const none = `none, S = ${seqQ}`;
+  const placed = { section: 'options', quick: false } as const;
+  return [
+    attentionRow(spec, { ...placed, name: none }),
+    ...options.map(([name, more]) => attentionRow(spec, { ...placed, name, beside: none }, more)),
+  ];
+}
+
+const ones = (length: number): Uint8Array => new Uint8Array(length).fill(1);
+const chances = (length: number): Uint8Array => Uint8Array.from(normal(length, 4), (x) => Number(x > 0));
+
+const single = (row: Row): Group => [row];
+
+/** A call in which nearly everything is the way to the kernel, and the first that plain loops should not win. */
+const smallest: readonly DenseCase[] = [heads(2, 2, 3), heads(2, 16, 8)];
+
+/** Those of real models that the standard table has not. */
+const models = {
+  matmul: realMatmul.filter(({ name }) => name.startsWith('BERT MLP')),
+  attention: realAttention.filter(({ name }) => /ViT|LLaMA|Whisper/.test(name)),
+};
+
+export const groups: readonly Group[] = [
+  ...[cube(64), cube(128), cube(512), cube(512, true)].map((spec) => single(matmulRow(spec))),
+  single(matmulRow(cube(1024), false)),
+  single(matmulRow(cube(1024, true))),
+  single(matmulRow(cube(2048), false)),
+  single(matmulRow(product('128 × 768 × 768', 128, 768, 768))),
+  single(matmulRow(product('512 × 768 × 3072', 512, 768, 3072))),
+  ...vectorRows(768),
+  ...vectorRows(4096),
+
+  ...[...smallest, ...[16, 64, 128].map((S) => heads(12, 64, S))].map((spec) => single(attentionRow(spec))),
+  [
+    attentionRow(heads(12, 64, 512)),
+    attentionRow(heads(12, 64, 512), { name: '12 × 64, S = 512 no out', beside: '12 × 64, S = 512' }, () => ({
+      out: undefined,
+    })),
+  ],
+  besideCausal(1024),
+  besideCausal(2048),
+  ...[4096, 8192].map((S) => single(attentionRow(heads(12, 64, S), { quick: false }))),
+  ...[15, 20, 40, 80, 96].map((headDim) => single(attentionRow(heads(12, headDim, 512)))),
+  single(attentionRow(heads(8, 128, 1024))),
+
+  single(layerRow(128)),
+  single(layerRow(512)),
+
+  decodingRows(32, 8, 4096),
+  decodingRows(32, 8, 16384),
+  decodingRows(32, 32, 4096),
+  decodingRows(32, 32, 16384, false),
+
+  optionRows(1024, [
+    ['padding mask [1, 1, 1, S]', () => ({ mask: { data: ones(1024), shape: [1, 1, 1, 1024] } })],
+    ['keyLengths', () => ({ keyLengths: [1024] })],
+    ['random mask [S, S]', () => ({ mask: chances(1024 * 1024) })],
+    ['bias [S, S]', () => ({ bias: normal(1024 * 1024, 5) })],
+    ['softcap', () => ({ softcap: 50 })],
+    ['alibi', () => ({ alibi: normal(12, 6, 0.01) })],
+  ]),
+  [
+    attentionRow(heads(12, 64, 4096), { section: 'options', name: 'none, S = 4096', quick: false }),
+    attentionRow(heads(12, 64, 4096, { causal: true, window: [255, 0] }), {
+      ...{ section: 'options', name: 'causal window of 256', quick: false, beside: 'none, S = 4096' },
+    }),
+  ],
+
+  ...models.matmul.map((spec) => single(matmulRow(spec, false, 'models'))),
+  ...models.attention.map((spec) => single(attentionRow(spec, { section: 'models', quick: false }))),
 ];
+
+// ---- what contends ----
 
 /** Filled with NaN, so that an element that is never written breaks the law. */
 function unwritten(length: number): Float32Array {
   return new Float32Array(length).fill(NaN);
 }
 
-function prepareMatmul(spec: MatmulCase, engines: ReadonlyMap<Build, Engine>): Ready {
+/** Ends several lives at once. */
+function disposing(held: readonly { dispose: () => void }[]): () => void {
+  return () => {
+    for (const each of held) each.dispose();
+  };
+}
+
+function prepareMatmul(spec: MatmulCase, { engines }: Ground, script: boolean): Ready {
   const [a, b] = matmulInputs(spec);
-  const { batch = 1, M, N, K } = spec.options;
-  const reference = { ...spec.options, out: new Float64Array(batch * M * N).fill(NaN) };
-  const plain = unwritten(batch * M * N);
-  const packed: PackedMatrix[] = [];
-  const contenders: Contender[] = [
-    { name: 'reference', out: reference.out, order: 'chain', run: () => matmul(a, b, reference) },
-    { name: 'plain', out: plain, order: 'chain', run: () => plainMatmul(a, b, spec.options, plain) },
-  ];
+  const { M, N, K } = spec.options;
+  const contenders: Contender[] = [];
+  if (script) {
+    const reference = { ...spec.options, out: new Float64Array(M * N).fill(NaN) };
+    const plain = unwritten(M * N);
+    contenders.push(
+      { name: 'reference', out: reference.out, order: 'chain', run: () => matmul(a, b, reference) },
+      { name: 'plain', out: plain, order: 'chain', run: () => plainMatmul(a, b, spec.options, plain) },
+    );
+  }
+  const held: { dispose: () => void }[] = [];
   for (const [name, engine] of engines) {
-    const options = { ...spec.options, out: unwritten(batch * M * N) };
+    const options = { ...spec.options, out: unwritten(M * N) };
     const heed = { name, out: options.out, order: 'blocks' } as const;
     if (spec.packed === true) {
       const weights = engine.packMatrix(b, { K, N });
-      packed.push(weights);
+      held.push(weights);
       contenders.push({ ...heed, run: () => engine.matmul(a, weights, options) });
     } else {
       contenders.push({ ...heed, run: () => engine.matmul(a, b, options) });
@@ -102,32 +282,125 @@ function prepareMatmul(spec: MatmulCase, engines: ReadonlyMap<Build, Engine>): R
   }
   return {
     contenders,
-    check: (stride) => uses(contenders, matmulLaw(a, b, spec.options, every(stride, batch * M))),
-    dispose: () => {
-      for (const each of packed) each.dispose();
-    },
+    check: (stride) => uses(contenders, matmulLaw(a, b, spec.options, every(stride, M))),
+    dispose: disposing(held),
   };
 }
 
-function prepareAttention(spec: DenseCase, engines: ReadonlyMap<Build, Engine>): Ready {
+/** A matmul with nothing to copy. */
+export function prepareTensors(spec: MatmulCase, engines: ReadonlyMap<Build, Engine>, packed = false): Ready {
+  const [a, b] = matmulInputs(spec);
+  const { M, N, K } = spec.options;
+  const held: { dispose: () => void }[] = [];
+  const contenders = [...engines].map(([name, engine]): Contender => {
+    const x = engine.tensor([M, K], a);
+    const weights = packed ? engine.packMatrix(b, { K, N }) : engine.tensor([K, N], b);
+    const out: Tensor = engine.tensor([M, N], unwritten(M * N));
+    held.push(x, weights, out);
+    return {
+      ...{ name, order: 'blocks' },
+      run: () => engine.matmul(x, weights, { out }),
+      // The memory may have grown since, which detaches a view.
+      get out() {
+        return out.data;
+      },
+    };
+  });
+  return {
+    contenders,
+    check: (stride) => uses(contenders, matmulLaw(a, b, spec.options, every(stride, M))),
+    dispose: disposing(held),
+  };
+}
+
+function prepareAttention(spec: DenseCase, { engines }: Ground, script: boolean): Ready {
   const [q, k, v] = attentionInputs(spec);
   const { batch = 1, heads = 1, seqQ, headDim, valueDim = headDim } = spec.options;
   const count = batch * heads * seqQ;
-  const reference = { ...spec.options, out: new Float64Array(count * valueDim).fill(NaN) };
-  const plain = unwritten(count * valueDim);
-  const contenders: Contender[] = [
-    { name: 'reference', out: reference.out, order: 'chain', run: () => attention(q, k, v, reference) },
-    { name: 'plain', out: plain, order: 'chain', run: () => plainAttention(q, k, v, spec.options, plain) },
-  ];
+  const contenders: Contender[] = [];
+  if (script) {
+    const reference = { ...spec.options, out: new Float64Array(count * valueDim).fill(NaN) };
+    const plain = unwritten(count * valueDim);
+    contenders.push(
+      { name: 'reference', out: reference.out, order: 'chain', run: () => attention(q, k, v, reference) },
+      { name: 'plain', out: plain, order: 'chain', run: () => plainAttention(q, k, v, spec.options, plain) },
+    );
+  }
   for (const [name, engine] of engines) {
-    const options = { ...spec.options, out: unwritten(count * valueDim) };
-    const run = (): unknown => engine.attention(q, k, v, options);
-    contenders.push({ name, out: options.out, order: 'blocks', run });
+    let out = unwritten(count * valueDim);
+    const options = { out, ...spec.options };
+    contenders.push({
+      ...{ name, order: 'blocks' },
+      run: () => (out = engine.attention(q, k, v, options)),
+      get out() {
+        return out;
+      },
+    });
   }
   return {
     contenders,
     check: (stride) => uses(contenders, attentionLaw(q, k, v, spec.options, every(stride, count))),
     dispose: () => undefined,
+  };
+}
+
+interface Decoding {
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  readonly keys: number;
+  readonly dtype: 'f32' | 'f16';
+}
+
+function prepareDecoding(spec: Decoding, engines: ReadonlyMap<Build, Engine>): Ready {
+  const { heads, kvHeads, headDim, keys, dtype } = spec;
+  // The same tokens over and over: what they are does not change the time, and drawing them would take more of it.
+  const chunk = 1024;
+  const [k, v] = [normal(chunk * kvHeads * headDim, 1), normal(chunk * kvHeads * headDim, 2)];
+  const q = normal(heads * headDim, 3);
+  const held: { dispose: () => void }[] = [];
+  const contenders = [...engines].map(([name, engine]): Contender => {
+    const cache = engine.kvCache({ kvHeads, headDim, capacity: keys, dtype });
+    held.push(cache);
+    for (let at = 0; at < keys; at += chunk) cache.append(k, v);
+    const out = unwritten(heads * headDim);
+    return { name, order: 'blocks', out, run: () => cache.attend(q, { heads, out }) };
+  });
+  /** What the cache holds. */
+  const heldOf = (x: Float32Array): Float32Array => {
+    const tokens = dtype === 'f16' ? x.map(roundToHalf) : x;
+    const all = new Float32Array(keys * kvHeads * headDim);
+    for (let at = 0; at < all.length; at += tokens.length) all.set(tokens, at);
+    return all;
+  };
+  const options = { seqQ: 1, seqK: keys, heads, kvHeads, headDim };
+  return {
+    contenders,
+    check: (stride) => uses(contenders, attentionLaw(q, heldOf(k), heldOf(v), options, every(stride, heads))),
+    dispose: disposing(held),
+  };
+}
+
+function prepareLayer(modelDim: number, count: number, seqQ: number, { heed, engines }: Ground): Ready {
+  const x = normal(seqQ * modelDim, 1);
+  const square = (seed: number): Float32Array => normal(modelDim * modelDim, seed, 1 / Math.sqrt(modelDim));
+  const weights = { wq: square(2), wk: square(3), wv: square(4), wo: square(5) };
+  const held: { dispose: () => void }[] = [];
+  const contenders = [...engines].map(([name, engine]): Contender => {
+    const layer = new heed.MultiHeadAttention({ modelDim, heads: count, weights, engine });
+    held.push(layer);
+    const out = unwritten(seqQ * modelDim);
+    return { name, order: 'blocks', out, run: () => layer.forward(x, { seqQ, out }) };
+  });
+  const headDim = modelDim / count;
+  const pass = { modelDim, heads: count, headDim, weights, x, batch: 1, seqQ, options: {} };
+  return {
+    contenders,
+    check: (stride) => {
+      const rows = [...every(stride, seqQ)];
+      return uses(contenders, rowsOf(layerLaw(pass, 'blocks', rows).out, modelDim, rows));
+    },
+    dispose: disposing(held),
   };
 }
 

@@ -1,11 +1,11 @@
-/** A run of the benchmark: every row is checked, warmed up, and sampled in turn with its own roof. */
+/** A run of the benchmark: every row is checked, warmed up, and sampled in turn with its group and its own roof. */
 import { availableParallelism, arch, cpus, loadavg, platform } from 'node:os';
 import type { Engine } from '../src/index.ts';
-import { builds, type Build } from '../test/builds.ts';
-import { CHAINS, LARGE, Roof, type Chains } from './roof.ts';
-import type { ContenderName, Machine, Report, Result, RoofReport, RowReport } from './report.ts';
-import type { Contender, Row } from './rows.ts';
-import { loadShipped } from './shipped.ts';
+import type { Build } from '../test/builds.ts';
+import { measureCold } from './cold.ts';
+import { CHAINS, LARGE, Roof, STREAMS, type Chains } from './roof.ts';
+import type { ContenderName, Machine, Report, Result, RoofReport, RowReport, RowRoof } from './report.ts';
+import type { Contender, Group, Heed, Ready, Row } from './rows.ts';
 import { clock, interleave, lane, settle, timing, type Lane } from './sample.ts';
 
 /** How much time a row gets. Milliseconds; the counts win where they ask for more. */
@@ -14,32 +14,39 @@ interface Plan {
   /** The same for a kernel alone, whose samples are short and even. */
   readonly kernelTime: number;
   readonly quickRounds: readonly [least: number, most: number];
-  readonly slowTime: number;
-  readonly slowRounds: readonly [least: number, most: number];
-  /** A JavaScript contender whose one call takes longer is not sampled. */
-  readonly tooSlow: number;
+  readonly scriptTime: number;
+  readonly scriptRounds: readonly [least: number, most: number];
+  /** Which JavaScript contenders there are, and up to how many FLOPs: they do about one a nanosecond. */
+  readonly script: readonly ContenderName[];
+  readonly scriptFlops: number;
   /** Multiply-adds, times two, that the check of a row may take: so dense are the rows of the result that it looks at. */
   readonly checkFlops: number;
+  /** Processes that are started for each figure of a cold start. */
+  readonly processes: number;
 }
 
 const plans: Readonly<Record<Report['mode'], Plan>> = {
   quick: {
-    quickTime: 800,
+    quickTime: 500,
     kernelTime: 150,
-    quickRounds: [15, 200],
-    slowTime: 500,
-    slowRounds: [3, 15],
-    tooSlow: 2500,
+    quickRounds: [5, 200],
+    scriptTime: 300,
+    scriptRounds: [3, 15],
+    script: ['plain'],
+    scriptFlops: 3e8,
     checkFlops: 1e8,
+    processes: 3,
   },
   full: {
     quickTime: 5000,
     kernelTime: 1000,
-    quickRounds: [40, 500],
-    slowTime: 5000,
-    slowRounds: [3, 30],
-    checkFlops: Infinity,
-    tooSlow: 5000,
+    quickRounds: [9, 500],
+    scriptTime: 5000,
+    scriptRounds: [3, 30],
+    script: ['reference', 'plain'],
+    scriptFlops: 4e9,
+    checkFlops: 4e9,
+    processes: 9,
   },
 };
 
@@ -53,36 +60,62 @@ export class WrongResult extends Error {
 
 export interface RunOptions {
   readonly mode: Report['mode'];
-  readonly rows: readonly Row[];
-  /** Told of each row before it is run. */
-  readonly progress?: (done: number, row: Row) => void;
+  readonly groups: readonly Group[];
+  /** The package, its version, and where another process finds it. */
+  readonly heed: Heed;
+  readonly version: string;
+  readonly url: URL;
+  /** Whether processes are started that begin cold. */
+  readonly cold: boolean;
+  /** Told of each step before it is done. */
+  readonly progress: (done: number, name: string) => void;
 }
 
 /** Runs the rows. WrongResult if a contender breaks the law. */
-export async function run({ mode, rows, progress }: RunOptions): Promise<Report> {
+export async function run(options: RunOptions): Promise<Report> {
+  const { mode, groups, heed, version, url, progress } = options;
   const machine = describeMachine();
-  const engines = new Map<Build, Engine>();
-  // Baseline first, as in the table.
-  const { createEngine } = await loadShipped();
-  for (const build of [...builds].reverse()) engines.set(build, await createEngine({ simd: build }));
+  const engines = await enginesOf(heed);
   const roofs = [...engines.keys()].map((build) => new Roof(build));
   for (const roof of roofs) for (const chains of CHAINS) settle(() => roof.peak(chains), 10);
 
-  const reports: RowReport[] = [];
+  const rows: RowReport[] = [];
   const peaks = new Map<string, number[]>();
-  for (const [done, row] of rows.entries()) {
-    progress?.(done, row);
-    reports.push(runRow(row, engines, roofs, plans[mode], peaks));
+  for (const group of groups) {
+    const [{ section, name } = { section: '', name: '' }] = group;
+    progress(rows.length, `${section} ${name}`);
+    const readies = group.map((row) => row.prepare({ heed, engines }, row.flops <= plans[mode].scriptFlops));
+    rows.push(...runGroup(group, readies, roofs, plans[mode], peaks));
+    for (const { dispose } of readies) dispose();
   }
   const roofReports = describeRoofs(roofs, peaks);
+  const builds = [...engines.keys()];
   for (const engine of engines.values()) engine.dispose();
-  return { mode, machine, builds: [...engines.keys()], roofs: roofReports, rows: reports };
+  let cold: Report['cold'];
+  if (options.cold) {
+    progress(rows.length, 'first calls in new processes');
+    cold = measureCold(url, plans[mode].processes);
+  }
+  return { version, mode, machine, builds, roofs: roofReports, rows, cold };
+}
+
+/** An engine of each build that can run here, baseline first, as in the table. */
+export async function enginesOf({ createEngine, EnvironmentError }: Heed): Promise<Map<Build, Engine>> {
+  const engines = new Map<Build, Engine>();
+  for (const simd of ['baseline', 'relaxed'] as const) {
+    try {
+      engines.set(simd, await createEngine({ simd }));
+    } catch (error) {
+      if (!(error instanceof EnvironmentError) || error.code !== 'ERR_NO_RELAXED_SIMD') throw error;
+    }
+  }
+  return engines;
 }
 
 /** WrongResult if a contender used more than its error bound. */
 export function requireRight(
-  { section, name }: Pick<Row, 'section' | 'name'>,
-  use: ReadonlyMap<ContenderName, number>,
+  { section, name }: { readonly section: string; readonly name: string },
+  use: ReadonlyMap<string, number>,
 ): void {
   for (const [contender, part] of use) {
     if (part <= 1) continue;
@@ -93,80 +126,107 @@ export function requireRight(
   }
 }
 
-function runRow(
-  row: Row,
-  engines: ReadonlyMap<Build, Engine>,
+/** A row while it is measured. */
+interface Measured {
+  readonly row: Row;
+  readonly first: ReadonlyMap<ContenderName, number>;
+  readonly use: ReadonlyMap<ContenderName, number>;
+  readonly checkedEvery: number;
+  readonly lanes: ReadonlyMap<ContenderName, Lane>;
+  /** Reads of the row's bytes, one lane for each number of streams, by build. */
+  readonly reads: ReadonlyMap<Build, readonly Lane[]>;
+}
+
+function runGroup(
+  group: Group,
+  readies: readonly Ready[],
   roofs: readonly Roof[],
   plan: Plan,
   peaks: Map<string, number[]>,
-): RowReport {
-  const ready = row.prepare(engines);
-
-  // Pass 1: each runs once, and what it computed is checked.
-  const first = new Map(ready.contenders.map(({ name, run }) => [name, clock(run)]));
-  const checkedEvery = strideOf(row.flops / plan.checkFlops);
-  const use = ready.check(checkedEvery);
-  requireRight(row, use);
-
-  // Pass 2: warm-up.
-  const contenders = ready.contenders.filter(({ name }) => isHeed(name) || first.get(name)! <= plan.tooSlow);
-  const lanes = new Map<ContenderName, Lane>();
-  for (const each of contenders) lanes.set(each.name, lane(each.run, warmUp(each, first.get(each.name)!)));
+): RowReport[] {
+  // Pass 1 and 2: each runs once, what it computed is checked, and it is warmed up.
+  const measured = group.map((row, i) => warmUp(row, readies[i]!, roofs, plan));
   const peakLanes = roofs.flatMap((roof) =>
-    CHAINS.map((chains) => ({ roof, chains, lane: peakLane(roof, chains, lanes) })),
+    CHAINS.map((chains) => ({ roof, chains, lane: peakLane(roof, chains, measured[0]!.lanes) })),
   );
-  const { bytes } = row;
-  const readLanes =
-    bytes === undefined
-      ? []
-      : roofs.map((roof) => ({
-          roof,
-          lane: lane(
-            () => roof.read(bytes),
-            settle(() => roof.read(bytes), 5),
-          ),
-        }));
 
   // Pass 3: samples, in turn.
-  const heed = contenders.filter(({ name }) => isHeed(name)).map(({ name }) => lanes.get(name)!);
-  const script = contenders.filter(({ name }) => !isHeed(name)).map(({ name }) => lanes.get(name)!);
-  const quick = [...heed, ...peakLanes.map((each) => each.lane), ...readLanes.map((each) => each.lane)];
-  const time = row.section === 'kernels' ? plan.kernelTime : plan.quickTime;
+  const lanesOf = (wanted: (name: ContenderName) => boolean): Lane[] =>
+    measured.flatMap(({ lanes }) => [...lanes].filter(([name]) => wanted(name)).map(([, each]) => each));
+  const quick = [
+    ...lanesOf(isHeed),
+    ...measured.flatMap(({ reads }) => [...reads.values()].flat()),
+    ...peakLanes.map((each) => each.lane),
+  ];
+  const script = lanesOf((name) => !isHeed(name));
+  const time = group.length * (group[0]?.section === 'kernels' ? plan.kernelTime : plan.quickTime);
   const rounds = fit(time, plan.quickRounds, quick);
-  const slowRounds = fit(plan.slowTime, plan.slowRounds, script);
+  const scriptRounds = fit(plan.scriptTime, plan.scriptRounds, script);
   const core = coreShare(() => {
-    interleave(quick, rounds, script, slowRounds);
+    interleave(quick, rounds, script, scriptRounds);
   });
 
-  // Pass 4: rates and roofs.
-  const rowRoofs: Partial<Record<Build, number>> = {};
+  // Pass 4: roofs, and what was reached of them.
+  const peak = new Map<Build, number>();
   for (const { roof, chains, lane: each } of peakLanes) {
     const rate = roof.peak(chains) / timing(each.samples).p50 / 1e6;
     const key = `${roof.build} ${chains}`;
     peaks.set(key, [...(peaks.get(key) ?? []), rate]);
-    if (bytes === undefined) rowRoofs[roof.build] = Math.max(rowRoofs[roof.build] ?? 0, rate);
+    peak.set(roof.build, Math.max(peak.get(roof.build) ?? 0, rate));
   }
-  for (const { roof, lane: each } of readLanes)
-    rowRoofs[roof.build] = bytes! / timing(each.samples).p50 / 1e6;
-  const results: Partial<Record<ContenderName, Result>> = {};
-  for (const { name } of ready.contenders) {
-    const samples = lanes.get(name)?.samples;
-    const times = samples && timing(samples);
-    const reached = times && (bytes ?? row.flops) / times.p50 / 1e6;
-    const rate = times && row.flops > 0 ? row.flops / times.p50 / 1e6 : reached;
-    const roof = isHeed(name) ? rowRoofs[name] : undefined;
-    results[name] = {
-      timing: times,
-      first: first.get(name)!,
-      rate,
-      percent: reached !== undefined && roof !== undefined ? (100 * reached) / roof : undefined,
-      errorOfBound: use.get(name)!,
+  return measured.map((each) => reportRow(each, peak, core, measured));
+}
+
+/** Runs each contender once, checks what it computed, and warms it up. */
+function warmUp(row: Row, ready: Ready, roofs: readonly Roof[], plan: Plan): Measured {
+  const contenders = ready.contenders.filter(({ name }) => isHeed(name) || plan.script.includes(name));
+  const first = new Map(contenders.map(({ name, run }) => [name, clock(run)]));
+  const checkedEvery = strideOf(row.flops / plan.checkFlops);
+  const checked = ready.check(checkedEvery);
+  const use = new Map(contenders.map(({ name }) => [name, checked.get(name)!]));
+  requireRight(row, use);
+  const lanes = new Map(
+    contenders.map((each) => [each.name, lane(each.run, settled(each, first.get(each.name)!))]),
+  );
+  const reads = new Map(
+    (row.roof === 'peak' ? [] : roofs).map((roof) => [roof.build, readLanes(roof, row.bytes, 5)]),
+  );
+  return { row, first, use, checkedEvery, lanes, reads };
+}
+
+function reportRow(
+  { row, first, use, checkedEvery, lanes, reads }: Measured,
+  peaks: ReadonlyMap<Build, number>,
+  core: number,
+  group: readonly Measured[],
+): RowReport {
+  const { section, name, flops, bytes, roof, beside } = row;
+  const roofs: Partial<Record<Build, RowRoof>> = {};
+  for (const [build, peak] of peaks) {
+    const read = reads.get(build)?.map(({ samples }) => timing(samples).p50);
+    roofs[build] = {
+      peak: roof === 'read' ? undefined : peak,
+      // An array that no cache holds is read at one rate, however long it is.
+      read: read && Math.min(bytes, LARGE) / Math.min(...read) / 1e6,
     };
   }
-  ready.dispose();
-  const { section, name, flops } = row;
-  const roof = bytes === undefined ? 'peak' : 'read';
-  return { section, name, flops, roof, bytes, roofs: rowRoofs, checkedEvery, core, results };
+  const base = group.find((each) => each.row.name === beside)?.lanes;
+  const results: Partial<Record<ContenderName, Result>> = {};
+  for (const [contender, { samples }] of lanes) {
+    const times = timing(samples);
+    const { peak, read } = (isHeed(contender) ? roofs[contender] : undefined) ?? {};
+    const needed = (peak ? flops / peak : 0) / 1e6 + (read ? bytes / read : 0) / 1e6;
+    const other = base?.get(contender)?.samples;
+    results[contender] = {
+      timing: times,
+      first: first.get(contender)!,
+      rate: (flops || bytes) / times.p50 / 1e6,
+      percent: isHeed(contender) ? (100 * needed) / times.p50 : undefined,
+      ratio: other && times.p50 / timing(other).p50,
+      errorOfBound: use.get(contender)!,
+    };
+  }
+  return { section, name, flops, bytes, roof, roofs, beside, checkedEvery, core, results };
 }
 
 function isHeed(name: ContenderName): name is Build {
@@ -186,8 +246,16 @@ function peakLane(roof: Roof, chains: Chains, lanes: ReadonlyMap<ContenderName, 
   };
 }
 
+/** Lanes that read an array of so many bytes, warm. */
+function readLanes(roof: Roof, bytes: number, window: number): Lane[] {
+  return STREAMS.map((streams) => {
+    const read = (): number => roof.read(bytes, streams);
+    return lane(read, settle(read, window));
+  });
+}
+
 /** Milliseconds of a warm call. A slow JavaScript contender is warm after one: V8 replaces running loops. */
-function warmUp({ name, run }: Contender, first: number): number {
+function settled({ name, run }: Contender, first: number): number {
   if (!isHeed(name) && first > 250) return first;
   return settle(run);
 }
@@ -209,7 +277,7 @@ function fit(time: number, [least, most]: readonly [number, number], lanes: read
 }
 
 /** Without the factors 2 and 3, so that it meets every row of a register tile and every head. */
-function strideOf(atLeast: number): number {
+export function strideOf(atLeast: number): number {
   let stride = Math.max(1, Math.ceil(atLeast));
   while (stride % 2 === 0 || stride % 3 === 0) stride++;
   return stride;
@@ -230,13 +298,10 @@ export function describeMachine(): Machine {
 /** Peaks as the rows saw them; reads, of an array that a cache holds and of one that none does, now. */
 function describeRoofs(roofs: readonly Roof[], peaks: ReadonlyMap<string, readonly number[]>): RoofReport[] {
   const reads = roofs.flatMap((roof) =>
-    [SMALL, LARGE].map((bytes) => {
-      const read = (): number => roof.read(bytes);
-      return { roof, bytes, lane: lane(read, settle(read, 20)) };
-    }),
+    [SMALL, LARGE].map((bytes) => ({ roof, bytes, lanes: readLanes(roof, bytes, 20) })),
   );
   interleave(
-    reads.map((each) => each.lane),
+    reads.flatMap(({ lanes }) => lanes),
     30,
     [],
     0,
@@ -247,7 +312,10 @@ function describeRoofs(roofs: readonly Roof[], peaks: ReadonlyMap<string, readon
     ) as Record<Chains, number>;
     const read = reads
       .filter((each) => each.roof === roof)
-      .map(({ bytes, lane: { samples } }) => ({ bytes, rate: bytes / timing(samples).min / 1e6 }));
+      .map(({ bytes, lanes }) => {
+        const fastest = Math.min(...lanes.map(({ samples }) => timing(samples).min));
+        return { bytes, rate: bytes / fastest / 1e6 };
+      });
     return { build: roof.build, peak: Math.max(...Object.values(chains)), chains, read };
   });
 }

@@ -43,13 +43,21 @@ export function clock(run: () => unknown, calls = 1): number {
  * swaps in the optimised one when it is ready, so at least three windows must show no gain.
  */
 export function settle(run: () => unknown, window = 25, limit = 2000): number {
+  const calls = settling(window, limit);
+  let step = calls.next();
+  while (step.done !== true) step = calls.next(clock(run));
+  return step.value;
+}
+
+/** `settle` without the calls, for those that must be awaited: is given the milliseconds of one after the other. */
+export function* settling(window = 25, limit = 2000): Generator<undefined, number, number> {
   const end = performance.now() + limit;
   let best = Infinity;
   let still = 0;
   while (still < 3 && performance.now() < end) {
     let fastest = Infinity;
     const stop = performance.now() + window;
-    do fastest = Math.min(fastest, clock(run));
+    do fastest = Math.min(fastest, yield);
     while (performance.now() < stop);
     still = fastest < best * SETTLED ? 0 : still + 1;
     best = Math.min(best, fastest);

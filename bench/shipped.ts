@@ -9,12 +9,14 @@ type Heed = typeof import('../src/index.ts');
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
 
+/** Where the bundle is, once it is loaded. */
+export const shipped: URL = new URL('../build/bench-heed.mjs', import.meta.url);
+
 /** Bundles src/index.ts into build/ and loads it. */
 export async function loadShipped(): Promise<Heed> {
-  const outfile = path('../build/bench-heed.mjs');
   await build({
-    ...{ entryPoints: [path('../src/index.ts')], outfile, bundle: true },
+    ...{ entryPoints: [path('../src/index.ts')], outfile: fileURLToPath(shipped), bundle: true },
     ...{ format: 'esm', platform: 'node', target: 'es2022', logLevel: 'error' },
   });
-  return (await import(outfile)) as Heed;
+  return (await import(shipped.href)) as Heed;
 }

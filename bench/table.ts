@@ -1,16 +1,16 @@
-/** A report as a table for a terminal of 100 columns. */
-import Table from 'cli-table3';
+/** A report as tables for a terminal of 100 columns. */
+import Table, { type CharName } from 'cli-table3';
 import { createColors } from 'picocolors';
-import type { ContenderName, Report, RowReport } from './report.ts';
+import type { ColdReport, ContenderName, Report, RowReport } from './report.ts';
 
 /** What stands where a value is missing. */
-const NONE = '–';
+export const NONE = '–';
 
 /** In the place of the relaxed build where the JavaScript engine lacks its instructions. */
 export const NO_RELAXED = 'relaxed: needs Node ≥ 22';
 
 /** Below this part of a core the figures say more about other programs than about this one. */
-const QUIET = 0.95;
+export const QUIET = 0.95;
 
 /** What the section of kernels counts. */
 const KERNELS: readonly string[] = [
@@ -18,69 +18,120 @@ const KERNELS: readonly string[] = [
   'included. 2^x counts 17 FLOPs, a weight 19. Packing counts the bytes it reads; it writes as many.',
 ];
 
-const heads = [
-  'case',
-  'JS reference',
-  'plain f32 loops',
-  'heed baseline',
-  'heed relaxed',
-  'GFLOP/s',
-  '% of peak',
-  '× plain loops',
+/** Times by contender, under these heads. */
+const contenders: readonly (readonly [ContenderName, head: string])[] = [
+  ['reference', 'JS reference'],
+  ['plain', 'plain f32 loops'],
+  ['baseline', 'heed baseline'],
+  ['relaxed', 'heed relaxed'],
 ];
-const widths = [25, 10, 10, 10, 10, 12, 11, 12];
 
 /** Lines only under the heads: the rows are close enough to be read along. */
-const chars = {
+export const chars: Readonly<Partial<Record<CharName, string>>> = {
   ...{ top: '', 'top-mid': '', 'top-left': '', 'top-right': '' },
   ...{ bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '' },
   ...{ left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '' },
 };
 
-/** The whole page: machine, a table for each section, and what must be said below them. */
+/** Columns of the terminal. */
+const WIDTH = 100;
+
+type Colors = ReturnType<typeof createColors>;
+
+/** The whole page: machine, a table for each section, what stands beside what, and what must be said below them. */
 export function renderTable(report: Report, color = false): string {
-  const { bold, dim } = createColors(color);
-  const lines = [...machineLines(report).map(dim), ''];
-  const sections = [...new Set(report.rows.map(({ section }) => section))];
-  for (const section of sections) {
-    const table = new Table({
-      chars,
-      head: heads.map((head, i) => (i === 0 ? bold(section) : dim(head))),
-      colWidths: widths,
-      colAligns: widths.map((_, i) => (i === 0 ? 'left' : 'right')),
-      style: { head: [], border: [], 'padding-left': 0, 'padding-right': 1 },
-      wordWrap: true,
-    });
-    const pairs = report.builds.includes('relaxed');
-    for (const row of report.rows) if (row.section === section) table.push(cells(row, pairs, bold));
-    lines.push(trimLines(table.toString()), '');
+  const colors = createColors(color);
+  const lines = [...machineLines(report).map(colors.dim), ''];
+  for (const section of new Set(report.rows.map((row) => row.section))) {
+    lines.push(renderSection(report, section, colors), '');
   }
-  return [...lines, ...notes(report).map(dim)].join('\n');
+  const beside = [...report.rows.flatMap(ratios), ...coldStart(report.cold)];
+  if (beside.length > 0) {
+    const heads = ['side by side', 'compared with', ...report.builds];
+    lines.push(renderRows(heads, [42, 32, 13, 13], beside, colors), '');
+  }
+  return [...lines, ...notes(report).map(colors.dim)].join('\n');
 }
 
-function cells(row: RowReport, pairs: boolean, bold: (text: string) => string): string[] {
-  const { reference, plain, baseline, relaxed } = row.results;
-  const speedUp = (name: 'baseline' | 'relaxed'): string => {
-    const mine = row.results[name]?.timing?.p50;
-    return mine === undefined || plain?.timing === undefined ? NONE : significant(plain.timing.p50 / mine, 2);
-  };
-  const times = [reference, plain, baseline, relaxed].map((result) => milliseconds(result?.timing?.p50));
-  const fastest = relaxed === undefined ? 2 : 3;
-  times[fastest] = bold(times[fastest]!);
-  const pair = (first: string, second: string): string =>
-    pairs ? `${first} / ${second.padStart(2)}` : first;
-  const percent = (value: number | undefined): string => (value === undefined ? NONE : value.toFixed(0));
-  const rate = (value: number | undefined): string => (value === undefined ? NONE : significant(value, 3));
+function renderSection({ rows, builds }: Report, section: string, colors: Colors): string {
+  const shown = contenders.filter(([name]) => rows.some(({ results }) => results[name] !== undefined));
+  const heads = [section, ...shown.map(([, head]) => head), 'GFLOP/s', '% of roof', '× plain loops'];
+  const values = [...shown.map(() => 10), 12, 11, 12];
+  const widths = [WIDTH - values.reduce((a, b) => a + b), ...values];
+  const body = rows
+    .filter((row) => row.section === section)
+    .map((row) =>
+      cells(
+        row,
+        shown.map(([name]) => name),
+        builds.length > 1,
+        colors.bold,
+      ),
+    );
+  return renderRows(heads, widths, body, colors);
+}
+
+function renderRows(
+  heads: readonly string[],
+  widths: readonly number[],
+  rows: readonly (readonly string[])[],
+  { bold, dim }: Colors,
+): string {
+  const table = new Table({
+    chars,
+    head: heads.map((head, i) => (i === 0 ? bold(head) : dim(head))),
+    colWidths: widths.slice(0, heads.length),
+    colAligns: heads.map((_, i) => (i === 0 ? 'left' : 'right')),
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 1 },
+    wordWrap: true,
+  });
+  for (const row of rows) table.push([...row]);
+  return trimLines(table.toString());
+}
+
+function cells(
+  { name, results, roof }: RowReport,
+  shown: readonly ContenderName[],
+  pairs: boolean,
+  bold: (text: string) => string,
+): string[] {
+  const { plain, baseline, relaxed } = results;
+  const times = shown.map((each) => milliseconds(results[each]?.timing.p50));
+  times[times.length - 1] = bold(times.at(-1)!);
+  const pair = (of: (result: typeof baseline) => string): string =>
+    pairs ? `${of(baseline)} / ${of(relaxed).padStart(2)}` : of(baseline);
+  const mark = { peak: '', read: 'ʳ', sum: 'ˢ' }[roof];
   return [
-    row.name,
+    name,
     ...times,
-    pair(rate(baseline?.rate), rate(relaxed?.rate)),
-    pair(percent(baseline?.percent), percent(relaxed?.percent)) + (row.roof === 'read' ? 'ʳ' : ''),
-    plain === undefined ? NONE : pair(speedUp('baseline'), speedUp('relaxed')),
+    pair((result) => (result === undefined ? NONE : significant(result.rate, 3))),
+    pair((result) => result?.percent?.toFixed(0) ?? NONE) + mark,
+    plain === undefined
+      ? NONE
+      : pair((result) => (result ? significant(plain.timing.p50 / result.timing.p50, 2) : NONE)),
   ];
 }
 
-function machineLines({ machine, roofs, mode }: Report): string[] {
+/** A row that stands beside another, as a row of ratios. */
+function ratios({ name, beside, results: { baseline, relaxed } }: RowReport): string[][] {
+  if (beside === undefined) return [];
+  return [[name, beside, ...[baseline, relaxed].map((result) => result?.ratio?.toFixed(2) ?? '')]];
+}
+
+function coldStart(cold: ColdReport | undefined): string[][] {
+  if (cold === undefined) return [];
+  const under = (text: string): string[] => (cold.build === 'baseline' ? [text] : ['', text]);
+  return [
+    [
+      'first call in a new process, S = 1024',
+      'once settled',
+      ...under((cold.first / cold.settled).toFixed(2)),
+    ],
+    ['import and first small result in one', '', ...under(milliseconds(cold.small))],
+  ];
+}
+
+function machineLines({ version, machine, roofs, mode }: Report): string[] {
   const { cpu, cores, system, node, v8, load, date } = machine;
   const peaks = roofs.map(({ build, peak }) => `${peak.toFixed(1)} GFLOP/s ${build}`).join(', ');
   const reads = roofs
@@ -89,22 +140,23 @@ function machineLines({ machine, roofs, mode }: Report): string[] {
   return [
     `${cpu}, ${cores} ${cores === 1 ? 'core' : 'cores'} · ${system} · Node ${node} (V8 ${v8})`,
     `one thread · peak ${peaks} · read ${reads?.join(', ') ?? NONE}`,
-    `${date.slice(0, 10)} · ${mode === 'full' ? 'full run' : 'quick run'} · load ${load.toFixed(1)} before it`,
+    `heed ${version} · ${date.slice(0, 10)} · ${mode} run · load ${load.toFixed(1)} before it`,
   ];
 }
 
 function notes({ rows, builds }: Report): string[] {
   const lines = [`Times are medians.${builds.includes('relaxed') ? ' Pairs are baseline / relaxed.' : ''}`];
-  if (rows.some(({ section }) => section === 'kernels')) lines.push(...KERNELS);
-  if (rows.some(({ roof }) => roof === 'read')) {
-    lines.push('ʳ memory is the limit, so per cent of the rate at which wasm reads that many bytes');
+  const has = (wanted: (row: RowReport) => boolean): boolean => rows.some(wanted);
+  if (has(({ section }) => section === 'kernels')) lines.push(...KERNELS);
+  if (has(({ roof }) => roof === 'peak')) {
+    lines.push('roof: the multiply-adds at the rate of a loop that does nothing else (peak)');
   }
-  const slow = rows.flatMap(({ name, results }) =>
-    (Object.entries(results) as [ContenderName, (typeof results)[ContenderName]][])
-      .filter(([, result]) => result !== undefined && result.timing === undefined)
-      .map(([contender, result]) => `${contender}, ${name}: ${milliseconds(result?.first)}`),
-  );
-  if (slow.length > 0) lines.push(`${NONE} too slow to be sampled, one call took: ${slow.join('; ')}`);
+  if (has(({ roof }) => roof === 'read')) {
+    lines.push('ʳ memory is the limit, so the roof is the rate at which wasm reads that many bytes');
+  }
+  if (has(({ roof }) => roof === 'sum')) {
+    lines.push('ˢ reading the cache once, and then the multiply-adds at peak');
+  }
   const core = Math.min(...rows.map((row) => row.core));
   if (core < QUIET) {
     const held = `${(100 * (1 - core)).toFixed(0)} %`;
@@ -125,13 +177,13 @@ export function milliseconds(value: number | undefined): string {
 }
 
 /** Without an exponent, and with two decimals at most: 0.01, 1.23, 123, 1234 */
-function significant(value: number, digits: number): string {
+export function significant(value: number, digits: number): string {
   const rounded = Number(value.toPrecision(digits));
   const whole = rounded < 1 ? 0 : Math.floor(Math.log10(rounded)) + 1;
   return value.toFixed(Math.min(2, Math.max(0, digits - whole)));
 }
 
-function trimLines(text: string): string {
+export function trimLines(text: string): string {
   return text
     .split('\n')
     .map((line) => line.trimEnd())

@@ -32,7 +32,7 @@ export const FEW = 4;
 export const KC = 256;
 
 /** Most rows, (query, head of the group) pairs, of one attention item. Free to vary: it does not touch the bits. */
-export const BQ = 64;
+export const BQ = 128;
 
 /** Most rows of one matmul item, and so of a column tail kept in scratch. Free to vary. */
 export const MC = 96;

@@ -1,6 +1,6 @@
 /**
- * Compiles the kernels: every target of asconfig.json into build/, and those that ship into src/generated/ as base64
- * modules. Does nothing where the output is newer than every source.
+ * Compiles the kernels: every target of asconfig.json into build/, and those that travel inside JavaScript as base64 modules
+ * too. Does nothing where the output is newer than every source.
  */
 import { mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -10,34 +10,40 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 process.chdir(root);
 
 const targets = Object.keys(JSON.parse(readFileSync('asconfig.json', 'utf8')).targets);
-const shipped = ['baseline', 'relaxed'];
-const limit = 32 * 1024;
+
+/** By what a target's name ends in: where its source begins, where its base64 module goes, and the most it may weigh. */
+const kinds = {
+  '': { entry: 'assembly/index.ts', modules: 'src/generated', limit: 40 * 1024 },
+  '-testing': { entry: 'assembly/testing.ts' },
+  '-roof': { entry: 'assembly/roof.ts', modules: 'bench/generated', limit: 4 * 1024 },
+};
 
 const sources = ['asconfig.json', 'package-lock.json', 'scripts/build-wasm.mjs', 'common', 'assembly'];
 const newest = Math.max(...sources.flatMap(files).map((file) => statSync(file).mtimeMs));
 
 mkdirSync('build', { recursive: true });
-mkdirSync('src/generated', { recursive: true });
 for (const target of targets) {
+  const [, build, kind] = /^([a-z]+)(.*)$/.exec(target);
+  const { entry, modules, limit } = kinds[kind];
   const wasm = `build/${target}.wasm`;
-  if (modified(wasm) < newest) await compile(target);
-  if (!shipped.includes(target)) continue;
+  if (modified(wasm) < newest) await compile(entry, target);
+  if (modules === undefined) continue;
   const bytes = readFileSync(wasm);
   if (bytes.length > limit) throw new Error(`${wasm} has ${bytes.length} bytes, more than ${limit}`);
-  const module = `src/generated/${target}.ts`;
+  const module = `${modules}/${build}.ts`;
   if (modified(module) >= modified(wasm)) continue;
+  mkdirSync(modules, { recursive: true });
   writeFileSync(
     module,
-    `/** The ${target} build, made from assembly/ by scripts/build-wasm.mjs. */\n` +
-      `export const ${target}: string =\n  '${bytes.toString('base64')}';\n`,
+    `/** The ${build} build of ${entry}, made by scripts/build-wasm.mjs. */\n` +
+      `export const ${build}: string =\n  '${bytes.toString('base64')}';\n`,
   );
   console.log(`${wasm}: ${bytes.length} bytes`);
 }
 
 /** asc writes the file itself; its warnings are errors here. */
-async function compile(target) {
-  const args = ['--config', 'asconfig.json', '--target', target];
-  args.unshift(shipped.includes(target) ? 'assembly/index.ts' : 'assembly/testing.ts');
+async function compile(entry, target) {
+  const args = [entry, '--config', 'asconfig.json', '--target', target];
   const { error, stderr } = await asc.main(args);
   const messages = stderr.toString();
   if (error || /WARNING/.test(messages)) {

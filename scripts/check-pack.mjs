@@ -1,7 +1,7 @@
 /**
  * Packs the package and uses it as a stranger would: publint, are-the-types-wrong, then the tarball installed into an
- * empty project that runs attention by import and by require, every JavaScript block of the README and of other-libraries.md,
- * and every @example.
+ * empty project that runs attention by import and by require, the command, every JavaScript block of the README and of
+ * other-libraries.md, and every @example.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -43,6 +43,13 @@ try {
   // require() of a module is there from 20.19 and 22.12 on.
   if (major > 22 || (major === 22 && minor >= 12) || (major === 20 && minor >= 19))
     run('node', ['require.cjs'], project);
+
+  const heed = (...words) => JSON.parse(run('npx', ['--no-install', 'heed', ...words], project));
+  const { version } = manifest;
+  const about = heed('info', '--json');
+  if (about.version !== version || !about.builds.some(({ runs }) => runs)) throw new Error('heed info');
+  const report = heed('bench', '--only', 'matmul 64³', '--json', '-');
+  if (report.version !== version || report.rows.length !== 1) throw new Error('heed bench');
 
   const installed = join(project, 'node_modules/heed');
   const text = (file) => readFileSync(join(installed, file), 'utf8');

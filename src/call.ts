@@ -11,7 +11,7 @@
  */
 import { bufferOf, byteOffsetOf, lengthOf, type Operand } from './checks.ts';
 import { MemoryLimitError, StateError, tagOf, typedArray } from './errors.ts';
-import type { Runtime } from './runtime.ts';
+import type { Part, Runtime } from './runtime.ts';
 import { Tensor, addressOf, type Values } from './tensor.ts';
 
 const { apply } = Reflect;
@@ -38,9 +38,19 @@ interface ArrayPart extends Part {
   result: Float32Array | undefined;
 }
 
-interface Part {
+/** A result that stays where it was computed. */
+interface TensorPart extends Part {
+  readonly shape: readonly number[];
+  result: Tensor | undefined;
+}
+
+/** The first `bytes` of an array, copied in before the work. */
+interface Copy {
+  readonly from: object;
   readonly bytes: number;
-  address: number;
+  readonly to: Slot;
+  /** Where it lies on this engine's memory, if it does: its address now, since growth detaches it. */
+  readonly own: number | undefined;
 }
 
 const NOWHERE: Slot = { address: 0 };
@@ -50,9 +60,9 @@ export class Call {
   readonly #op: string;
   readonly #staged: Part[] = [];
   readonly #allocated: Part[] = [];
-  readonly #copiesIn: (() => void)[] = [];
-  readonly #outputs: ArrayPart[] = [];
-  readonly #tensors: (() => void)[] = [];
+  readonly #copies: Copy[] = [];
+  readonly #arrays: ArrayPart[] = [];
+  readonly #tensors: TensorPart[] = [];
   readonly #keep: Keep | undefined;
 
   /** ERR_DISPOSED, ERR_POISONED: again, as reading the options may have run the user's code. */
@@ -80,32 +90,25 @@ export class Call {
 
   /** Fills a slot with the first `bytes` of an array before the work begins. */
   copy(x: object, bytes: number, to: Slot): void {
-    // An array on this very memory: its address now, since growth detaches it.
     const own = this.#runtime.owns(bufferOf(x)) ? byteOffsetOf(x) : undefined;
-    this.#copiesIn.push(() => {
-      const { u8 } = this.#runtime.words;
-      if (own === undefined) u8.set(new Uint8Array(bufferOf(x), byteOffsetOf(x), bytes), to.address);
-      else u8.copyWithin(to.address, own, own + bytes);
-    });
+    this.#copies.push({ from: x, bytes, to, own });
   }
 
   /** An operand that is written: what was given, or a new tensor or array of that shape. */
   output(arg: string, given: Values | undefined, shape: readonly number[], tensors: boolean): ResultSlot {
-    const size = shape.reduce((a, b) => a * b, 1);
     if (given instanceof Tensor) return { address: addressOf(this.#op, arg, given), result: given };
+    let bytes = 4;
+    for (const size of shape) bytes *= size;
     if (given === undefined && tensors) {
-      const part = { bytes: 4 * size, address: 0, result: undefined as unknown as Tensor };
+      const part: TensorPart = { bytes, address: 0, shape, result: undefined };
       this.#allocated.push(part);
-      this.#tensors.push(() => {
-        part.result = Tensor.make(this.#runtime, part.address, shape);
-        this.#keep?.(part.result);
-      });
-      return part;
+      this.#tensors.push(part);
+      return part as ResultSlot;
     }
     // A new array is made when there is room for the call, not before.
-    const part: ArrayPart = { arg, bytes: 4 * size, address: 0, result: given };
+    const part: ArrayPart = { bytes, address: 0, arg, result: given };
     this.#staged.push(part);
-    this.#outputs.push(part);
+    this.#arrays.push(part);
     return part as ResultSlot;
   }
 
@@ -128,29 +131,44 @@ export class Call {
    * written then. Whatever is thrown, nothing stays allocated.
    */
   compute(work: () => void): void {
+    const runtime = this.#runtime;
     try {
       this.#take();
-      for (const copy of this.#copiesIn) copy();
+      for (const copy of this.#copies) this.#copyIn(copy);
       work();
-      for (const { result, address, bytes } of this.#outputs) {
-        apply(set, result, [this.#runtime.floats(address, bytes / 4)]);
+      for (const { result, address, bytes } of this.#arrays) {
+        apply(set, result, [runtime.floats(address, bytes / 4)]);
       }
     } catch (error) {
-      for (const { address } of this.#allocated) if (address !== 0) this.#runtime.free(address);
+      for (const { address } of this.#allocated) if (address !== 0) runtime.free(address);
       throw error;
     }
-    for (const make of this.#tensors) make();
+    for (const part of this.#tensors) {
+      part.result = Tensor.make(runtime, part.address, part.shape);
+      this.#keep?.(part.result);
+    }
+  }
+
+  #copyIn({ from, bytes, to, own }: Copy): void {
+    const { u8 } = this.#runtime.words;
+    if (own === undefined) u8.set(new Uint8Array(bufferOf(from), byteOffsetOf(from), bytes), to.address);
+    else u8.copyWithin(to.address, own, own + bytes);
   }
 
   #take(): void {
-    const bytesOf = (parts: readonly Part[]): number[] => parts.map(({ bytes }) => bytes);
-    const own = this.#outputs.filter(({ result }) => result && this.#runtime.owns(bufferOf(result)));
-    const addresses = this.#runtime.stage(this.#op, bytesOf(this.#staged), bytesOf(this.#allocated));
-    for (const [i, part] of this.#staged.entries()) part.address = addresses[i] as number;
-    for (const part of this.#allocated) part.address = this.#runtime.allocate(this.#op, part.bytes);
-    const stale = own.find(({ result }) => result && !this.#runtime.owns(bufferOf(result)));
-    if (stale !== undefined) throw this.#staleView(stale.arg);
-    for (const part of this.#outputs) part.result ??= this.#newArray(part.bytes);
+    const runtime = this.#runtime;
+    const { buffer } = runtime;
+    runtime.stage(this.#op, this.#staged, this.#allocated);
+    for (const part of this.#allocated) part.address = runtime.allocate(this.#op, part.bytes);
+    if (runtime.buffer !== buffer) this.#refuseStale(buffer);
+    for (const part of this.#arrays) part.result ??= this.#newArray(part.bytes);
+  }
+
+  /** ERR_STALE_VIEW for a result on what was the memory before it grew. */
+  #refuseStale(buffer: ArrayBufferLike): void {
+    for (const { arg, result } of this.#arrays) {
+      if (result && bufferOf(result) === buffer) throw this.#staleView(arg);
+    }
   }
 
   /** ERR_MEMORY_LIMIT where JavaScript has no room for it. */

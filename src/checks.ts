@@ -3,6 +3,8 @@
  * the argument's name and throws before anything is written. Which checks make up a call stands in `options/`, which
  * reads them as `check.flag`, `check.fits` and so on.
  *
+ * Loops that every call runs count an index: a small call is little else, and `for … of` takes twice to three times as long.
+ *
  * Nothing here trusts a user's object: typed arrays are recognised and measured by the intrinsic getters, captured
  * when the module loads, so that arrays of other realms pass and proxies and lying subclasses do not.
  */
@@ -13,9 +15,6 @@ import type { HeedRangeCode } from './errors.ts';
 /** What the float64 reference takes; the kernels take Float32Array only. */
 export type FloatArray = Float32Array | Float64Array;
 
-/** Named dimensions, in the order in which messages show them. */
-export type Dims = Readonly<Record<string, number>>;
-
 /** A checked argument: a float array (`shape` undefined), or a live tensor and its shape. */
 export interface Operand {
   readonly arg: string;
@@ -24,13 +23,40 @@ export interface Operand {
   readonly shape: readonly number[] | undefined;
 }
 
-/** One row of the table of what has to fit: its name, its dimensions, and the operand if there is one. */
-export type Fit = readonly [
+/**
+ * One row of the table of what has to fit: an argument, and the dimensions it must have, one to four. Plain fields, and words
+ * only where it does not fit: with a list of sizes a small call would take half as long again.
+ */
+export interface Fit {
+  readonly arg: string;
+  /** `'batch × seqQ'`: in the order in which messages show them. */
+  readonly dims: string;
+  /** Undefined where nothing was given, or something is yet to be made. */
+  readonly operand: Operand | undefined;
+  readonly a: number;
+  readonly b: number | undefined;
+  readonly c: number | undefined;
+  readonly d: number | undefined;
+  /** How many elements: the product of the sizes, exact up to what `sizes` lets pass. */
+  readonly count: number;
+}
+
+/** `fit('x', 'batch × seqQ', X, 2, 3)` */
+export function fit(
   arg: string,
-  dims: Dims,
+  dims: string,
   operand: Operand | undefined,
-  hint?: (() => string) | undefined,
-];
+  a: number,
+  b?: number,
+  c?: number,
+  d?: number,
+): Fit {
+  return { arg, dims, operand, a, b, c, d, count: a * (b ?? 1) * (c ?? 1) * (d ?? 1) };
+}
+
+function sizesOf({ a, b, c, d }: Fit): number[] {
+  return [a, b, c, d].filter((size) => size !== undefined);
+}
 
 /** What the door needs to know of the caller: which float arrays it takes, and how to recognise a tensor. */
 export interface Door {
@@ -52,13 +78,14 @@ export const MAX_DIM: number = 2 ** 32;
 export const MAX_BYTES: number = 2 ** 32;
 
 /** Dimensions of which there is at least one. All others may be 0 and give an empty result. */
-const AT_LEAST_ONE: readonly string[] = 'heads kvHeads headDim valueDim modelDim contextDim capacity'.split(
-  ' ',
+const AT_LEAST_ONE: ReadonlySet<string> = new Set(
+  'heads kvHeads headDim valueDim modelDim contextDim capacity'.split(' '),
 );
 
 // ---- what a value is ----
 
-const { apply, ownKeys } = Reflect;
+const { apply } = Reflect;
+const { getOwnPropertyNames } = Object;
 const { keys } = typedArray;
 const numberOf = (key: string): ((x: unknown) => number) =>
   intrinsic(typedArray, key) as (x: unknown) => number;
@@ -88,12 +115,14 @@ export function refuse(
 /** The true length of a typed array. ERR_DETACHED where its buffer was transferred or shrunk below it. */
 export function length(op: string, arg: string, x: unknown): number {
   const n = lengthOf(x);
-  // A view that lost its memory reads as empty; only an intrinsic that validates tells it from an empty one.
-  if (n === 0 && !holds(() => apply(keys, x, []))) {
-    const received = 'one whose buffer was transferred, or shrunk below it';
-    throw new HeedTypeError('ERR_DETACHED', { op, arg, expected: `${tagOf(x)} on a live buffer`, received });
-  }
-  return n;
+  return n === 0 ? empty(op, arg, x) : n;
+}
+
+/** A view that lost its memory reads as empty; only an intrinsic that validates tells it from an empty one. */
+function empty(op: string, arg: string, x: unknown): 0 {
+  if (holds(() => apply(keys, x, []))) return 0;
+  const received = 'one whose buffer was transferred, or shrunk below it';
+  throw new HeedTypeError('ERR_DETACHED', { op, arg, expected: `${tagOf(x)} on a live buffer`, received });
 }
 
 /** A typed array of one of the kinds in `allowed`, of any realm and on any buffer. ERR_ARG_TYPE, ERR_DETACHED. */
@@ -105,27 +134,28 @@ function array(op: string, arg: string, x: unknown, allowed: readonly string[], 
   return x as object;
 }
 
-/** x as an operand, of the same kind (array or tensor) as `like` where that is given. */
+/** x as an operand, of the same kind (array or tensor) as `like` where that is given. `kinds`: of arrays. */
 export function operand(
   op: string,
   door: Door,
   arg: string,
   x: unknown,
   like?: Operand,
+  kinds: readonly string[] = door.floats,
   orElse = '',
 ): Operand {
   const shape = door.shapeOf(op, arg, x);
   // Tensors hold float32: whoever asks for other numbers takes arrays only.
-  if (shape !== undefined && !door.floats.includes('Float32Array')) {
-    const expected = door.floats.join(' or ') + orElse;
+  if (shape !== undefined && !kinds.includes('Float32Array')) {
+    const expected = kinds.join(' or ') + orElse;
     throw new HeedTypeError('ERR_ARG_TYPE', { op, arg, expected, received: 'Tensor' });
   }
   if (like !== undefined && (shape === undefined) !== (like.shape === undefined)) {
-    const expected = `${shape === undefined ? 'Tensor' : door.floats.join(' or ')}, as "${like.arg}" is`;
+    const expected = `${shape === undefined ? 'Tensor' : kinds.join(' or ')}, as "${like.arg}" is`;
     const received = shape === undefined ? kindOf(x) : 'Tensor';
     throw new HeedTypeError('ERR_ARG_TYPE', { op, arg, expected, received });
   }
-  return { arg, value: shape === undefined ? array(op, arg, x, door.floats, orElse) : (x as object), shape };
+  return { arg, value: shape === undefined ? array(op, arg, x, kinds, orElse) : (x as object), shape };
 }
 
 /** The same for what may be absent. */
@@ -155,14 +185,31 @@ export function overlaps(a: object, b: object): boolean {
 export function disjoint(op: string, a: Operand | undefined, b: Operand | undefined): void {
   if (a === undefined || b === undefined) return;
   const tensors = a.shape !== undefined && b.shape !== undefined;
-  const bytesOf = ({ value, shape }: Operand): object =>
-    shape === undefined ? value : (value as { readonly data: object }).data;
   if (tensors ? a.value === b.value : overlaps(bytesOf(a), bytesOf(b))) {
     refuse('ERR_OVERLAP', op, a.arg, 'memory of its own', `memory that "${b.arg}" uses too`);
   }
 }
 
+function bytesOf({ value, shape }: Operand): object {
+  return shape === undefined ? value : (value as { readonly data: object }).data;
+}
+
 // ---- options ----
+
+/** Values by name, each undefined where nothing was given. */
+export type Given<Name extends string> = Record<Name, unknown>;
+
+/** The options that a call knows. */
+export class Known<Name extends string> {
+  readonly names: ReadonlySet<string>;
+  /** All of them, absent: what a call is told goes into a copy, which has them all, so that no prototype is asked for one. */
+  readonly absent: Readonly<Given<Name>>;
+
+  constructor(...names: readonly Name[]) {
+    this.names = new Set(names);
+    this.absent = Object.fromEntries(names.map((name) => [name, undefined])) as Given<Name>;
+  }
+}
 
 /**
  * Reads an options object: once, up front, its own string keys only. A getter is called at most once and what it
@@ -171,28 +218,31 @@ export function disjoint(op: string, a: Operand | undefined, b: Operand | undefi
 export function options<Name extends string>(
   op: string,
   given: unknown,
-  known: readonly Name[],
+  known: Known<Name>,
   prefix = '',
-): Partial<Record<Name, unknown>> {
-  const values = Object.create(null) as Partial<Record<Name, unknown>>;
-  if (given === undefined) return values;
+): Readonly<Given<Name>> {
+  if (given === undefined) return known.absent;
   // Not by kindOf: to tell a buffer from an object it has brand checks throw, which costs 12 µs.
   const object = typeof given === 'object' && given !== null && !ArrayBuffer.isView(given);
-  if (!object || holds(() => Array.isArray(given))) wrongKind(op, prefix || 'options', 'an object', given);
-  const names = ownKeys(given).filter((key) => typeof key === 'string') as Name[];
-  for (const name of names) {
-    if (known.includes(name)) continue;
-    const near = nearest(name, known);
-    throw new HeedTypeError('ERR_UNKNOWN_OPTION', {
-      op,
-      arg: prefix === '' ? name : `${prefix}.${name}`,
-      expected: `one of ${known.join(', ')}`,
-      received: 'an unknown option',
-      hint: near === undefined ? undefined : `did you mean "${near}"?`,
-    });
+  if (!object || Array.isArray(given)) wrongKind(op, prefix || 'options', 'an object', given);
+  const names = getOwnPropertyNames(given) as Name[];
+  for (let i = 0; i < names.length; i++) {
+    if (!known.names.has(names[i]!)) unknownOption(op, names[i]!, known.names, prefix);
   }
-  for (const name of names) values[name] = (given as Record<Name, unknown>)[name];
+  const values: Given<Name> = { ...known.absent };
+  for (let i = 0; i < names.length; i++) values[names[i]!] = (given as Given<Name>)[names[i]!];
   return values;
+}
+
+function unknownOption(op: string, name: string, known: ReadonlySet<string>, prefix: string): never {
+  const near = nearest(name, [...known]);
+  throw new HeedTypeError('ERR_UNKNOWN_OPTION', {
+    op,
+    arg: prefix === '' ? name : `${prefix}.${name}`,
+    expected: `one of ${[...known].join(', ')}`,
+    received: 'an unknown option',
+    hint: near === undefined ? undefined : `did you mean "${near}"?`,
+  });
 }
 
 /** Whether x is an object, no array of any kind, with a field of its own of one of these names. */
@@ -201,8 +251,10 @@ export function hasOneOf(x: unknown, ...names: readonly string[]): boolean {
 }
 
 /** The first value that is there. Only undefined is absent: null stays, and is refused by name. */
-export function or(...values: readonly unknown[]): unknown {
-  return values.find((value) => value !== undefined);
+export function or(a: unknown, b: unknown, c?: unknown, d?: unknown): unknown {
+  if (a !== undefined) return a;
+  if (b !== undefined) return b;
+  return c !== undefined ? c : d;
 }
 
 /** A boolean, false by default. ERR_ARG_TYPE. */
@@ -274,22 +326,38 @@ export function values(op: string, arg: string, x: ArrayLike<unknown>, min: numb
 
 // ---- dimensions, sizes, lengths ----
 
-/** All dimensions of a call: first that each is there and is a number (ERR_ARG_TYPE), then its value (ERR_DIM). */
-export function dims<Name extends string>(
+/** A number for each name. */
+type Sizes<Names extends readonly string[]> = { readonly [Axis in keyof Names]: number };
+
+/**
+ * All dimensions of a call, as they are named: first that each is there and is a number (ERR_ARG_TYPE), then its value
+ * (ERR_DIM).
+ */
+export function dims<const Names extends readonly string[]>(
   op: string,
-  given: Readonly<Record<Name, unknown>>,
-): Record<Name, number> {
-  const entries = Object.entries<unknown>(given);
-  for (const [arg, x] of entries) {
-    const hint = x === undefined ? 'a flat array has no shape, so it must be stated' : undefined;
-    if (typeof x !== 'number') wrongKind(op, arg, 'number', x, hint);
+  names: Names,
+  given: { readonly [Axis in keyof Names]: unknown },
+): Sizes<Names> {
+  for (let i = 0; i < names.length; i++) {
+    if (typeof given[i] !== 'number') noNumber(op, names[i]!, given[i]);
   }
-  for (const [arg, x] of entries as [string, number][]) {
-    const min = AT_LEAST_ONE.includes(arg) ? 1 : 0;
-    const fine = Number.isInteger(x) && x >= min && x <= MAX_DIM;
-    if (!fine) refuse('ERR_DIM', op, arg, `an integer from ${min} to ${MAX_DIM}`, `${x}`);
-  }
-  return given as Record<Name, number>;
+  const sizes = given as Sizes<Names>;
+  for (let i = 0; i < names.length; i++) if (!isSize(names[i]!, sizes[i]!)) noSize(op, names[i]!, sizes[i]!);
+  return sizes;
+}
+
+function isSize(arg: string, x: number): boolean {
+  return Number.isInteger(x) && x <= MAX_DIM && (x > 0 || (x === 0 && !AT_LEAST_ONE.has(arg)));
+}
+
+function noNumber(op: string, arg: string, x: unknown): never {
+  const hint = x === undefined ? 'a flat array has no shape, so it must be stated' : undefined;
+  wrongKind(op, arg, 'number', x, hint);
+}
+
+function noSize(op: string, arg: string, x: number): never {
+  const min = AT_LEAST_ONE.has(arg) ? 1 : 0;
+  refuse('ERR_DIM', op, arg, `an integer from ${min} to ${MAX_DIM}`, `${x}`);
 }
 
 /** ERR_HEADS unless every key head serves the same number of query heads. */
@@ -297,48 +365,65 @@ export function groups(op: string, heads: number, kvHeads: number): void {
   if (heads % kvHeads !== 0) refuse('ERR_HEADS', op, 'heads', `a multiple of kvHeads ${kvHeads}`, `${heads}`);
 }
 
-/** `batch 1 × seqQ 4` */
-export function formula(sizes: Dims): string {
-  const factors = Object.entries(sizes).map(([name, size]) => `${name} ${size}`);
-  return factors.join(' × ');
+/** `batch 1 × seqQ 4`, of 'batch × seqQ' and [1, 4] */
+export function formula(dims: string, sizes: readonly number[]): string {
+  const names = dims.split(BY);
+  return sizes.map((size, axis) => `${names[axis]} ${size}`).join(BY);
 }
 
-/** How many elements. Exact once the sizes have been checked. */
-export function product(sizes: Dims): number {
-  return Object.values(sizes).reduce((a, b) => a * b, 1);
+const BY = ' × ';
+
+/** ERR_SIZE where an operand, there or to be made, is too large. */
+export function sizes(op: string, rows: readonly Fit[]): void {
+  for (let i = 0; i < rows.length; i++) {
+    const row = rows[i]!;
+    if (row.count === 0 || 4 * row.count > MAX_BYTES) size(op, row.arg, row.dims, sizesOf(row));
+  }
+}
+
+/** The same for one operand. A dimension of 0 counts as 1, so that empty operands have sane strides too. */
+export function size(op: string, arg: string, dims: string, sizes: readonly number[]): void {
+  if (4 * sizes.reduce((product, each) => product * Math.max(each, 1), 1) <= MAX_BYTES) return;
+  refuse('ERR_SIZE', op, arg, `at most ${MAX_BYTES} bytes`, `${formula(dims, sizes)} × 4 bytes`);
 }
 
 /**
- * ERR_SIZE where an operand, there or to be made, is too large. The product is exact as far as it decides: it stops
- * at the first step beyond the limit. A dimension of 0 counts as 1, so that empty operands have sane strides too.
+ * ERR_SHAPE where an array's length is not the product of its dimensions, or a tensor's shape is another. `hint`: what to
+ * say to that of an argument.
  */
-export function sizes(op: string, fits: readonly Fit[]): void {
-  for (const [arg, each] of fits) {
-    let bytes = 4;
-    for (const size of Object.values(each)) {
-      bytes *= Math.max(size, 1);
-      if (bytes <= MAX_BYTES) continue;
-      refuse('ERR_SIZE', op, arg, `at most ${MAX_BYTES} bytes`, `${formula(each)} × 4 bytes`);
+export function fits(op: string, rows: readonly Fit[], hint?: (arg: string) => string | undefined): void {
+  for (let i = 0; i < rows.length; i++) {
+    const row = rows[i]!;
+    const { operand } = row;
+    if (operand === undefined) continue;
+    if (operand.shape !== undefined) fitsShape(op, row, operand.shape);
+    else if (length(op, row.arg, operand.value) !== row.count) {
+      fitsLength(op, row.arg, operand.value, row.dims, sizesOf(row), hint?.(row.arg));
     }
   }
 }
 
-/** ERR_SHAPE where an array's length is not the product of its dimensions, or a tensor's shape is another. */
-export function fits(op: string, rows: readonly Fit[]): void {
-  for (const [arg, each, given, hint] of rows) {
-    if (given === undefined) continue;
-    const wanted = Object.values(each);
-    const { shape, value } = given;
-    if (shape === undefined) {
-      const [n, product_] = [length(op, arg, value), product(each)];
-      if (n === product_) continue;
-      const expected = `${tagOf(value)} of length ${product_} (${formula(each)})`;
-      refuse('ERR_SHAPE', op, arg, expected, `length ${n}`, hint?.());
-    } else if (shape.length !== wanted.length || wanted.some((size, axis) => size !== shape[axis])) {
-      const expected = `shape [${wanted.join(', ')}] (${Object.keys(each).join(' × ')})`;
-      refuse('ERR_SHAPE', op, arg, expected, `shape [${shape.join(', ')}]`);
-    }
-  }
+/** The same for one array, of any number of dimensions. */
+export function fitsLength(
+  op: string,
+  arg: string,
+  x: object,
+  dims: string,
+  sizes: readonly number[],
+  hint?: string,
+): void {
+  const n = length(op, arg, x);
+  const count = sizes.reduce((product, each) => product * each, 1);
+  if (n === count) return;
+  const expected = `${tagOf(x)} of length ${count} (${formula(dims, sizes)})`;
+  refuse('ERR_SHAPE', op, arg, expected, `length ${n}`, hint);
+}
+
+function fitsShape(op: string, row: Fit, shape: readonly number[]): void {
+  const { arg, dims, a, b, c, d } = row;
+  if (shape.length <= 4 && shape[0] === a && shape[1] === b && shape[2] === c && shape[3] === d) return;
+  const expected = `shape [${sizesOf(row).join(', ')}] (${dims})`;
+  refuse('ERR_SHAPE', op, arg, expected, `shape [${shape.join(', ')}]`);
 }
 
 /** ERR_SHAPE where a tensor has another number of dimensions. An array has none to check. */

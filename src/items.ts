@@ -42,18 +42,15 @@ export const few: Family = (queries) => queries <= FEW;
 export const many: Family = (queries) => queries > FEW;
 const all: Family = () => true;
 
-/** Every block of BQ rows. Within a head the costliest, the one that sees most keys, is first. */
-function eachBlock(
-  { batch, heads, kvHeads, before, after, sequence }: Cut,
-  serves: Family,
-  visit: Block,
-): void {
-  const group = heads / kvHeads;
+/** Every block of BQ rows of the first `many` key heads. Within a head the costliest, the one that sees most keys, is first. */
+function eachBlock(cut: Cut, serves: Family, many: number, visit: Block): void {
+  const { batch, before, after, sequence } = cut;
+  const group = cut.heads / cut.kvHeads;
   for (let b = 0; b < batch; b++) {
     const { queries, keys, offset } = sequence(b);
     if (!serves(queries)) continue;
     const rowsInAll = queries * group;
-    for (let head = 0; head < kvHeads; head++) {
+    for (let head = 0; head < many; head++) {
       for (let q0 = (Math.ceil(rowsInAll / BQ) - 1) * BQ; q0 >= 0; q0 -= BQ) {
         const rows = Math.min(BQ, rowsInAll - q0);
         const first = Math.floor(q0 / group) + offset - before;
@@ -79,7 +76,7 @@ export function attentionItems(cut: Cut, serves: Family = all): Items {
   return {
     count: kvHeads * blocks,
     write(u32, at) {
-      eachBlock(cut, serves, (b, head, q0, rows, k0, k1) => {
+      eachBlock(cut, serves, kvHeads, (b, head, q0, rows, k0, k1) => {
         u32[at++] = b;
         u32[at++] = head;
         u32[at++] = q0;
@@ -111,20 +108,24 @@ export function decodeItems(cut: Cut): DecodeItems {
   const splits = (k0: number, k1: number): number =>
     Math.max(1, Math.ceil(k1 / SPLIT) - Math.floor(k0 / SPLIT));
   const isWhole = (n: number): boolean => n === 1 && cut.sinks === undefined;
-  let [count, parts, combines] = [0, 0, 0];
-  eachBlock(cut, few, (_b, _head, _q0, rows, k0, k1) => {
+  let count = 0;
+  let parts = 0;
+  let combines = 0;
+  // Heads are all alike: what one of them needs, times as many.
+  const { kvHeads } = cut;
+  eachBlock(cut, few, 1, (_b, _head, _q0, rows, k0, k1) => {
     const n = splits(k0, k1);
-    count += n;
+    count += kvHeads * n;
     if (isWhole(n)) return;
-    parts += n * Math.ceil(rows / PANEL);
-    combines++;
+    parts += kvHeads * n * Math.ceil(rows / PANEL);
+    combines += kvHeads;
   });
   return {
     count,
     parts,
     write(u32, at) {
       let part = 0;
-      eachBlock(cut, few, (b, head, q0, rows, k0, k1) => {
+      eachBlock(cut, few, kvHeads, (b, head, q0, rows, k0, k1) => {
         const n = splits(k0, k1);
         for (let i = 0, from = k0; i < n; i++) {
           const to = Math.min(k1, (Math.floor(from / SPLIT) + 1) * SPLIT);
@@ -144,7 +145,7 @@ export function decodeItems(cut: Cut): DecodeItems {
       count: combines,
       write(u32, at) {
         let part = 0;
-        eachBlock(cut, few, (b, head, q0, rows, k0, k1) => {
+        eachBlock(cut, few, kvHeads, (b, head, q0, rows, k0, k1) => {
           const n = splits(k0, k1);
           if (isWhole(n)) return;
           u32[at++] = b;
@@ -165,7 +166,8 @@ export function appendItems(lengths: readonly number[], counts: readonly number[
   return {
     count: counts.reduce((n, count) => n + Number(count > 0), 0),
     write(u32, at) {
-      for (const [b, count] of counts.entries()) {
+      for (let b = 0; b < counts.length; b++) {
+        const count = counts[b]!;
         if (count === 0) continue;
         u32[at++] = b;
         u32[at++] = lengths[b]!;

@@ -5,11 +5,11 @@ import { HeedRangeError, HeedTypeError, kindOf, StateError } from './errors.ts';
 import { launchAppend, SPECIAL, TOO_LARGE } from './launch/append.ts';
 import { align } from './memory/allocator.ts';
 import { attendTo } from './operations.ts';
-import { resolveAppend, resolveAttend, resolveCache } from './options/cache.ts';
+import { longest, resolveAppend, resolveAttend, resolveCache } from './options/cache.ts';
 import type { AppendOptions, AttendOptions, CacheProblem, CacheState } from './options/cache.ts';
 import * as check from './checks.ts';
 import type { Runtime } from './runtime.ts';
-import { doorOf, type SideInputs } from './tensor.ts';
+import { EngineDoor, type SideInputs } from './tensor.ts';
 
 /**
  * Keys and values of the tokens so far, so that a decoder computes each of them once. Made by `engine.kvCache`.
@@ -75,9 +75,15 @@ export class KVCache extends Owner {
 
   /** @internal What a call works on; the lengths are copies. ERR_DISPOSED. */
   stateOf(): CacheState {
-    const { batch, kvHeads, headDim, valueDim, capacity, dtype, ring } = this.#problem;
+    const problem = this.#problem;
     return {
-      ...{ batch, kvHeads, headDim, valueDim, capacity, dtype, ring },
+      batch: problem.batch,
+      kvHeads: problem.kvHeads,
+      headDim: problem.headDim,
+      valueDim: problem.valueDim,
+      capacity: problem.capacity,
+      dtype: problem.dtype,
+      ring: problem.ring,
       special: this.#special,
       lengths: this.#lengths.slice(),
       oldest: this.#oldest.slice(),
@@ -94,15 +100,15 @@ export class KVCache extends Owner {
   commit(counts: readonly number[], found: number): void {
     const { capacity, ring } = this.#problem;
     if (found & SPECIAL) this.#special = true;
-    for (const [b, count] of counts.entries()) {
-      const length = (this.#lengths[b]! += count);
+    for (let b = 0; b < counts.length; b++) {
+      const length = (this.#lengths[b]! += counts[b]!);
       if (ring) this.#oldest[b] = Math.max(this.#oldest[b]!, length - capacity);
     }
   }
 
   /** Tokens of the longest sequence. In a ring those that have fallen out count too: positions stay absolute. */
   get length(): number {
-    return this.#lengths.reduce((most, each) => Math.max(most, each), 0);
+    return longest(this.#lengths);
   }
 
   /** Tokens of each sequence: a copy. */
@@ -131,7 +137,8 @@ export class KVCache extends Owner {
     const problem = resolveAppend(op, () => this.stateOf(), k, v, options);
     const { keys, values } = this.addressesOf(op);
     const call = new Call(runtime, op);
-    const [K, V] = [call.input('k', k), call.input('v', v)];
+    const K = call.input('k', k);
+    const V = call.input('v', v);
     const launch = launchAppend(runtime, op, this.stateOf(), problem);
     const room = call.room(launch.bytes);
     call.compute(() => {
@@ -168,7 +175,7 @@ export class KVCache extends Owner {
     const op = 'attend';
     const runtime = this.#runtime;
     this.addressesOf(op);
-    const problem = resolveAttend(op, doorOf(runtime), () => this.stateOf(), q, options);
+    const problem = resolveAttend(op, new EngineDoor(runtime), () => this.stateOf(), q, options);
     const { keys, values } = this.addressesOf(op);
     return attendTo(runtime, op, q, { keys, values }, problem);
   }

@@ -17,7 +17,14 @@ import type { CachedForwardOptions, ForwardOptions, LayerDims } from './options/
 import type { LayerOptions, SeparateWeights } from './options/layer.ts';
 import type { Turn } from './options/rope.ts';
 import type { Runtime } from './runtime.ts';
-import { addressOf, doorOf, type PackedMatrix, type SideInputs, type Tensor, type Values } from './tensor.ts';
+import {
+  addressOf,
+  EngineDoor,
+  type PackedMatrix,
+  type SideInputs,
+  type Tensor,
+  type Values,
+} from './tensor.ts';
 
 /** What a multi-head attention layer is made of. */
 export interface MultiHeadAttentionOptions extends LayerOptions {
@@ -134,15 +141,35 @@ export class MultiHeadAttention {
     const { modelDim, contextDim, heads, kvHeads, headDim } = this.#layer;
     let cache: KVCache | undefined;
     const stateOf = (given: unknown): CacheState => (cache = KVCache.of(runtime, op, given)).stateOf();
-    const problem = resolveForward(op, this.#layer, x, options, inspect, stateOf, doorOf(runtime));
+    const problem = resolveForward(op, this.#layer, x, options, inspect, stateOf, new EngineDoor(runtime));
     // Again: reading the options may have run the user's code.
     this.#requireAlive(op);
     const held = cache?.addressesOf(op);
     const { batch, seqQ, seqK, positions } = problem;
     const attention: AttentionProblem = {
-      ...{ tensors: false, packed: false, layout: 'bshd', heads, kvHeads, headDim, valueDim: headDim },
-      ...problem,
-      ...{ totalQ: batch * seqQ, totalK: batch * seqK, out: undefined },
+      tensors: false,
+      packed: false,
+      batch,
+      heads,
+      kvHeads,
+      seqQ,
+      seqK,
+      headDim,
+      valueDim: headDim,
+      totalQ: batch * seqQ,
+      totalK: batch * seqK,
+      layout: 'bshd',
+      scale: problem.scale,
+      softcap: problem.softcap,
+      before: problem.before,
+      after: problem.after,
+      mask: problem.mask,
+      bias: problem.bias,
+      alibi: problem.alibi,
+      sinks: problem.sinks,
+      logSumExp: problem.logSumExp,
+      sequence: problem.sequence,
+      out: undefined,
       cache: problem.cache && layoutOf(problem.cache.state),
     };
 
@@ -155,7 +182,10 @@ export class MultiHeadAttention {
     const keys = cache ? seqQ : seqK;
     const qBytes = 4 * batch * seqQ * heads * headDim;
     const kBytes = 4 * batch * keys * kvHeads * headDim;
-    const [Q, K, V, O] = [call.room(qBytes), call.room(kBytes), call.room(kBytes), call.room(qBytes)];
+    const Q = call.room(qBytes);
+    const K = call.room(kBytes);
+    const V = call.room(kBytes);
+    const O = call.room(qBytes);
     const out = call.output('out', problem.out, [batch, seqQ, modelDim], false);
     const wantsSum = inspect || problem.logSumExp !== undefined;
     const sum = wantsSum
@@ -203,8 +233,11 @@ export class MultiHeadAttention {
         out: O.address,
         logSumExp: sum?.address ?? 0,
         weights: weights?.address ?? 0,
+        mask: sides.mask.address,
+        bias: sides.bias.address,
+        alibi: sides.alibi.address,
+        sinks: sides.sinks.address,
         special: (found & SPECIAL) !== 0,
-        ...operations.addressesOf(sides),
       };
       steps.attention.run(addresses, room.address);
       project(steps.o, o, O, out);

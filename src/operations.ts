@@ -12,7 +12,7 @@ import { resolveMerge, type AttentionPart } from './options/merge.ts';
 import { resolveRope } from './options/rope.ts';
 import type { Scores } from './options/scores.ts';
 import type { Runtime } from './runtime.ts';
-import { PackedMatrix, addressOf, doorOf, type Tensor, type Values } from './tensor.ts';
+import { EngineDoor, PackedMatrix, addressOf, type Tensor, type Values } from './tensor.ts';
 
 /** The result of `attentionWeights` and `inspect`. */
 export interface Inspection<T = Float32Array> {
@@ -34,7 +34,7 @@ export function attention(
   options: unknown,
   keep?: Keep,
 ): Values {
-  return attend(runtime, op, [q, k, v], options, false, keep).out;
+  return attend(runtime, op, q, k, v, options, false, keep).out;
 }
 
 /** `attentionWeights` */
@@ -46,26 +46,27 @@ export function attentionWeights(
   v: unknown,
   options: unknown,
 ): Inspection<Values> {
-  return attend(runtime, op, [q, k, v], options, true);
+  return attend(runtime, op, q, k, v, options, true);
 }
 
 /** Both: without `inspect` there are no weights, and no logSumExp but the caller's own. */
 function attend(
   runtime: Runtime,
   op: string,
-  [q, k, v]: readonly unknown[],
+  q: unknown,
+  k: unknown,
+  v: unknown,
   options: unknown,
   inspect: boolean,
   keep?: Keep,
 ): Inspection<Values> {
   runtime.requireAlive(op);
-  const problem = resolveAttention(op, doorOf(runtime), q, k, v, options, inspect);
-  const { batch, heads, seqQ, seqK, valueDim, layout, tensors } = problem;
+  const problem = resolveAttention(op, new EngineDoor(runtime), q, k, v, options, inspect);
+  const { batch, heads, seqQ, seqK, valueDim, layout, tensors, packed, totalQ } = problem;
   const call = new Call(runtime, op, keep);
   const Q = call.input('q', q as Values);
   const K = call.input('k', k as Values);
   const V = call.input('v', v as Values);
-  const { packed, totalQ } = problem;
   const sides = sidesOf(call, problem);
   const unpacked = layout === 'bshd' ? [batch, seqQ, heads, valueDim] : [batch, heads, seqQ, valueDim];
   const shape = packed ? [totalQ, heads, valueDim] : unpacked;
@@ -86,7 +87,11 @@ function attend(
       out: out.address,
       logSumExp: sum?.address ?? 0,
       weights: weights?.address ?? 0,
-      ...addressesOf(sides),
+      mask: sides.mask.address,
+      bias: sides.bias.address,
+      alibi: sides.alibi.address,
+      sinks: sides.sinks.address,
+      special: false,
     };
     launch.run(addresses, room.address);
   });
@@ -111,8 +116,20 @@ export function attendTo(
   const launch = launchAttention(runtime, op, problem);
   const room = call.room(launch.bytes);
   call.compute(() => {
-    const results = { out: out.address, logSumExp: sum?.address ?? 0, weights: 0 };
-    launch.run({ q: Q.address, k: keys, v: values, ...results, ...addressesOf(sides) }, room.address);
+    const addresses = {
+      q: Q.address,
+      k: keys,
+      v: values,
+      out: out.address,
+      logSumExp: sum?.address ?? 0,
+      weights: 0,
+      mask: sides.mask.address,
+      bias: sides.bias.address,
+      alibi: sides.alibi.address,
+      sinks: sides.sinks.address,
+      special: false,
+    };
+    launch.run(addresses, room.address);
   });
   return out.result as Float32Array;
 }
@@ -129,11 +146,6 @@ export function sidesOf(call: Call, { mask, bias, alibi, sinks }: Scores): Sides
   };
 }
 
-/** Known while the call computes. */
-export function addressesOf({ mask, bias, alibi, sinks }: Sides): Record<keyof Sides, number> {
-  return { mask: mask.address, bias: bias.address, alibi: alibi.address, sinks: sinks.address };
-}
-
 /** `matmul` */
 export function matmul(
   runtime: Runtime,
@@ -144,7 +156,7 @@ export function matmul(
   keep?: Keep,
 ): Values {
   runtime.requireAlive(op);
-  const problem = resolveMatmul(op, doorOf(runtime), a, b, options);
+  const problem = resolveMatmul(op, new EngineDoor(runtime), a, b, options);
   const { batch, N, K, sharedB, packed, tensors, outShape } = problem;
   const call = new Call(runtime, op, keep);
   const A = call.input('a', a as Values);
@@ -172,7 +184,7 @@ export function matmul(
 /** `rope`: an array is copied to where its result will be and turned in place. */
 export function rope(runtime: Runtime, op: string, x: unknown, options: unknown, keep?: Keep): Values {
   runtime.requireAlive(op);
-  const problem = resolveRope(op, doorOf(runtime), x, options);
+  const problem = resolveRope(op, new EngineDoor(runtime), x, options);
   const { batch, seq, heads, headDim, layout, tensors } = problem;
   const call = new Call(runtime, op, keep);
   const shape = layout === 'bshd' ? [batch, seq, heads, headDim] : [batch, heads, seq, headDim];
@@ -196,7 +208,7 @@ export function mergeAttention(
   options: unknown,
 ): AttentionPart<Values> {
   runtime.requireAlive(op);
-  const problem = resolveMerge(op, doorOf(runtime), parts, options);
+  const problem = resolveMerge(op, new EngineDoor(runtime), parts, options);
   const { batch, heads, seqQ, valueDim, layout, tensors } = problem;
   const call = new Call(runtime, op);
   const inputs = problem.parts.map((part) => ({
@@ -221,7 +233,7 @@ export function mergeAttention(
 /** `packMatrix` */
 export function packMatrix(runtime: Runtime, op: string, b: unknown, options: unknown): PackedMatrix {
   runtime.requireAlive(op);
-  const problem = resolvePack(op, doorOf(runtime), b, options);
+  const problem = resolvePack(op, new EngineDoor(runtime), b, options);
   const { K, N, transposeB } = problem;
   const shape = { batch: 1, M: 0, N, K, transposeA: false, transposeB, sharedB: true };
   const call = new Call(runtime, op);

@@ -27,6 +27,12 @@ export interface MemoryUse {
   readonly limit: number;
 }
 
+/** Memory that a call asks for, and where it is once there is room. */
+export interface Part {
+  readonly bytes: number;
+  address: number;
+}
+
 export class Runtime {
   readonly build: Build;
   readonly fma: boolean;
@@ -130,27 +136,34 @@ export class Runtime {
   }
 
   /**
-   * Makes room for the parts of one call and gives their addresses. What they held before is gone. ERR_MEMORY_LIMIT, and
+   * Makes room for the parts of one call and sets their addresses. What they held before is gone. ERR_MEMORY_LIMIT, and
    * before anything grows where there can be no room for `blocks`, which the call will allocate, too.
    */
-  stage(op: string, bytes: readonly number[], blocks: readonly number[]): number[] {
-    const total = bytes.reduce((sum, each) => sum + align(each), 0);
-    const grows = total > this.#stagingBytes;
-    const more = blocks.reduce((sum, each) => sum + align(each), grows ? total - this.#stagingBytes : 0);
+  stage(op: string, parts: readonly Part[], blocks: readonly Part[]): void {
+    const total = bytesIn(parts);
+    const more = Math.max(0, total - this.#stagingBytes) + bytesIn(blocks);
     if (this.#allocator.inUse + more > this.#limit) throw this.#tooMuch(op, more);
-    if (grows) this.#growStaging(op, total);
+    if (total > this.#stagingBytes) this.#growStaging(op, total);
     let next = this.#staging;
-    return bytes.map((each) => (next += align(each)) - align(each));
+    for (const part of parts) {
+      part.address = next;
+      next += align(part.bytes);
+    }
   }
 
   /** Whether a buffer is this memory: that of a tensor's `data`. */
   owns(buffer: ArrayBufferLike): boolean {
-    return buffer === this.#instance?.memory.buffer;
+    return buffer === this.#words.f32.buffer;
+  }
+
+  /** The memory as it is: another buffer once it has grown. */
+  get buffer(): ArrayBufferLike {
+    return this.words.f32.buffer;
   }
 
   /** A live view of `length` floats. Gone when memory grows. */
   floats(address: number, length: number): Float32Array {
-    return new Float32Array(this.#live.memory.buffer, address, length);
+    return new Float32Array(this.buffer, address, length);
   }
 
   /** Drops the memory. Everything on it is gone. */
@@ -224,6 +237,12 @@ export class Runtime {
     this.#allocator.free(address);
     warnOnce();
   }
+}
+
+function bytesIn(parts: readonly Part[]): number {
+  let sum = 0;
+  for (const { bytes } of parts) sum += align(bytes);
+  return sum;
 }
 
 function wordsOf({ buffer }: Pick<WebAssembly.Memory, 'buffer'>): Words {

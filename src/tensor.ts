@@ -3,7 +3,7 @@
  * for zero-copy meets lifetimes; plain calls have nothing to release.
  */
 import { Block, Owner } from './block.ts';
-import type { Door } from './checks.ts';
+import { PLAIN, type Door } from './checks.ts';
 import { StateError } from './errors.ts';
 import type { AttentionShape, PackedOptions, VarlenShape } from './options/attention.ts';
 import type { MatmulOptions } from './options/matmul.ts';
@@ -92,23 +92,35 @@ export function addressOf(op: string, arg: string, x: Tensor | PackedMatrix): nu
 }
 
 /** The door of an engine's calls: Float32Array, and what was made by this engine. */
-export function doorOf(runtime: Runtime): Door {
-  const isLive = (op: string, arg: string, x: unknown, what: string): boolean => {
-    const block = Owner.blockOf(x) as Block;
+export class EngineDoor implements Door {
+  readonly floats: readonly string[] = PLAIN.floats;
+  readonly #runtime: Runtime;
+
+  constructor(runtime: Runtime) {
+    this.#runtime = runtime;
+  }
+
+  shapeOf(op: string, arg: string, x: unknown): readonly number[] | undefined {
+    // By brand before class: to ask a proxy for its class runs its code.
+    const block = Owner.blockOf(x);
+    if (block === undefined || !(x instanceof Tensor)) return undefined;
+    this.#requireLive(op, arg, block, 'tensor');
+    return x.shape;
+  }
+
+  packedOf(op: string, arg: string, x: unknown): PackedMatrix | undefined {
+    const block = Owner.blockOf(x);
+    if (block === undefined || !(x instanceof PackedMatrix)) return undefined;
+    this.#requireLive(op, arg, block, 'packed matrix');
+    return x;
+  }
+
+  #requireLive(op: string, arg: string, block: Block, what: string): void {
     block.address(op, arg, what);
-    if (block.runtime === runtime) return true;
+    if (block.runtime === this.#runtime) return;
     const received = 'one of another engine';
     throw new StateError('ERR_FOREIGN_TENSOR', { op, arg, expected: `a ${what} of this engine`, received });
-  };
-  // By brand before class: to ask a proxy for its class runs its code.
-  const owns = (x: unknown): boolean => Owner.blockOf(x) !== undefined;
-  return {
-    floats: ['Float32Array'],
-    shapeOf: (op, arg, x) =>
-      owns(x) && x instanceof Tensor && isLive(op, arg, x, 'tensor') ? x.shape : undefined,
-    packedOf: (op, arg, x) =>
-      owns(x) && x instanceof PackedMatrix && isLive(op, arg, x, 'packed matrix') ? x : undefined,
-  };
+  }
 }
 
 /** What operations take and give: plain arrays, or tensors. */

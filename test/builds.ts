@@ -18,7 +18,7 @@ export function engineOf(build: Build): Promise<Engine> {
   return createEngine({ simd: build });
 }
 
-/** The test-only module of a build: kernels by name, field offsets, roof loops. */
+/** The test-only module of a build: kernels by name, field offsets. */
 export function testingModule(build: Build): WebAssembly.Module {
   return new WebAssembly.Module(readFileSync(new URL(`../build/${build}-testing.wasm`, import.meta.url)));
 }

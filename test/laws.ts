@@ -51,6 +51,15 @@ export function* every(stride: number, count: number): Generator<number> {
   if (count > 0 && (count - 1) % stride !== 0) yield count - 1;
 }
 
+/** Some rows, each `width` long, of a result whose law is known in one order of addition only. */
+export function* rowsOf({ values, bounds }: Law, width: number, rows: Iterable<number>): Generator<RowLaw> {
+  for (const row of rows) {
+    const at = row * width;
+    const part = { values: values.subarray(at, at + width), bounds: bounds.subarray(at, at + width) };
+    yield { row, at, out: () => part };
+  }
+}
+
 /** Largest share of its bound that any element uses: more than 1 breaks the law. A NaN, or nothing there, is Infinity. */
 export function use(computed: ArrayLike<number>, { values, bounds }: Law, at = 0): number {
   let most = 0;

@@ -16,7 +16,7 @@
  */
 import type { SeparateWeights } from '../src/options/layer.ts';
 import type { AttentionOptions } from '../src/options/scores.ts';
-import { attentionLaw, matmulLaw, type Law } from './laws.ts';
+import { attentionLaw, every, matmulLaw, type Law, type Order } from './laws.ts';
 
 /** A layer and one pass through it. `past` are projected keys and values that a cache held before: [batch, n, …]. */
 export interface Pass {
@@ -41,16 +41,20 @@ export interface PassLaw {
   readonly weights: Law;
 }
 
-export function layerLaw(pass: Pass): PassLaw {
+/**
+ * @param order of every step
+ * @param rows those of [batch, seqQ] that are asked for, the others being zeros; all by default
+ */
+export function layerLaw(pass: Pass, order: Order = 'blocks', rows?: readonly number[]): PassLaw {
   const { modelDim, contextDim = modelDim, heads, kvHeads = heads, headDim, weights, x, batch, seqQ } = pass;
   const context = pass.context ?? x;
   const width = heads * headDim;
   const kvWidth = kvHeads * headDim;
 
   // Pass 1: the projections, and by how much each element may be off. What was in a cache is exact, and comes first.
-  const Q = product(x, weights.wq, weights.bq, modelDim);
-  const K = joined(pass.past?.k, product(context, weights.wk, weights.bk, contextDim), batch);
-  const V = joined(pass.past?.v, product(context, weights.wv, weights.bv, contextDim), batch);
+  const Q = product(x, weights.wq, weights.bq, modelDim, order, rows);
+  const K = joined(pass.past?.k, product(context, weights.wk, weights.bk, contextDim, order), batch);
+  const V = joined(pass.past?.v, product(context, weights.wv, weights.bv, contextDim, order), batch);
   const seqK = K.values.length / (batch * kvWidth);
 
   // Pass 2: attention, row by row: the law of what it was given, and what was wrong with that.
@@ -67,10 +71,14 @@ export function layerLaw(pass: Pass): PassLaw {
   };
   const size = batch * heads * seqQ * seqK;
   const P: Law = { values: new Float64Array(size), bounds: new Float64Array(size) };
-  for (const law of attentionLaw(q, k, v, shape)) {
+  // Rows of attention are [batch, heads, seqQ].
+  const asked = rows?.flatMap((row) =>
+    Array.from({ length: heads }, (_, h) => (Math.floor(row / seqQ) * heads + h) * seqQ + (row % seqQ)),
+  );
+  for (const law of attentionLaw(q, k, v, shape, asked)) {
     const [b, h] = [Math.floor(law.row / seqQ / heads), Math.floor(law.row / seqQ) % heads];
-    const out = law.out('blocks');
-    const p = law.weights('blocks');
+    const out = law.out(order);
+    const p = law.weights(order);
     const keyAt = (j: number): number =>
       (b * seqK + j) * kvWidth + Math.floor((h * kvHeads) / heads) * headDim;
     const moved = Float64Array.from(p.values, (weight, j) => {
@@ -98,20 +106,31 @@ export function layerLaw(pass: Pass): PassLaw {
   }
 
   // Pass 3: the last projection passes on what reaches it, and adds its own.
-  const out = product(Float32Array.from(O.values), weights.wo, weights.bo, width);
-  for (let at = 0; at < out.bounds.length; at++) {
-    const [row, n] = [Math.floor(at / modelDim) * width, (at % modelDim) * width];
-    for (let c = 0; c < width; c++) out.bounds[at]! += Math.abs(weights.wo[n + c]!) * O.bounds[row + c]!;
+  const out = product(Float32Array.from(O.values), weights.wo, weights.bo, width, order, rows);
+  for (const row of rows ?? every(1, batch * seqQ)) {
+    for (let n = 0; n < modelDim; n++) {
+      let passed = 0;
+      for (let c = 0; c < width; c++)
+        passed += Math.abs(weights.wo[n * width + c]!) * O.bounds[row * width + c]!;
+      out.bounds[row * modelDim + n]! += passed;
+    }
   }
   return { out, weights: P };
 }
 
-/** A·Wᵀ + bias with its law: W [outDim, K]. */
-function product(a: Float32Array, w: Float32Array, bias: Float32Array | undefined, K: number): Law {
+/** A·Wᵀ + bias with its law, in all rows or some: W [outDim, K]. */
+function product(
+  a: Float32Array,
+  w: Float32Array,
+  bias: Float32Array | undefined,
+  K: number,
+  order: Order,
+  rows?: readonly number[],
+): Law {
   const [M, N] = [a.length / K, w.length / K];
   const law: Law = { values: new Float64Array(M * N), bounds: new Float64Array(M * N) };
-  for (const { at, out } of matmulLaw(a, w, { M, N, K, transposeB: true, bias })) {
-    const { values, bounds } = out('blocks');
+  for (const { at, out } of matmulLaw(a, w, { M, N, K, transposeB: true, bias }, rows)) {
+    const { values, bounds } = out(order);
     law.values.set(values, at);
     law.bounds.set(bounds, at);
   }

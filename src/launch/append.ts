@@ -9,6 +9,8 @@ import { appendItems } from '../items.ts';
 import type { AppendProblem, CacheState } from '../options/cache.ts';
 import type { Runtime } from '../runtime.ts';
 
+const FOUND = APPEND_ARGS.indexOf('found');
+
 export interface AppendAddresses {
   /** New tokens. */
   readonly k: number;
@@ -51,16 +53,17 @@ export function launchAppend(
     mode,
     found: 0,
   });
+  const one = (each: AppendArgs): number => {
+    const { words, descriptor, kernels } = runtime;
+    writeAppendArgs(words, descriptor, each);
+    runtime.run(op, kernels.append, items.count, 0);
+    return words.u32[descriptor / 4 + FOUND]!;
+  };
   /** Keys, then values; what CHECK found. */
   const both = ({ k, v, keys, values }: AppendAddresses, mode: number, room: number): number => {
     items.write(runtime.words.u32, room / 4);
-    let found = 0;
-    for (const each of [args(k, keys, headDim, mode, room), args(v, values, valueDim, mode, room)]) {
-      writeAppendArgs(runtime.words, runtime.descriptor, each);
-      runtime.run(op, runtime.kernels.append, items.count, 0);
-      found |= runtime.words.u32[runtime.descriptor / 4 + APPEND_ARGS.indexOf('found')]!;
-    }
-    return found;
+    const found = one(args(k, keys, headDim, mode, room));
+    return found | one(args(v, values, valueDim, mode, room));
   };
   return {
     bytes: 4 * APPEND_ITEM.length * items.count,

@@ -10,6 +10,7 @@ import type { AttentionArgs } from '../descriptor.ts';
 import { attentionItems, decodeItems, few, many, type DecodeItems, type Items } from '../items.ts';
 import { align } from '../memory/allocator.ts';
 import type { AttentionProblem } from '../options/attention.ts';
+import type { BroadcastShape } from '../options/scores.ts';
 import { TILES, type Runtime } from '../runtime.ts';
 import type { Driver } from '../wasm/exports.ts';
 import type { Launch } from './launch.ts';
@@ -30,7 +31,7 @@ export interface AttentionAddresses {
   readonly alibi: number;
   readonly sinks: number;
   /** ∞ or NaN came among the float16 numbers of a cache after the launch was made. */
-  readonly special?: boolean;
+  readonly special: boolean;
 }
 
 /** Attention, and its weights where their address is given. */
@@ -49,8 +50,8 @@ export function launchAttention(
   const bshd = problem.layout === 'bshd';
   const head = (seq: number, dim: number): number => 4 * (bshd ? dim : seq * dim);
   const token = (hs: number, dim: number): number => 4 * (bshd ? hs * dim : dim);
-  const [maskBatch, maskHead, maskQuery, maskKey] = problem.mask?.steps ?? [0, 0, 0, 0];
-  const [biasBatch, biasHead, biasQuery, biasKey] = problem.bias?.steps ?? [0, 0, 0, 0];
+  const maskSteps = problem.mask?.steps ?? NO_STEPS;
+  const biasSteps = problem.bias?.steps ?? NO_STEPS;
   const { query, score } = splitScale(problem.scale);
   const args: AttentionArgs = {
     q: 0,
@@ -93,14 +94,14 @@ export function launchAttention(
     logSumExpHead: 4 * (packed ? totalQ : seqQ),
     weightsFirst: 4 * heads * seqK,
     weightsHead: 4 * seqQ * seqK,
-    maskBatch,
-    maskHead,
-    maskQuery,
-    maskKey,
-    biasBatch: 4 * biasBatch,
-    biasHead: 4 * biasHead,
-    biasQuery: 4 * biasQuery,
-    biasKey: 4 * biasKey,
+    maskBatch: maskSteps[0],
+    maskHead: maskSteps[1],
+    maskQuery: maskSteps[2],
+    maskKey: maskSteps[3],
+    biasBatch: 4 * biasSteps[0],
+    biasHead: 4 * biasSteps[1],
+    biasQuery: 4 * biasSteps[2],
+    biasKey: 4 * biasSteps[3],
     tile: TILES[runtime.tile],
     ring: cache?.ring ? cache.capacity : 0,
     half: cache?.half ? (cache.special ? HALF_SPECIAL : HALF) : FULL,
@@ -130,7 +131,7 @@ export function launchAttention(
       args.bias = addresses.bias;
       args.alibi = addresses.alibi;
       args.sinks = addresses.sinks;
-      if (addresses.special === true) args.half = HALF_SPECIAL;
+      if (addresses.special) args.half = HALF_SPECIAL;
       args.sequences = room + sequences;
       args.items = room;
       args.combines = room + combines;
@@ -161,6 +162,9 @@ const NO_ITEMS: DecodeItems = {
   ...{ count: 0, parts: 0, write: () => undefined },
   combine: { count: 0, write: () => undefined },
 };
+
+/** Steps of a mask or bias that is not there. */
+const NO_STEPS: BroadcastShape = [0, 0, 0, 0];
 
 /**
  * scale · log₂e (in base 2 the exponential is 2^x) as the factor of the packed queries, and what of it goes to the scores

@@ -5,7 +5,7 @@
  * Order inside a resolver: option names → kinds and words → dimensions → heads → sizes → lengths → overlap.
  */
 import * as check from '../checks.ts';
-import { or, PLAIN, type Dims, type Door, type Filled, type Fit, type Operand } from '../checks.ts';
+import { fit, or, PLAIN, type Door, type Filled, type Fit, type Given, type Operand } from '../checks.ts';
 import { PLACES, read, SCORES, settle } from './scores.ts';
 import type { AttentionOptions, Scores, Starts } from './scores.ts';
 
@@ -93,9 +93,11 @@ export interface CacheLayout {
   readonly special: boolean;
 }
 
-const SHAPE = ['batch', 'heads', 'kvHeads', 'seqQ', 'seqK', 'headDim', 'valueDim', 'layout'] as const;
+export const LAYOUTS = ['bshd', 'bhsd'] as const;
+
+const DIMS = ['batch', 'heads', 'kvHeads', 'seqQ', 'seqK', 'headDim', 'valueDim'] as const;
 const PACKED = ['cuSeqlensQ', 'cuSeqlensK'] as const;
-const ATTENTION = [...SHAPE, ...PACKED, ...PLACES, ...SCORES] as const;
+const ATTENTION = new check.Known(...DIMS, 'layout', ...PACKED, ...PLACES, ...SCORES);
 /** What packed sequences exclude. */
 const UNPACKED = ['batch', 'seqQ', 'seqK', 'mask', 'bias', 'keyLengths'] as const;
 
@@ -113,7 +115,7 @@ export function resolveAttention(
   weights = false,
 ): AttentionProblem {
   const o = check.options(op, options, ATTENTION);
-  const layout = check.word(op, 'layout', o.layout, ['bshd', 'bhsd']);
+  const layout = check.word(op, 'layout', o.layout, LAYOUTS);
   const starts = packedStarts(op, o, layout, weights);
   const scores = read(op, door, o);
   const Q = check.operand(op, door, 'q', q);
@@ -121,47 +123,109 @@ export function resolveAttention(
   const V = check.operand(op, door, 'v', v, Q);
   const out = check.optional(op, door, 'out', o.out, Q);
   const packed = starts !== undefined;
-  for (const each of [Q, K, V]) check.rank(op, each, packed ? 3 : 4);
-  const [H, S] = packed ? [1, 0] : layout === 'bshd' ? [2, 1] : [1, 2];
-  const dims = check.dims(op, {
-    batch: starts ? starts.q.length - 1 : or(o.batch, Q.shape?.[0], 1),
-    heads: or(o.heads, Q.shape?.[H], 1),
-    kvHeads: or(o.kvHeads, K.shape?.[H], o.heads, 1),
-    seqQ: starts ? longest(starts.q) : or(o.seqQ, Q.shape?.[S]),
-    seqK: starts ? longest(starts.k) : or(o.seqK, K.shape?.[S], o.seqQ),
-    headDim: or(o.headDim, Q.shape?.at(-1)),
-    valueDim: or(o.valueDim, V.shape?.at(-1), o.headDim),
-  });
-  const { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim } = dims;
+  const bshd = layout === 'bshd';
+  const rank = packed ? 3 : 4;
+  check.rank(op, Q, rank);
+  check.rank(op, K, rank);
+  check.rank(op, V, rank);
+  // Where heads and tokens are in a tensor's shape; of packed sequences the starts say how many tokens.
+  const H = bshd && !packed ? 2 : 1;
+  const S = bshd ? 1 : 2;
+  const [batch, heads, kvHeads, seqQ, seqK, headDim, valueDim] = check.dims(op, DIMS, [
+    starts ? starts.q.length - 1 : or(o.batch, Q.shape?.[0], 1),
+    or(o.heads, Q.shape?.[H], 1),
+    or(o.kvHeads, K.shape?.[H], o.heads, 1),
+    starts ? longest(starts.q) : or(o.seqQ, Q.shape?.[S]),
+    starts ? longest(starts.k) : or(o.seqK, K.shape?.[S], o.seqQ),
+    or(o.headDim, Q.shape?.at(-1)),
+    or(o.valueDim, V.shape?.at(-1), o.headDim),
+  ]);
   check.groups(op, heads, kvHeads);
   const totalQ = starts ? starts.q.at(-1)! : batch * seqQ;
   const totalK = starts ? starts.k.at(-1)! : batch * seqK;
   const tensors = Q.shape !== undefined;
   // Messages about arrays name the dimensions in one order; a tensor's shape is compared in that of the layout.
-  const four = (head: Dims, seq: Dims, dim: Dims): Dims =>
-    tensors && layout === 'bshd' ? { batch, ...seq, ...head, ...dim } : { batch, ...head, ...seq, ...dim };
-  const lie = (head: Dims, seq: Dims, total: Dims, dim: Dims): Dims =>
-    packed ? { ...total, ...head, ...dim } : four(head, seq, dim);
-  const fits: Fit[] = [
-    ['q', lie({ heads }, { seqQ }, { totalQ }, { headDim }), Q],
-    ['k', lie({ kvHeads }, { seqK }, { totalK }, { headDim }), K],
-    ['v', lie({ kvHeads }, { seqK }, { totalK }, { valueDim }), V],
-    ['out', lie({ heads }, { seqQ }, { totalQ }, { valueDim }), out],
-    ['logSumExp', packed ? { heads, totalQ } : { batch, heads, seqQ }, scores.logSumExp],
+  const names = packed ? THD : tensors && bshd ? BSHD : BHSD;
+  const lie = (
+    arg: 'q' | 'k' | 'v' | 'out',
+    x: Operand | undefined,
+    h: number,
+    s: number,
+    t: number,
+    d: number,
+  ): Fit => {
+    if (packed) return fit(arg, names[arg], x, t, h, d);
+    return names === BSHD ? fit(arg, names[arg], x, batch, s, h, d) : fit(arg, names[arg], x, batch, h, s, d);
+  };
+  const fits = [
+    lie('q', Q, heads, seqQ, totalQ, headDim),
+    lie('k', K, kvHeads, seqK, totalK, headDim),
+    lie('v', V, kvHeads, seqK, totalK, valueDim),
+    lie('out', out, heads, seqQ, totalQ, valueDim),
+    packed
+      ? fit('logSumExp', 'heads × totalQ', scores.logSumExp, heads, totalQ)
+      : fit('logSumExp', 'batch × heads × seqQ', scores.logSumExp, batch, heads, seqQ),
   ];
-  if (weights) fits.push(['weights', { batch, heads, seqQ, seqK }, undefined]);
-  const settled = settle(op, scores, dims, fits, starts);
-  const inputs = [Q, K, V, settled.alibi, settled.sinks, settled.bias?.data, settled.mask?.data];
-  for (const other of tensors ? [scores.logSumExp, ...inputs] : [scores.logSumExp]) {
-    check.disjoint(op, out, other);
+  if (weights) {
+    fits.push(fit('weights', 'batch × heads × seqQ × seqK', undefined, batch, heads, seqQ, seqK));
   }
-  return { tensors, packed, ...dims, totalQ, totalK, layout, ...settled, out, cache: undefined };
+  const settled = settle(op, scores, batch, heads, seqQ, seqK, headDim, fits, starts);
+  const { mask, bias, alibi, sinks, logSumExp } = settled;
+  check.disjoint(op, out, logSumExp);
+  if (tensors)
+    for (const each of [Q, K, V, alibi, sinks, bias?.data, mask?.data]) check.disjoint(op, out, each);
+  return {
+    tensors,
+    packed,
+    batch,
+    heads,
+    kvHeads,
+    seqQ,
+    seqK,
+    headDim,
+    valueDim,
+    totalQ,
+    totalK,
+    layout,
+    scale: settled.scale,
+    softcap: settled.softcap,
+    before: settled.before,
+    after: settled.after,
+    mask,
+    bias,
+    alibi,
+    sinks,
+    logSumExp,
+    sequence: settled.sequence,
+    out,
+    cache: undefined,
+  };
 }
+
+/** What messages call the dimensions of arrays, and of tensors in 'bhsd'; of tensors in 'bshd'; of packed sequences. */
+const BHSD = {
+  q: 'batch × heads × seqQ × headDim',
+  k: 'batch × kvHeads × seqK × headDim',
+  v: 'batch × kvHeads × seqK × valueDim',
+  out: 'batch × heads × seqQ × valueDim',
+};
+const BSHD = {
+  q: 'batch × seqQ × heads × headDim',
+  k: 'batch × seqK × kvHeads × headDim',
+  v: 'batch × seqK × kvHeads × valueDim',
+  out: 'batch × seqQ × heads × valueDim',
+};
+const THD = {
+  q: 'totalQ × heads × headDim',
+  k: 'totalK × kvHeads × headDim',
+  v: 'totalK × kvHeads × valueDim',
+  out: 'totalQ × heads × valueDim',
+};
 
 /** Where packed sequences begin, if they are packed. */
 function packedStarts(
   op: string,
-  o: Partial<Record<(typeof ATTENTION)[number], unknown>>,
+  o: Readonly<Given<keyof typeof ATTENTION.absent>>,
   layout: Layout,
   weights: boolean,
 ): Starts | undefined {
@@ -185,7 +249,7 @@ function packedStarts(
 
 /** A copy: from 0 on, never falling. */
 function startsOf(op: string, arg: string, x: unknown): number[] {
-  const { value } = check.operand(op, { ...PLAIN, floats: ['Int32Array'] }, arg, x);
+  const { value } = check.operand(op, PLAIN, arg, x, undefined, ['Int32Array']);
   const starts = check.values(op, arg, value as Int32Array, 1, check.MAX_DIM) as number[];
   for (const [b, start] of starts.entries()) {
     check.integer(op, `${arg}[${b}]`, start, starts[b - 1] ?? 0, b === 0 ? 0 : 2 ** 31 - 1);

@@ -1,9 +1,9 @@
 /** The options of a cache, and the resolvers of its making, of append and of attend: as in `attention.ts`. */
 import * as check from '../checks.ts';
-import { or, PLAIN, type Dims, type Door, type Filled, type Fit } from '../checks.ts';
+import { fit, or, PLAIN, type Door, type Filled } from '../checks.ts';
 import { BK } from '../../common/abi.ts';
-import type { AttentionProblem, CacheLayout, Layout } from './attention.ts';
-import { PLACES, read, SCORES, settle, type AttentionOptions } from './scores.ts';
+import { LAYOUTS, type AttentionProblem, type CacheLayout, type Layout } from './attention.ts';
+import { PLACES, read, SCORES, settle, type AttentionOptions, type Scores } from './scores.ts';
 
 /** How a cache is made. */
 export interface KVCacheOptions {
@@ -61,26 +61,29 @@ export interface AppendProblem {
   readonly layout: Layout;
 }
 
+const CACHE = new check.Known('batch', 'kvHeads', 'headDim', 'valueDim', 'capacity', 'dtype', 'ring');
+const APPEND = new check.Known('counts', 'layout');
+const ATTEND = new check.Known('heads', 'seqQ', 'layout', ...SCORES, ...PLACES);
+
 /** `engine.kvCache(options)`. @throws HeedTypeError, HeedRangeError. */
 export function resolveCache(op: string, options: unknown): CacheProblem {
-  const known = ['batch', 'kvHeads', 'headDim', 'valueDim', 'capacity', 'dtype', 'ring'] as const;
-  const o = check.options(op, options, known);
+  const o = check.options(op, options, CACHE);
   const dtype = check.word(op, 'dtype', o.dtype, ['f32', 'f16']);
   const ring = check.flag(op, 'ring', o.ring);
-  const dims = check.dims(op, {
-    batch: or(o.batch, 1),
-    kvHeads: o.kvHeads,
-    capacity: o.capacity,
-    headDim: o.headDim,
-    valueDim: or(o.valueDim, o.headDim),
-  });
-  const capacity = ring ? Math.ceil(dims.capacity / BK) * BK : dims.capacity;
-  const { batch, kvHeads, headDim, valueDim } = dims;
-  check.sizes(op, [
-    ['k', { batch, kvHeads, capacity, headDim }, undefined],
-    ['v', { batch, kvHeads, capacity, valueDim }, undefined],
+  const names = ['batch', 'kvHeads', 'capacity', 'headDim', 'valueDim'] as const;
+  const [batch, kvHeads, tokens, headDim, valueDim] = check.dims(op, names, [
+    or(o.batch, 1),
+    o.kvHeads,
+    o.capacity,
+    o.headDim,
+    or(o.valueDim, o.headDim),
   ]);
-  return { ...dims, capacity, dtype, ring };
+  const capacity = ring ? Math.ceil(tokens / BK) * BK : tokens;
+  check.sizes(op, [
+    fit('k', 'batch × kvHeads × capacity × headDim', undefined, batch, kvHeads, capacity, headDim),
+    fit('v', 'batch × kvHeads × capacity × valueDim', undefined, batch, kvHeads, capacity, valueDim),
+  ]);
+  return { batch, kvHeads, headDim, valueDim, capacity, dtype, ring };
 }
 
 /** `cache.append(k, v, options)`. ERR_CACHE_FULL before anything is written. @throws HeedTypeError, HeedRangeError. */
@@ -91,8 +94,8 @@ export function resolveAppend(
   v: unknown,
   options: unknown,
 ): AppendProblem {
-  const o = check.options(op, options, ['counts', 'layout']);
-  const layout = check.word(op, 'layout', o.layout, ['bshd', 'bhsd']);
+  const o = check.options(op, options, APPEND);
+  const layout = check.word(op, 'layout', o.layout, LAYOUTS);
   if (o.counts !== undefined) check.arrayLike(op, 'counts', o.counts, '[batch] of integers');
   const K = check.operand(op, PLAIN, 'k', k);
   const V = check.operand(op, PLAIN, 'v', v);
@@ -102,7 +105,8 @@ export function resolveAppend(
   const length = check.length(op, 'k', K.value);
   const tokens = perToken === 0 ? 0 : length / perToken;
   if (!Number.isInteger(tokens)) {
-    const whole = `a multiple of ${perToken} (${check.formula({ batch, kvHeads, headDim })})`;
+    const each = check.formula('batch × kvHeads × headDim', [batch, kvHeads, headDim]);
+    const whole = `a multiple of ${perToken} (${each})`;
     check.refuse('ERR_SHAPE', op, 'k', `Float32Array whose length is ${whole}`, `length ${length}`);
   }
   const counts =
@@ -110,8 +114,8 @@ export function resolveAppend(
       ? new Array<number>(batch).fill(tokens)
       : check.integers(op, 'counts', o.counts as ArrayLike<unknown>, batch, tokens);
   check.fits(op, [
-    ['k', { batch, tokens, kvHeads, headDim }, K],
-    ['v', { batch, tokens, kvHeads, valueDim }, V],
+    fit('k', 'batch × tokens × kvHeads × headDim', K, batch, tokens, kvHeads, headDim),
+    fit('v', 'batch × tokens × kvHeads × valueDim', V, batch, tokens, kvHeads, valueDim),
   ]);
   room(op, state(), counts);
   return { tokens, counts, layout };
@@ -123,7 +127,8 @@ const MOST = 2 ** 31 - BK;
 /** ERR_CACHE_FULL where a sequence has no room for its new tokens. */
 export function room(op: string, state: CacheState, counts: readonly number[], arg = 'k'): void {
   const { batch, capacity, ring, lengths } = state;
-  for (const [b, count] of counts.entries()) {
+  for (let b = 0; b < batch; b++) {
+    const count = counts[b]!;
     const left = ring ? Math.min(capacity, MOST - lengths[b]!) : capacity - lengths[b]!;
     if (count <= left) continue;
     const where = batch > 1 ? ` in sequence ${b}` : '';
@@ -142,8 +147,8 @@ export function resolveAttend(
   q: unknown,
   options: unknown,
 ): AttentionProblem {
-  const o = check.options(op, options, ['heads', 'seqQ', 'layout', ...SCORES, ...PLACES]);
-  const layout = check.word(op, 'layout', o.layout, ['bshd', 'bhsd']);
+  const o = check.options(op, options, ATTEND);
+  const layout = check.word(op, 'layout', o.layout, LAYOUTS);
   for (const name of PLACES) {
     if (o[name] === undefined) continue;
     const hint = 'a cache is causal and knows its lengths';
@@ -154,43 +159,70 @@ export function resolveAttend(
   const out = check.optional(op, PLAIN, 'out', o.out);
   const cache = state();
   const { batch, kvHeads, headDim, valueDim } = cache;
-  const { heads, seqQ } = check.dims(op, { heads: o.heads, seqQ: or(o.seqQ, 1) });
+  const [heads, seqQ] = check.dims(op, ['heads', 'seqQ'], [o.heads, or(o.seqQ, 1)]);
   check.groups(op, heads, kvHeads);
-  const seqK = cache.lengths.reduce((most, each) => Math.max(most, each), 0);
-  const dims = { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim };
+  const seqK = longest(cache.lengths);
   if (cache.ring) forRing(op, cache, scores, seqQ);
-  const four = (dim: Dims): Dims => ({ batch, heads, seqQ, ...dim });
-  const fits: Fit[] = [
-    ['q', four({ headDim }), Q],
-    ['out', four({ valueDim }), out],
-    ['logSumExp', { batch, heads, seqQ }, scores.logSumExp],
+  const fits = [
+    fit('q', 'batch × heads × seqQ × headDim', Q, batch, heads, seqQ, headDim),
+    fit('out', 'batch × heads × seqQ × valueDim', out, batch, heads, seqQ, valueDim),
+    fit('logSumExp', 'batch × heads × seqQ', scores.logSumExp, batch, heads, seqQ),
   ];
-  const settled = settle(op, scores, dims, fits);
-  check.disjoint(op, out, scores.logSumExp);
-  return { ...dims, ...settled, ...cached(cache, seqQ, scores.after), tensors: false, layout, out };
+  const { scale, softcap, mask, bias, alibi, sinks, logSumExp } = settle(
+    op,
+    scores,
+    batch,
+    heads,
+    seqQ,
+    seqK,
+    headDim,
+    fits,
+  );
+  check.disjoint(op, out, logSumExp);
+  return {
+    tensors: false,
+    packed: false,
+    batch,
+    heads,
+    kvHeads,
+    seqQ,
+    seqK,
+    headDim,
+    valueDim,
+    totalQ: batch * seqQ,
+    totalK: batch * cache.capacity,
+    layout,
+    scale,
+    softcap,
+    before: scores.before,
+    after: Math.min(scores.after, 0),
+    mask,
+    bias,
+    alibi,
+    sinks,
+    logSumExp,
+    sequence: tokensOf(cache, seqQ),
+    out,
+    cache: layoutOf(cache),
+  };
 }
 
-/** What of an attention problem follows from its keys being in a cache, the queries being its last tokens. */
-export function cached(
-  cache: CacheState,
-  seqQ: number,
-  after: number,
-): Pick<AttentionProblem, 'after' | 'sequence' | 'cache' | 'packed' | 'totalQ' | 'totalK'> {
-  const { batch, capacity, lengths } = cache;
-  return {
-    packed: false,
-    totalQ: batch * seqQ,
-    totalK: batch * capacity,
-    after: Math.min(after, 0),
-    cache: layoutOf(cache),
-    sequence: (b) => ({
-      queries: seqQ,
-      keys: lengths[b]!,
-      firstQuery: b * seqQ,
-      firstKey: b * capacity,
-      offset: lengths[b]! - seqQ,
-    }),
-  };
+/** Tokens of the longest sequence. */
+export function longest(lengths: readonly number[]): number {
+  let most = 0;
+  for (let b = 0; b < lengths.length; b++) most = Math.max(most, lengths[b]!);
+  return most;
+}
+
+/** The sequences of a cache, whose last tokens are the queries. */
+export function tokensOf({ capacity, lengths }: CacheState, seqQ: number): Scores['sequence'] {
+  return (b) => ({
+    queries: seqQ,
+    keys: lengths[b]!,
+    firstQuery: b * seqQ,
+    firstKey: b * capacity,
+    offset: lengths[b]! - seqQ,
+  });
 }
 
 /** How the kernels find keys and values in a cache. */
@@ -205,9 +237,8 @@ export function forRing(
   { mask, bias, before }: { readonly mask: unknown; readonly bias: unknown; readonly before: number },
   seqQ: number,
 ): void {
-  for (const [name, given] of Object.entries({ mask, bias })) {
-    if (given !== undefined) check.refuse('ERR_OPTION', op, name, 'undefined with a ring cache', 'a value');
-  }
+  const excluded = mask !== undefined ? 'mask' : bias !== undefined ? 'bias' : undefined;
+  if (excluded) check.refuse('ERR_OPTION', op, excluded, 'undefined with a ring cache', 'a value');
   const lost = lengths.some((length, b) => Math.max(0, length - seqQ - before) < oldest[b]!);
   if (before + seqQ <= capacity && !lost) return;
   const expected = lost

@@ -30,16 +30,19 @@ export function resolveTensor(op: string, shape: unknown, data: unknown): Tensor
   const list = check.arrayLike(op, 'shape', shape, 'an array of 1 to 8 dimensions');
   const given = check.values(op, 'shape', list, 1, 8);
   const D = check.optional(op, PLAIN, 'data', data);
-  const dims = check.dims(op, Object.fromEntries(given.map((size, axis) => [`shape[${axis}]`, size])));
-  check.sizes(op, [['shape', dims, undefined]]);
-  check.fits(op, [['data', dims, D]]);
-  return { shape: Object.values(dims), data: D?.value as Float32Array | undefined };
+  const names = given.map((_, axis) => `shape[${axis}]`);
+  const sizes = check.dims(op, names, given);
+  check.size(op, 'shape', names.join(' × '), sizes);
+  if (D) check.fitsLength(op, 'data', D.value, names.join(' × '), sizes);
+  return { shape: sizes, data: D?.value as Float32Array | undefined };
 }
+
+const ENGINE = new check.Known('threads', 'maxMemory', 'simd', 'tile');
 
 /** `createEngine(options)`. `threads` above 1 pass: whether they can be had is the engine's to say. @throws as above. */
 export function resolveEngine(options: unknown): EngineProblem {
   const op = 'createEngine';
-  const o = check.options(op, options, ['threads', 'maxMemory', 'simd', 'tile']);
+  const o = check.options(op, options, ENGINE);
   const threads = or(o.threads, 'auto');
   const maxMemory = check.integer(op, 'maxMemory', or(o.maxMemory, MAX_BYTES), 1, Number.MAX_SAFE_INTEGER);
   return {

@@ -3,9 +3,9 @@
  * `attention.ts`, whose types these extend.
  */
 import * as check from '../checks.ts';
-import { or, PLAIN, type Dims, type Door, type Filled, type Fit, type Operand } from '../checks.ts';
+import { fit, or, PLAIN, type Door, type Filled, type Given } from '../checks.ts';
 import type { AttentionShape } from './attention.ts';
-import { cached, forRing, room, type AppendProblem, type CacheState } from './cache.ts';
+import { forRing, longest, room, tokensOf, type AppendProblem, type CacheState } from './cache.ts';
 import { resolveTurn, turnable, type Turn, type TurnOptions } from './rope.ts';
 import { PLACES, read, SCORES, settle, type AttentionOptions, type Scores } from './scores.ts';
 
@@ -80,7 +80,7 @@ export interface CachedForwardOptions<Cache>
   readonly cache: Cache;
 }
 
-const DIMS = ['modelDim', 'heads', 'kvHeads', 'headDim', 'contextDim'] as const;
+const DIMS = ['modelDim', 'heads', 'kvHeads', 'contextDim', 'headDim'] as const;
 
 /** The dimensions of a layer, all of them known. */
 export type LayerDims = Filled<Pick<LayerOptions, (typeof DIMS)[number]>>;
@@ -107,16 +107,20 @@ export interface ForwardProblem extends Scores, Filled<Pick<AttentionShape, 'bat
   readonly out: Float32Array | undefined;
 }
 
-const LAYER = [...DIMS, 'weights', 'weightLayout', 'rope', 'engine'] as const;
+const LAYER = new check.Known(
+  ...(['modelDim', 'heads', 'kvHeads', 'headDim', 'contextDim'] as const),
+  ...(['weights', 'weightLayout', 'rope', 'engine'] as const),
+);
 const APART = ['wq', 'wk', 'wv', 'bq', 'bk', 'bv'] as const;
 const WEIGHTS = [...APART, 'wqkv', 'bqkv', 'wo', 'bo'] as const;
-const FORWARD = ['batch', 'seqQ', 'context', 'seqK', 'cache', ...PLACES, ...SCORES] as const;
+const PARTS = new check.Known(...WEIGHTS);
+const FORWARD = new check.Known('batch', 'seqQ', 'context', 'seqK', 'cache', ...PLACES, ...SCORES);
 
 /** `new MultiHeadAttention(options)`. @throws HeedTypeError, HeedRangeError. */
 export function resolveLayer(options: unknown): LayerProblem {
   const op = 'MultiHeadAttention';
   const o = check.options(op, options, LAYER);
-  const w = check.options(op, o.weights, WEIGHTS, 'weights');
+  const w = check.options(op, o.weights, PARTS, 'weights');
   const transpose = check.word(op, 'weightLayout', o.weightLayout, ['out-in', 'in-out']) === 'out-in';
   const joined = w.wqkv !== undefined || w.bqkv !== undefined;
   const apart = APART.find((name) => w[name] !== undefined);
@@ -127,37 +131,40 @@ export function resolveLayer(options: unknown): LayerProblem {
   const names = WEIGHTS.filter((name) => w[name] !== undefined || needed.includes(name));
   const given = names.map((name) => check.operand(op, PLAIN, `weights.${name}`, w[name]));
   const numbers = typeof o.modelDim === 'number' && typeof o.heads === 'number';
-  const sizes = check.dims(op, {
-    modelDim: o.modelDim,
-    heads: o.heads,
-    kvHeads: or(o.kvHeads, o.heads),
-    contextDim: or(o.contextDim, o.modelDim),
-    headDim: or(o.headDim, numbers ? (o.modelDim as number) / (o.heads as number) : undefined),
-  });
-  const { modelDim, heads, kvHeads, contextDim, headDim } = sizes;
+  const [modelDim, heads, kvHeads, contextDim, headDim] = check.dims(op, DIMS, [
+    o.modelDim,
+    o.heads,
+    or(o.kvHeads, o.heads),
+    or(o.contextDim, o.modelDim),
+    or(o.headDim, numbers ? o.modelDim / o.heads : undefined),
+  ]);
   check.groups(op, heads, kvHeads);
   const rope = o.rope === undefined ? undefined : resolveTurn(op, 'rope', o.rope, headDim);
   if (joined && contextDim !== modelDim) {
     const expected = `modelDim ${modelDim} with weights.wqkv`;
     check.refuse('ERR_OPTION', op, 'contextDim', expected, `${contextDim}`, 'give wq, wk and wv one by one');
   }
-  const inner: Dims = { heads, headDim };
-  const all: Dims = { 'heads + 2·kvHeads': heads + 2 * kvHeads, headDim };
-  const matrix = (rows: Dims, columns: Dims): Dims =>
-    transpose ? { ...rows, ...columns } : { ...columns, ...rows };
-  const shapes: Record<(typeof WEIGHTS)[number], Dims> = {
-    wq: matrix(inner, { modelDim }),
-    wk: matrix({ kvHeads, headDim }, { contextDim }),
-    wv: matrix({ kvHeads, headDim }, { contextDim }),
-    wo: matrix({ modelDim }, inner),
+  const inner: Pair = ['heads × headDim', heads, headDim];
+  const keys: Pair = ['kvHeads × headDim', kvHeads, headDim];
+  const all: Pair = ['heads + 2·kvHeads × headDim', heads + 2 * kvHeads, headDim];
+  const matrix = (headsFirst: boolean, [pair, a, b]: Pair, dim: string, n: number): Shape =>
+    headsFirst ? [`${pair} × ${dim}`, a, b, n] : [`${dim} × ${pair}`, n, a, b];
+  const shapes: Record<(typeof WEIGHTS)[number], Shape> = {
+    wq: matrix(transpose, inner, 'modelDim', modelDim),
+    wk: matrix(transpose, keys, 'contextDim', contextDim),
+    wv: matrix(transpose, keys, 'contextDim', contextDim),
+    wo: matrix(!transpose, inner, 'modelDim', modelDim),
     bq: inner,
-    bk: { kvHeads, headDim },
-    bv: { kvHeads, headDim },
-    bo: { modelDim },
-    wqkv: matrix(all, { modelDim }),
+    bk: keys,
+    bv: keys,
+    bo: ['modelDim', modelDim],
+    wqkv: matrix(transpose, all, 'modelDim', modelDim),
     bqkv: all,
   };
-  const fits = names.map((name, i): Fit => [`weights.${name}`, shapes[name], given[i]]);
+  const fits = names.map((name, i) => {
+    const [dims, ...sizes] = shapes[name];
+    return fit(`weights.${name}`, dims, given[i], ...sizes);
+  });
   check.sizes(op, fits);
   check.fits(op, fits);
   // Without a prototype: a weight that was not given must not be found on a polluted one.
@@ -166,8 +173,13 @@ export function resolveLayer(options: unknown): LayerProblem {
     weights[arg.slice('weights.'.length)] = check.view(value, 0, check.length(op, arg, value));
   }
   if (joined) split(weights, [heads * headDim, kvHeads * headDim, kvHeads * headDim], transpose);
-  return { ...sizes, weights: weights as unknown as SeparateWeights, transpose, rope, engine: o.engine };
+  const dims = { modelDim, heads, kvHeads, contextDim, headDim };
+  return { ...dims, weights: weights as unknown as SeparateWeights, transpose, rope, engine: o.engine };
 }
+
+/** Names and sizes of the dimensions of a weight. */
+type Shape = readonly [dims: string, a: number, b?: number, c?: number];
+type Pair = readonly [dims: string, a: number, b: number];
 
 /** Cuts wqkv and bqkv into the parts of q, k and v: rows are views, columns have to be copied. */
 function split(weights: Record<string, Float32Array>, widths: readonly number[], transpose: boolean): void {
@@ -218,13 +230,12 @@ export function resolveForward(
   const out = check.optional(op, PLAIN, 'out', o.out);
   // The caller's code has run: what it did to the cache is in its state by now.
   const state = o.cache === undefined ? undefined : stateOf?.(o.cache);
-  const given = check.dims(op, { batch: or(o.batch, 1), seqQ: o.seqQ, seqK: or(o.seqK, o.seqQ) });
-  const { batch, seqQ } = given;
+  const names = ['batch', 'seqQ', 'seqK'] as const;
+  const [batch, seqQ, stated] = check.dims(op, names, [or(o.batch, 1), o.seqQ, or(o.seqK, o.seqQ)]);
   const append = state && appended(op, layer, state, batch, seqQ);
   const after = append && { ...state, lengths: state.lengths.map((length) => length + seqQ) };
   if (after?.ring) forRing(op, after, scores, seqQ);
-  const seqK = after ? after.lengths.reduce((most, each) => Math.max(most, each), 0) : given.seqK;
-  const dims = { batch, seqQ, seqK };
+  const seqK = after ? longest(after.lengths) : stated;
   if (context === undefined && !state && seqK !== seqQ) {
     check.refuse('ERR_OPTION', op, 'seqK', `seqQ ${seqQ} without a context`, `${seqK}`);
   }
@@ -232,33 +243,44 @@ export function resolveForward(
     const expected = `Float32Array, as contextDim ${contextDim} is not modelDim ${modelDim}`;
     check.refuse('ERR_OPTION', op, 'context', expected, 'undefined');
   }
-  const fits: Fit[] = [
-    ['x', { batch, seqQ, modelDim }, X],
-    ['context', { batch, seqK, contextDim }, context],
-    ['q', { batch, heads, seqQ, headDim }, undefined],
-    ['k', { batch, kvHeads, seqK, headDim }, undefined],
-    ['out', { batch, seqQ, modelDim }, out],
-    ['logSumExp', { batch, heads, seqQ }, scores.logSumExp],
+  const fits = [
+    fit('x', 'batch × seqQ × modelDim', X, batch, seqQ, modelDim),
+    fit('context', 'batch × seqK × contextDim', context, batch, seqK, contextDim),
+    fit('q', 'batch × heads × seqQ × headDim', undefined, batch, heads, seqQ, headDim),
+    fit('k', 'batch × kvHeads × seqK × headDim', undefined, batch, kvHeads, seqK, headDim),
+    fit('out', 'batch × seqQ × modelDim', out, batch, seqQ, modelDim),
+    fit('logSumExp', 'batch × heads × seqQ', scores.logSumExp, batch, heads, seqQ),
   ];
-  if (weights) fits.push(['weights', { batch, heads, seqQ, seqK }, undefined]);
-  const settled = settle(op, scores, { ...dims, heads, headDim }, fits);
-  check.disjoint(op, out, scores.logSumExp);
-  const positions = Int32Array.from({ length: batch }, (_, b) => state?.lengths[b] ?? 0);
-  if (rope) turnable(op, positions, Math.max(seqQ, seqK), rope);
-  const array = (given: Operand | undefined): Float32Array | undefined => given?.value as Float32Array;
+  if (weights) {
+    fits.push(fit('weights', 'batch × heads × seqQ × seqK', undefined, batch, heads, seqQ, seqK));
+  }
+  const settled = settle(op, scores, batch, heads, seqQ, seqK, headDim, fits);
+  check.disjoint(op, out, settled.logSumExp);
+  const positions = state ? Int32Array.from(state.lengths) : new Int32Array(batch);
+  if (rope) turnable(op, positions, Math.max(seqQ, seqK), rope.theta, rope.rotaryDim, rope.scaling);
   return {
-    ...dims,
-    ...settled,
-    ...(after && cached(after, seqQ, scores.after)),
+    batch,
+    seqQ,
+    seqK,
+    scale: settled.scale,
+    softcap: settled.softcap,
+    before: settled.before,
+    after: after ? Math.min(settled.after, 0) : settled.after,
+    mask: settled.mask,
+    bias: settled.bias,
+    alibi: settled.alibi,
+    sinks: settled.sinks,
+    logSumExp: settled.logSumExp,
+    sequence: after ? tokensOf(after, seqQ) : settled.sequence,
     cache: append && { state, append },
     positions,
-    context: array(context),
-    out: array(out),
+    context: context?.value as Float32Array | undefined,
+    out: out?.value as Float32Array | undefined,
   };
 }
 
 /** ERR_OPTION for what a cache excludes, or says by itself. */
-function withCache(op: string, o: Partial<Record<(typeof FORWARD)[number], unknown>>): void {
+function withCache(op: string, o: Readonly<Given<keyof typeof FORWARD.absent>>): void {
   for (const name of ['context', 'seqK', 'queryOffset', 'keyLengths'] as const) {
     if (o[name] !== undefined) check.refuse('ERR_OPTION', op, name, 'undefined with a cache', 'a value');
   }
@@ -273,12 +295,13 @@ function appended(
   batch: number,
   seqQ: number,
 ): AppendProblem {
-  const wanted = { batch, kvHeads, headDim, valueDim: headDim };
-  for (const [name, size] of Object.entries(wanted)) {
-    const has = state[name as keyof typeof wanted];
-    if (has !== size) {
-      check.refuse('ERR_SHAPE', op, 'cache', `a cache of ${check.formula(wanted)}`, `${name} ${has}`);
-    }
+  const names = ['batch', 'kvHeads', 'headDim', 'valueDim'] as const;
+  const wanted = [batch, kvHeads, headDim, headDim];
+  for (let i = 0; i < names.length; i++) {
+    const has = state[names[i]!];
+    if (has === wanted[i]) continue;
+    const expected = `a cache of ${check.formula(names.join(' × '), wanted)}`;
+    check.refuse('ERR_SHAPE', op, 'cache', expected, `${names[i]} ${has}`);
   }
   const counts = new Array<number>(batch).fill(seqQ);
   room(op, state, counts, 'x');

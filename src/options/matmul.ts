@@ -1,6 +1,6 @@
 /** The options of matmul and packMatrix, and their resolvers: as in `attention.ts`. */
 import * as check from '../checks.ts';
-import { or, type Dims, type Door, type Filled, type Fit, type Operand } from '../checks.ts';
+import { fit, or, type Door, type Filled, type Fit, type Operand } from '../checks.ts';
 
 /** C = A·B + bias. */
 export interface MatmulOptions {
@@ -43,7 +43,9 @@ export interface PackProblem extends Filled<PackOptions> {
   readonly tensors: boolean;
 }
 
-const MATMUL = ['M', 'N', 'K', 'batch', 'transposeA', 'transposeB', 'bias', 'out'] as const;
+const MATMUL = new check.Known('M', 'N', 'K', 'batch', 'transposeA', 'transposeB', 'bias', 'out');
+const DIMS = ['batch', 'M', 'N', 'K'] as const;
+const PACK = new check.Known('K', 'N', 'transposeB');
 
 /** `matmul(a, b, options)`. @throws HeedTypeError, HeedRangeError; whatever the door throws. */
 export function resolveMatmul(
@@ -68,46 +70,67 @@ export function resolveMatmul(
     const hint = 'transpose it when packing';
     check.refuse('ERR_OPTION', op, 'transposeB', 'false with a packed matrix', 'true', hint);
   }
-  for (const each of [A, B]) check.rank(op, each, 2, 3);
-  const batchOf = ({ shape }: Operand): number | undefined => (shape?.length === 3 ? shape[0] : undefined);
-  const { batch, M, N, K } = check.dims(op, {
-    batch: or(o.batch, batchOf(A), batchOf(B), 1),
-    M: or(o.M, A.shape?.at(transposeA ? -1 : -2)),
-    N: or(o.N, B.shape?.at(transposeB ? -2 : -1)),
-    K: or(o.K, A.shape?.at(transposeA ? -2 : -1), B.shape?.at(-2)),
-  });
+  check.rank(op, A, 2, 3);
+  check.rank(op, B, 2, 3);
+  const [batch, M, N, K] = check.dims(op, DIMS, [
+    or(o.batch, batchOf(A), batchOf(B), 1),
+    or(o.M, A.shape?.at(transposeA ? -1 : -2)),
+    or(o.N, B.shape?.at(transposeB ? -2 : -1)),
+    or(o.K, A.shape?.at(transposeA ? -2 : -1), B.shape?.at(-2)),
+  ]);
   const tensors = A.shape !== undefined;
   // Two dimensions are enough for a tensor of a batch of one; b without the batch is one matrix for all.
   const flatA = A.shape?.length === 2 && batch === 1;
   const sharedB = B.shape === undefined ? check.length(op, 'b', B.value) === K * N : B.shape.length === 2;
   const flatOut = flatA && sharedB;
-  const oneB: Dims = transposeB ? { N, K } : { K, N };
-  const orShared = (): string =>
-    `or length ${K * N} (${check.formula(oneB)}), one matrix for the whole batch`;
-  const fits: Fit[] = [
-    ['a', { ...(flatA ? {} : { batch }), ...(transposeA ? { K, M } : { M, K }) }, A],
-    ['b', { ...(sharedB ? {} : { batch }), ...oneB }, B, batch === 1 ? undefined : orShared],
-    ['bias', { N }, bias],
-    ['out', { ...(flatOut ? {} : { batch }), M, N }, out],
+  const oneA = transposeA ? 'K × M' : 'M × K';
+  const oneB = transposeB ? 'N × K' : 'K × N';
+  const fits = [
+    transposeA ? matrices('a', oneA, A, flatA, batch, K, M) : matrices('a', oneA, A, flatA, batch, M, K),
+    transposeB ? matrices('b', oneB, B, sharedB, batch, N, K) : matrices('b', oneB, B, sharedB, batch, K, N),
+    fit('bias', 'N', bias, N),
+    matrices('out', 'M × N', out, flatOut, batch, M, N),
   ];
   check.sizes(op, fits);
-  check.fits(op, fits);
-  for (const other of tensors ? [A, B, bias] : []) check.disjoint(op, out, other);
+  check.fits(op, fits, (arg) => {
+    if (arg !== 'b' || batch === 1) return undefined;
+    const one = check.formula(oneB, transposeB ? [N, K] : [K, N]);
+    return `or length ${K * N} (${one}), one matrix for the whole batch`;
+  });
+  if (tensors) for (const other of [A, B, bias]) check.disjoint(op, out, other);
   const outShape = flatOut ? [M, N] : [batch, M, N];
   return { tensors, batch, M, N, K, transposeA, transposeB, sharedB, packed, outShape, bias, out };
 }
 
+function batchOf({ shape }: Operand): number | undefined {
+  return shape?.length === 3 ? shape[0] : undefined;
+}
+
+/** The row of one matrix of m × n, where `one` says so, or of a batch of them. */
+function matrices(
+  arg: string,
+  dims: string,
+  operand: Operand | undefined,
+  one: boolean,
+  batch: number,
+  m: number,
+  n: number,
+): Fit {
+  return one ? fit(arg, dims, operand, m, n) : fit(arg, `batch × ${dims}`, operand, batch, m, n);
+}
+
 /** `packMatrix(b, options)`. @throws HeedTypeError, HeedRangeError; whatever the door throws. */
 export function resolvePack(op: string, door: Door, b: unknown, options: unknown): PackProblem {
-  const o = check.options(op, options, ['K', 'N', 'transposeB']);
+  const o = check.options(op, options, PACK);
   const transposeB = check.flag(op, 'transposeB', o.transposeB);
   const B = check.operand(op, door, 'b', b);
   check.rank(op, B, 2);
-  const { K, N } = check.dims(op, {
-    K: or(o.K, B.shape?.[transposeB ? 1 : 0]),
-    N: or(o.N, B.shape?.[transposeB ? 0 : 1]),
-  });
-  const fits: Fit[] = [['b', transposeB ? { N, K } : { K, N }, B]];
+  const [K, N] = check.dims(
+    op,
+    ['K', 'N'],
+    [or(o.K, B.shape?.[transposeB ? 1 : 0]), or(o.N, B.shape?.[transposeB ? 0 : 1])],
+  );
+  const fits = [transposeB ? fit('b', 'N × K', B, N, K) : fit('b', 'K × N', B, K, N)];
   check.sizes(op, fits);
   check.fits(op, fits);
   return { tensors: B.shape !== undefined, K, N, transposeB };

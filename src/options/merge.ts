@@ -1,7 +1,7 @@
 /** The options of mergeAttention, and its resolver: as in `attention.ts`. */
 import * as check from '../checks.ts';
-import { or, type Dims, type Door, type Filled, type FloatArray, type Fit, type Operand } from '../checks.ts';
-import type { AttentionShape } from './attention.ts';
+import { fit, or, type Door, type Filled, type FloatArray, type Operand } from '../checks.ts';
+import { LAYOUTS, type AttentionShape } from './attention.ts';
 
 /** The dimensions of a merge. For tensors all default to those of the first part. */
 export interface MergeShape extends Pick<AttentionShape, 'seqQ' | 'batch' | 'heads' | 'layout'> {
@@ -24,39 +24,47 @@ export interface MergeProblem extends Filled<MergeShape> {
   readonly parts: readonly Readonly<Record<'out' | 'logSumExp', Operand>>[];
 }
 
+const MERGE = new check.Known('batch', 'seqQ', 'heads', 'valueDim', 'layout');
+/** What attentionWeights gives is a part as it is. */
+const PART = new check.Known('out', 'logSumExp', 'weights');
+
 /** More parts than anybody has, few enough to be looked at one by one. */
 const MAX_PARTS = 2 ** 16;
 
 /** `mergeAttention(parts, options)`. @throws HeedTypeError, HeedRangeError; whatever the door throws. */
 export function resolveMerge(op: string, door: Door, parts: unknown, options: unknown): MergeProblem {
-  const o = check.options(op, options, ['batch', 'seqQ', 'heads', 'valueDim', 'layout']);
-  const layout = check.word(op, 'layout', o.layout, ['bshd', 'bhsd']);
+  const o = check.options(op, options, MERGE);
+  const layout = check.word(op, 'layout', o.layout, LAYOUTS);
   const list = check.values(op, 'parts', check.arrayLike(op, 'parts', parts, 'an array'), 1, MAX_PARTS);
   let like: Operand | undefined;
   const given = list.map((part, i) => {
-    // What attentionWeights gives is a part as it is.
-    const p = check.options(op, part, ['out', 'logSumExp', 'weights'], `parts[${i}]`);
+    const p = check.options(op, part, PART, `parts[${i}]`);
     const out = check.operand(op, door, `parts[${i}].out`, p.out, like);
     like ??= out;
     return { out, logSumExp: check.operand(op, door, `parts[${i}].logSumExp`, p.logSumExp, like) };
   });
   for (const { out } of given) check.rank(op, out, 4);
   const shape = like?.shape;
-  const [H, S] = layout === 'bshd' ? [2, 1] : [1, 2];
-  const dims = check.dims(op, {
-    batch: or(o.batch, shape?.[0], 1),
-    heads: or(o.heads, shape?.[H], 1),
-    seqQ: or(o.seqQ, shape?.[S]),
-    valueDim: or(o.valueDim, shape?.[3]),
-  });
-  const { batch, heads, seqQ, valueDim } = dims;
+  const bshd = layout === 'bshd';
+  const [batch, heads, seqQ, valueDim] = check.dims(
+    op,
+    ['batch', 'heads', 'seqQ', 'valueDim'],
+    [
+      or(o.batch, shape?.[0], 1),
+      or(o.heads, shape?.[bshd ? 2 : 1], 1),
+      or(o.seqQ, shape?.[bshd ? 1 : 2]),
+      or(o.valueDim, shape?.[3]),
+    ],
+  );
   const tensors = shape !== undefined;
-  const four: Dims = tensors && layout === 'bshd' ? { batch, seqQ, heads, valueDim } : dims;
-  const fits = given.flatMap(({ out, logSumExp }): Fit[] => [
-    [out.arg, four, out],
-    [logSumExp.arg, { batch, heads, seqQ }, logSumExp],
+  const turned = tensors && bshd;
+  const fits = given.flatMap(({ out, logSumExp }) => [
+    turned
+      ? fit(out.arg, 'batch × seqQ × heads × valueDim', out, batch, seqQ, heads, valueDim)
+      : fit(out.arg, 'batch × heads × seqQ × valueDim', out, batch, heads, seqQ, valueDim),
+    fit(logSumExp.arg, 'batch × heads × seqQ', logSumExp, batch, heads, seqQ),
   ]);
   check.sizes(op, fits);
   check.fits(op, fits);
-  return { tensors, ...dims, layout, parts: given };
+  return { tensors, batch, heads, seqQ, valueDim, layout, parts: given };
 }

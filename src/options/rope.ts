@@ -1,8 +1,8 @@
 /** The options of rope, and its resolver: as in `attention.ts`. */
 import * as check from '../checks.ts';
-import { or, type Dims, type Door, type Filled, type Fit, type Operand } from '../checks.ts';
+import { fit, or, type Door, type Filled, type Fit, type Given, type Operand } from '../checks.ts';
 import { HeedTypeError, kindOf, tagOf } from '../errors.ts';
-import type { Layout } from './attention.ts';
+import { LAYOUTS, type Layout } from './attention.ts';
 
 /** Rotary position embeddings. For tensors seq, heads, headDim and batch default to the tensor's own. */
 export interface RopeOptions {
@@ -53,12 +53,13 @@ export interface RopeProblem extends Filled<Omit<RopeOptions, 'out' | 'offset' |
   readonly out: Operand | undefined;
 }
 
-const TURN = ['theta', 'rotaryDim', 'interleaved', 'scaling'] as const;
-const ROPE = [
-  ...(['batch', 'seq', 'heads', 'headDim', 'layout', 'offset', 'positions'] as const),
-  ...TURN,
-  'out',
-] as const;
+const DIMS = ['batch', 'seq', 'heads', 'headDim'] as const;
+const TURN = new check.Known('theta', 'rotaryDim', 'interleaved', 'scaling');
+const ROPE = new check.Known(
+  ...DIMS,
+  ...(['layout', 'offset', 'positions'] as const),
+  ...(['theta', 'rotaryDim', 'interleaved', 'scaling', 'out'] as const),
+);
 
 /** Largest position beyond which 32 bits end, and largest angle up to which the kernel's sine is one. */
 const LIMIT = 2 ** 31;
@@ -68,7 +69,7 @@ const OFFSET = 'an integer, or [batch] of them';
 /** `rope(x, options)`. @throws HeedTypeError, HeedRangeError; whatever the door throws. */
 export function resolveRope(op: string, door: Door, x: unknown, options: unknown): RopeProblem {
   const o = check.options(op, options, ROPE);
-  const layout = check.word(op, 'layout', o.layout, ['bshd', 'bhsd']);
+  const layout = check.word(op, 'layout', o.layout, LAYOUTS);
   const turn = readTurn(op, o);
   const X = check.operand(op, door, 'x', x);
   const out = check.optional(op, door, 'out', o.out, X);
@@ -78,30 +79,32 @@ export function resolveRope(op: string, door: Door, x: unknown, options: unknown
   }
   if (o.offset !== undefined && typeof o.offset !== 'number') check.arrayLike(op, 'offset', o.offset, OFFSET);
   check.rank(op, X, 4);
-  const [H, S] = layout === 'bshd' ? [2, 1] : [1, 2];
-  const dims = check.dims(op, {
-    batch: or(o.batch, X.shape?.[0], 1),
-    seq: or(o.seq, X.shape?.[S]),
-    heads: or(o.heads, X.shape?.[H]),
-    headDim: or(o.headDim, X.shape?.[3]),
-  });
-  const { batch, seq, heads, headDim } = dims;
+  const bshd = layout === 'bshd';
+  const [batch, seq, heads, headDim] = check.dims(op, DIMS, [
+    or(o.batch, X.shape?.[0], 1),
+    or(o.seq, X.shape?.[bshd ? 1 : 2]),
+    or(o.heads, X.shape?.[bshd ? 2 : 1]),
+    or(o.headDim, X.shape?.[3]),
+  ]);
   const rotaryDim = even(op, 'rotaryDim', o.rotaryDim, headDim);
   const tensors = X.shape !== undefined;
-  const four: Dims = tensors && layout === 'bshd' ? dims : { batch, heads, seq, headDim };
-  const fits: Fit[] = [
-    ['x', four, X],
-    ['positions', { batch, seq }, positions],
-    ['out', four, out],
-  ];
+  const turned = tensors && bshd;
+  const lie = (arg: string, operand: Operand | undefined): Fit =>
+    turned
+      ? fit(arg, 'batch × seq × heads × headDim', operand, batch, seq, heads, headDim)
+      : fit(arg, 'batch × heads × seq × headDim', operand, batch, heads, seq, headDim);
+  const fits = [lie('x', X), fit('positions', 'batch × seq', positions, batch, seq), lie('out', out)];
   check.sizes(op, fits);
   // Reading the user's offsets may run the user's code, so it comes before any length.
   const first = positions === undefined ? offsets(op, or(o.offset, 0), batch, seq) : undefined;
   check.fits(op, fits);
   const at = first ?? new Int32Array(positions?.value as Int32Array);
-  const all = { ...turn, rotaryDim };
-  turnable(op, at, first === undefined ? 1 : Math.max(seq, 1), all);
-  return { tensors, ...dims, layout, ...all, positions: at, out };
+  const { interleaved, theta, scaling } = turn;
+  turnable(op, at, first === undefined ? 1 : Math.max(seq, 1), theta, rotaryDim, scaling);
+  return {
+    ...{ tensors, batch, seq, heads, headDim, layout },
+    ...{ interleaved, theta, scaling, rotaryDim, positions: at, out },
+  };
 }
 
 /** The `rope` of a layer: its own object of options. @throws HeedTypeError, HeedRangeError. */
@@ -114,7 +117,7 @@ export function resolveTurn(op: string, arg: string, given: unknown, headDim: nu
 /** What does not depend on headDim. */
 function readTurn(
   op: string,
-  o: Partial<Record<(typeof TURN)[number], unknown>>,
+  o: Readonly<Given<keyof typeof TURN.absent>>,
   prefix = '',
 ): Omit<Turn, 'rotaryDim'> {
   return {
@@ -171,7 +174,9 @@ export function turnable(
   op: string,
   positions: Int32Array,
   seq: number,
-  { theta, rotaryDim, scaling }: Turn,
+  theta: number,
+  rotaryDim: number,
+  scaling: number,
 ): void {
   let most = 0;
   for (const p of positions) most = Math.max(most, Math.abs(p), Math.abs(p + seq - 1));

@@ -3,7 +3,7 @@
  * `read` looks at kinds and words, before any dimension is known; `settle` at sizes, values and lengths, after.
  */
 import * as check from '../checks.ts';
-import type { Dims, Door, Fit, Operand } from '../checks.ts';
+import type { Door, Fit, Operand } from '../checks.ts';
 
 /** [batch, heads, seqQ, seqK], each as large as the call's, or 1: the same for all. */
 export type BroadcastShape = readonly [batch: number, heads: number, seqQ: number, seqK: number];
@@ -49,9 +49,11 @@ export const PLACES = ['causal', 'queryOffset', 'keyLengths'] as const;
 export const SCORES = 'window mask bias scale softcap alibi sinks out logSumExp'.split(
   ' ',
 ) as readonly ScoreName[];
+const BROADCAST = new check.Known('data', 'shape');
+const BYTES = ['Uint8Array'] as const;
 
 type ScoreName = Exclude<keyof AttentionOptions, (typeof PLACES)[number]>;
-type Named = Partial<Record<keyof AttentionOptions, unknown>>;
+type Named = Readonly<check.Given<keyof AttentionOptions>>;
 
 /** One sequence of a batch: its queries and keys, where they begin among those of the whole batch, and how they meet. */
 export interface Sequence {
@@ -124,14 +126,14 @@ export function read(op: string, door: Door, o: Named): Reading {
     }
   } else if (o.queryOffset !== undefined) check.arrayLike(op, 'queryOffset', o.queryOffset, list);
   if (o.keyLengths !== undefined) check.arrayLike(op, 'keyLengths', o.keyLengths, '[batch] of integers');
-  const [before, after] = o.window === undefined ? [Infinity, Infinity] : windowOf(op, o.window);
+  const window = o.window === undefined ? undefined : windowOf(op, o.window);
+  const after = window === undefined ? Infinity : window[1];
   return {
     given: o,
-    before,
+    before: window === undefined ? Infinity : window[0],
     after: causal ? Math.min(after, 0) : after,
-    mask:
-      o.mask === undefined ? undefined : broadcast(op, { ...door, floats: ['Uint8Array'] }, 'mask', o.mask),
-    bias: o.bias === undefined ? undefined : broadcast(op, door, 'bias', o.bias),
+    mask: o.mask === undefined ? undefined : broadcast(op, door, 'mask', o.mask, BYTES),
+    bias: o.bias === undefined ? undefined : broadcast(op, door, 'bias', o.bias, door.floats),
     alibi: check.optional(op, door, 'alibi', o.alibi),
     sinks: check.optional(op, door, 'sinks', o.sinks),
     logSumExp: check.optional(op, door, 'logSumExp', o.logSumExp),
@@ -145,22 +147,26 @@ export function read(op: string, door: Door, o: Named): Reading {
 export function settle(
   op: string,
   reading: Reading,
-  dims: Readonly<Record<'batch' | 'heads' | 'seqQ' | 'seqK' | 'headDim', number>>,
+  batch: number,
+  heads: number,
+  seqQ: number,
+  seqK: number,
+  headDim: number,
   rows: Fit[],
   starts?: Starts,
 ): Scores {
-  const { batch, heads, seqQ, seqK, headDim } = dims;
-  const { given, before, after, alibi, sinks, logSumExp } = reading;
+  const { given, alibi, sinks } = reading;
   check.sizes(op, rows);
   const lengths = given.keyLengths as ArrayLike<unknown> | undefined;
   const keys = lengths && check.integers(op, 'keyLengths', lengths, batch, seqK);
   const offset = given.queryOffset as number | ArrayLike<unknown> | undefined;
   const offsets = typeof offset === 'object' ? check.integers(op, 'queryOffset', offset, batch) : undefined;
-  const [mask, maskRow] = fit(op, reading.mask, dims);
-  const [bias, biasRow] = fit(op, reading.bias, dims);
-  if (alibi) rows.push(['alibi', { heads }, alibi]);
-  if (sinks) rows.push(['sinks', { heads }, sinks]);
-  for (const row of [maskRow, biasRow]) if (row) rows.push(row);
+  const mask = reading.mask && stepsOf(op, reading.mask, batch, heads, seqQ, seqK);
+  const bias = reading.bias && stepsOf(op, reading.bias, batch, heads, seqQ, seqK);
+  if (alibi) rows.push(check.fit('alibi', 'heads', alibi, heads));
+  if (sinks) rows.push(check.fit('sinks', 'heads', sinks, heads));
+  if (mask) rows.push(mask.row);
+  if (bias) rows.push(bias.row);
   check.fits(op, rows);
   const sequence = (b: number): Sequence => {
     const queries = starts ? starts.q[b + 1]! - starts.q[b]! : seqQ;
@@ -176,9 +182,18 @@ export function settle(
       offset: stated ?? last,
     };
   };
-  const scale = (given.scale as number | undefined) ?? 1 / Math.sqrt(headDim);
-  const softcap = (given.softcap as number | undefined) ?? 0;
-  return { scale, softcap, before, after, mask, bias, alibi, sinks, logSumExp, sequence };
+  return {
+    scale: (given.scale as number | undefined) ?? 1 / Math.sqrt(headDim),
+    softcap: (given.softcap as number | undefined) ?? 0,
+    before: reading.before,
+    after: reading.after,
+    mask,
+    bias,
+    alibi,
+    sinks,
+    logSumExp: reading.logSumExp,
+    sequence,
+  };
 }
 
 /** [before, after]: two integers from 0 on, or Infinity. */
@@ -193,39 +208,43 @@ function windowOf(op: string, x: unknown): [number, number] {
 }
 
 /** A typed array or tensor, or { data, shape }. */
-function broadcast(op: string, door: Door, arg: string, x: unknown): Given {
+function broadcast(op: string, door: Door, arg: string, x: unknown, kinds: readonly string[]): Given {
   const plain = door.shapeOf(op, arg, x) === undefined && check.hasOneOf(x, 'data', 'shape');
   if (!plain) {
-    const data = check.operand(op, door, arg, x, undefined, ' or { data, shape }');
+    const data = check.operand(op, door, arg, x, undefined, kinds, ' or { data, shape }');
     return { data, shape: data.shape };
   }
-  const { data, shape } = check.options(op, x, ['data', 'shape'], arg);
+  const { data, shape } = check.options(op, x, BROADCAST, arg);
   const list = check.arrayLike(op, `${arg}.shape`, shape, '[batch, heads, seqQ, seqK]');
   return {
-    data: check.operand(op, door, `${arg}.data`, data),
+    data: check.operand(op, door, `${arg}.data`, data, undefined, kinds),
     shape: check.values(op, `${arg}.shape`, list, 4, 4),
   };
 }
 
+const FOUR = 'batch × heads × seqQ × seqK';
+
 /** Steps of a mask or bias, and the row that says what length it must have. ERR_SHAPE where a dimension is neither full nor 1. */
-function fit(
+function stepsOf(
   op: string,
-  given: Given | undefined,
-  { batch, heads, seqQ, seqK }: Readonly<Record<'batch' | 'heads' | 'seqQ' | 'seqK', number>>,
-): [Broadcast | undefined, Fit | undefined] {
-  if (given === undefined) return [undefined, undefined];
-  const { data, shape } = given;
-  if (shape === undefined) return [{ data, steps: [0, 0, seqK, 1] }, [data.arg, { seqQ, seqK }, data]];
-  const full: Dims = { batch, heads, seqQ, seqK };
-  const sizes = Object.values(full);
-  if (shape.length !== 4 || shape.some((size, axis) => size !== 1 && size !== sizes[axis])) {
+  { data, shape }: Given,
+  batch: number,
+  heads: number,
+  seqQ: number,
+  seqK: number,
+): Broadcast & { readonly row: Fit } {
+  if (shape === undefined) {
+    return { data, steps: [0, 0, seqK, 1], row: check.fit(data.arg, 'seqQ × seqK', data, seqQ, seqK) };
+  }
+  const full = [batch, heads, seqQ, seqK];
+  if (shape.length !== 4 || shape.some((size, axis) => size !== 1 && size !== full[axis])) {
     const arg = data.arg.replace(/data$/, 'shape');
-    const expected = Object.entries(full).map(([name, size]) => `${name} ${size} or 1`);
+    const expected = FOUR.split(' × ').map((name, axis) => `${name} ${full[axis]} or 1`);
     const received = shape.map((size) => (typeof size === 'number' ? size : typeof size));
     check.refuse('ERR_SHAPE', op, arg, `[${expected.join(', ')}]`, `[${received.join(', ')}]`);
   }
   const [b, h, i, j] = shape as BroadcastShape;
   const step = (size: number, inner: number): number => (size === 1 ? 0 : inner);
   const steps = [step(b, h * i * j), step(h, i * j), step(i, j), step(j, 1)] as const;
-  return [{ data, steps }, [data.arg, { batch: b, heads: h, seqQ: i, seqK: j }, data]];
+  return { data, steps, row: check.fit(data.arg, FOUR, data, b, h, i, j) };
 }

@@ -105,6 +105,7 @@ export type TestingExports = KernelExports &
       factor: number,
     ): void;
     f32Qk4x2(q: number, ldq: number, k: number, ldk: number, headDim: number, keys: number, s: number): void;
+    f32CopyRows(from: number, ldf: number, rows: number, n: number, to: number, ldt: number): void;
     f32Row(from: number, n: number, scale: number, to: number): void;
     f32Touch(p: number, ld: number, rows: number, bytes: number, rest: number): void;
     f16Check(from: number, n: number): number;

@@ -1,4 +1,4 @@
-/** The two kernels of the decoding family that move rows: f32Row, which scales them, and f32Touch, which only reads them. */
+/** The kernels that move rows: f32Row scales one, f32CopyRows brings many side by side, f32Touch only reads them. */
 import { describe, expect, it } from 'vitest';
 import { builds } from '../builds.ts';
 import { normal } from '../data.ts';
@@ -33,6 +33,33 @@ describe.each(builds)('rows, %s', (build) => {
           expected.map((y) => y * 2),
           'in place',
         );
+      }
+    }
+  });
+
+  it.each(LENGTHS)('f32CopyRows: rows of %i floats, nothing between or behind them', (n) => {
+    for (const rows of [0, 1, 2, 5]) {
+      for (const [gapFrom, gapTo] of [
+        [0, 0],
+        [3, 0],
+        [0, 1],
+        [40, 7],
+      ] as const) {
+        const [ldf, ldt] = [n + gapFrom, n + gapTo];
+        const x = normal(Math.max(0, rows * ldf - gapFrom), n + rows);
+        const before = normal(Math.max(0, rows * ldt - gapTo), 9);
+        const expected = before.slice();
+        for (let row = 0; row < rows; row++) {
+          expected.set(x.subarray(row * ldf, row * ldf + n), row * ldt);
+        }
+        for (const last of [undefined, 'from', 'to']) {
+          const place = placer(last);
+          const [from, to] = [place('from', x), place('to', before)];
+          arena.run([to], () => {
+            kernels.f32CopyRows(from.address, 4 * ldf, rows, n, to.address, 4 * ldt);
+          });
+          expectSame(to.floats, expected, `${rows} rows, gaps ${gapFrom}, ${gapTo}, last ${last}`);
+        }
       }
     }
   });

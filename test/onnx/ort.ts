@@ -1,22 +1,23 @@
 /** onnxruntime-web, its wasm execution provider, one thread: the operator `Attention` of one model after the other. */
 import { createRequire } from 'node:module';
 import type { Call, Tensor } from './call.ts';
-import { attentionModel, INPUTS, type Element, type Input, type Output } from './model.ts';
+import type { Element } from './graph.ts';
+import { attentionModel, INPUTS, type Input, type Output } from './model.ts';
 
-/** The part of onnxruntime-web that is used. It is no dependency: bench/peers has it, `npm run test:onnx` installs it. */
-interface Runtime {
+/** The part of onnxruntime that is used. It is no dependency: bench/peers has it, `npm run test:onnx` installs it. */
+export interface Runtime {
   readonly env: { readonly wasm: { numThreads: number }; readonly versions: { readonly web?: string } };
   readonly Tensor: new (type: Element, data: object, dims: readonly number[]) => object;
   readonly InferenceSession: { create(model: Uint8Array, options: object): Promise<Session> };
 }
 
 interface Session {
-  run(feeds: Readonly<Record<string, object>>): Promise<Readonly<Record<Output, Tensor>>>;
+  run(feeds: Readonly<Record<string, object>>): Promise<Readonly<Record<string, Tensor>>>;
   release(): Promise<void>;
 }
 
 const require = createRequire(new URL('../../bench/peers/package.json', import.meta.url));
-const runtime = require('onnxruntime-web') as Runtime;
+export const runtime: Runtime = require('onnxruntime-web') as Runtime;
 runtime.env.wasm.numThreads = 1;
 
 const OPTIONS = { executionProviders: ['wasm'], graphOptimizationLevel: 'disabled', logSeverityLevel: 3 };
