@@ -1,8 +1,8 @@
-/** Lint of everything that is TypeScript or JavaScript. For assembly/ the linters are `asc --pedantic` and the compiler. */
+/** Lint of everything that is TypeScript or JavaScript. For AssemblyScript, assembly/ and *.as.ts, the linters are `asc --pedantic` and the compiler. */
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['assembly/', 'build/', 'dist/', '**/generated/', '**/node_modules/'] },
+  { ignores: ['assembly/', '**/*.as.ts', 'build/', 'dist/', '**/generated/', '**/node_modules/'] },
   {
     files: ['common/**/*.ts', 'src/**/*.ts', 'test/**/*.ts', 'bench/**/*.ts', '*.config.ts'],
     extends: [tseslint.configs.strictTypeChecked],
