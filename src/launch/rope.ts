@@ -81,7 +81,7 @@ export function launchRope(runtime: Runtime, op: string, problem: RopeShape): La
       items.write(words.u32, room / 4);
       words.u32.set(positions, (room + positionsAt) / 4);
       kernels.ropeFrequencies(args.frequencies, pairs, theta, scaling);
-      runtime.run(op, kernels.rope, items.count, room + scratch);
+      runtime.run(op, kernels.rope, descriptor, items.count, room + scratch);
     },
   };
 }
