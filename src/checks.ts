@@ -435,9 +435,10 @@ function fitsShape(op: string, row: Fit, shape: readonly number[]): void {
 }
 
 /** ERR_SHAPE where a tensor has another number of dimensions. An array has none to check. */
-export function rank(op: string, { arg, shape }: Operand, ...ranks: readonly number[]): void {
-  if (shape === undefined || ranks.includes(shape.length)) return;
-  refuse('ERR_SHAPE', op, arg, `a Tensor of ${ranks.join(' or ')} dimensions`, `${shape.length}`);
+export function rank(op: string, { arg, shape }: Operand, one: number, other: number = one): void {
+  if (shape === undefined || shape.length === one || shape.length === other) return;
+  const ranks = one === other ? `${one}` : `${one} or ${other}`;
+  refuse('ERR_SHAPE', op, arg, `a Tensor of ${ranks} dimensions`, `${shape.length}`);
 }
 
 /** Every field there: what is left of an options type when all defaults are filled. */

@@ -51,7 +51,7 @@ export function launchAttention(
   const token = (hs: number, dim: number): number => 4 * (bshd ? hs * dim : dim);
   const maskSteps = problem.mask?.steps ?? NO_STEPS;
   const biasSteps = problem.bias?.steps ?? NO_STEPS;
-  const { query, score } = splitScale(problem.scale);
+  const scoreScale = scoreFactor(problem.scale);
   const descriptor = runtime.attentionDescriptor;
   writeAttentionShape(runtime.words, descriptor, {
     group: heads / kvHeads,
@@ -59,8 +59,8 @@ export function launchAttention(
     seqK,
     headDim,
     valueDim,
-    scale: query,
-    scoreScale: score,
+    scale: queryFactor(problem.scale, scoreScale),
+    scoreScale,
     // A cap beyond 2.36e38 is the largest in base 2, which only scores near the end of float32's range can tell; one below
     // float32 is its smallest number, as 0 is none.
     capHalf: Math.min(Math.LN2 / softcap, MAX),
@@ -152,14 +152,18 @@ const NO_ITEMS: DecodeItems = {
 const NO_STEPS: BroadcastShape = [0, 0, 0, 0];
 
 /**
- * scale · log₂e (in base 2 the exponential is 2^x) as the factor of the packed queries, and what of it goes to the scores
- * instead: a power of two that is 1 unless the queries' factor would leave 2⁻⁶⁴ … 2⁶⁴. Beyond 2¹⁹⁰ the factor stays what
- * it is there: a score that is not 0 is then infinite in any case.
+ * What of scale · log₂e goes to the scores and not to the packed queries: a power of two that is 1 unless the queries' factor
+ * would leave 2⁻⁶⁴ … 2⁶⁴.
  */
-function splitScale(scale: number): { query: number; score: number } {
-  const exponent = scale === 0 ? 0 : Math.floor(Math.log2(Math.abs(scale)));
+function scoreFactor(scale: number): number {
+  const size = Math.abs(scale);
+  if (size === 0 || (size >= 2 ** -64 && size < 2 ** 64)) return 1;
+  const exponent = Math.floor(Math.log2(size));
   const excess = exponent - Math.max(-64, Math.min(64, exponent));
-  const score = 2 ** Math.max(-126, Math.min(126, excess));
-  const query = Math.min((Math.abs(scale) / score) * Math.LOG2E, 2 ** 66);
-  return { query: Math.sign(scale) * query, score };
+  return 2 ** Math.max(-126, Math.min(126, excess));
+}
+
+/** The rest: in base 2 the exponential is 2^x. Beyond 2⁶⁶ it stays what it is there: a score that is not 0 is infinite anyway. */
+function queryFactor(scale: number, scoreScale: number): number {
+  return Math.sign(scale) * Math.min((Math.abs(scale) / scoreScale) * Math.LOG2E, 2 ** 66);
 }
