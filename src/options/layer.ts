@@ -136,7 +136,7 @@ export function resolveLayer(options: unknown): LayerProblem {
     o.heads,
     or(o.kvHeads, o.heads),
     or(o.contextDim, o.modelDim),
-    or(o.headDim, numbers ? (o.modelDim as number) / (o.heads as number) : undefined),
+    or(o.headDim, numbers ? o.modelDim / o.heads : undefined),
   ]);
   check.groups(op, heads, kvHeads);
   const rope = o.rope === undefined ? undefined : resolveTurn(op, 'rope', o.rope, headDim);
