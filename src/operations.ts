@@ -192,7 +192,7 @@ export function rope(runtime: Runtime, op: string, x: unknown, options: unknown,
   const out = call.output('out', valueOf(problem.out), shape, tensors, from);
   const X = tensors ? call.input('x', x as Tensor) : out;
   const strides = stridesOf(layout, seq, heads, headDim);
-  const launch = launchRope(runtime, op, { ...problem, x: strides, out: strides });
+  const launch = launchRope(runtime, op, problem, strides, strides);
   const room = call.room(launch.bytes);
   call.compute(() => {
     launch.run({ x: X.address, out: out.address }, room.address);
