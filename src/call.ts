@@ -14,8 +14,8 @@ import { MemoryLimitError, StateError, tagOf, typedArray } from './errors.ts';
 import type { Part, Runtime } from './runtime.ts';
 import { Tensor, addressOf, type Values } from './tensor.ts';
 
-const { apply } = Reflect;
-const { set } = typedArray;
+/** %TypedArray%.prototype.set, of which no array has one of its own. */
+const setOf = Function.prototype.call.bind(typedArray.set) as (to: unknown, from: Float32Array) => void;
 
 /** Memory of a call. */
 export interface Slot {
@@ -32,25 +32,24 @@ export interface ResultSlot extends Slot {
 /** Told of every tensor that a call makes: a scope. */
 export type Keep = (made: Tensor) => void;
 
-/** A result that is copied out of staging: into the array that was given, or into a new one. */
-interface ArrayPart extends Part {
-  readonly arg: string;
-  result: Float32Array | undefined;
-}
-
-/** A result that stays where it was computed. */
-interface TensorPart extends Part {
-  readonly shape: readonly number[];
-  result: Tensor | undefined;
-}
-
-/** The first `bytes` of an array, copied in before the work. */
-interface Copy {
-  readonly from: object;
+/** A piece of a call's memory: what is copied into it before the work, and what comes out of it. */
+class Piece implements Part, Slot {
   readonly bytes: number;
-  readonly to: Slot;
-  /** Where it lies on this engine's memory, if it does: its address now, since growth detaches it. */
-  readonly own: number | undefined;
+  address = 0;
+  /** Where an array lies whose first `bytes` are copied in. If on this engine's memory, that is an address: growth detaches it. */
+  from: ArrayBufferLike | undefined = undefined;
+  offset = 0;
+  /** The name of a result, which is copied into the array that was given, or a new one; or is made a tensor of this shape. */
+  readonly arg: string | undefined;
+  readonly shape: readonly number[] | undefined;
+  result: Values | undefined;
+
+  constructor(bytes: number, arg?: string, result?: Values, shape?: readonly number[]) {
+    this.bytes = bytes;
+    this.arg = arg;
+    this.result = result;
+    this.shape = shape;
+  }
 }
 
 const NOWHERE: Slot = { address: 0 };
@@ -58,11 +57,10 @@ const NOWHERE: Slot = { address: 0 };
 export class Call {
   readonly #runtime: Runtime;
   readonly #op: string;
-  readonly #staged: Part[] = [];
-  readonly #allocated: Part[] = [];
-  readonly #copies: Copy[] = [];
-  readonly #arrays: ArrayPart[] = [];
-  readonly #tensors: TensorPart[] = [];
+  /** Nothing is left of these. */
+  readonly #staged: Piece[] = [];
+  /** These outlive the call. */
+  readonly #allocated: Piece[] = [];
   readonly #keep: Keep | undefined;
 
   /** ERR_DISPOSED, ERR_POISONED: again, as reading the options may have run the user's code. */
@@ -78,9 +76,7 @@ export class Call {
     if (x instanceof Tensor) return { address: addressOf(this.#op, arg, x) };
     // Once: a view of a shared buffer that another thread grows may become longer at any time.
     const bytes = lengthOf(x) * (tagOf(x) === 'Uint8Array' ? 1 : 4);
-    const part = this.room(bytes);
-    this.copy(x, bytes, part);
-    return part;
+    return fill(this.#stage(new Piece(bytes)), x);
   }
 
   /** A side input that may be absent: its address is then 0. */
@@ -88,42 +84,35 @@ export class Call {
     return given ? this.input(given.arg, given.value as Values | Uint8Array) : NOWHERE;
   }
 
-  /** Fills a slot with the first `bytes` of an array before the work begins. */
-  copy(x: object, bytes: number, to: Slot): void {
-    const own = this.#runtime.owns(bufferOf(x)) ? byteOffsetOf(x) : undefined;
-    this.#copies.push({ from: x, bytes, to, own });
-  }
-
-  /** An operand that is written: what was given, or a new tensor or array of that shape. */
-  output(arg: string, given: Values | undefined, shape: readonly number[], tensors: boolean): ResultSlot {
+  /**
+   * An operand that is written: what was given, or a new tensor or array of that shape. `from`: an array that it begins as,
+   * copied straight to its place.
+   */
+  output(
+    arg: string,
+    given: Values | undefined,
+    shape: readonly number[],
+    tensors: boolean,
+    from?: Float32Array,
+  ): ResultSlot {
     if (given instanceof Tensor) return { address: addressOf(this.#op, arg, given), result: given };
     let bytes = 4;
-    for (const size of shape) bytes *= size;
-    if (given === undefined && tensors) {
-      const part: TensorPart = { bytes, address: 0, shape, result: undefined };
-      this.#allocated.push(part);
-      this.#tensors.push(part);
-      return part as ResultSlot;
-    }
-    // A new array is made when there is room for the call, not before.
-    const part: ArrayPart = { bytes, address: 0, arg, result: given };
-    this.#staged.push(part);
-    this.#arrays.push(part);
-    return part as ResultSlot;
+    for (let axis = 0; axis < shape.length; axis++) bytes *= shape[axis]!;
+    const piece =
+      given === undefined && tensors
+        ? this.#allocate(new Piece(bytes, arg, undefined, shape))
+        : this.#stage(new Piece(bytes, arg, given));
+    return (from ? fill(piece, from) : piece) as ResultSlot;
   }
 
   /** Bytes that only this call needs. */
   room(bytes: number): Slot {
-    const part = { bytes, address: 0 };
-    this.#staged.push(part);
-    return part;
+    return this.#stage(new Piece(bytes));
   }
 
   /** Bytes that outlive this call: who asked owns them. */
   block(bytes: number): Slot {
-    const part = { bytes, address: 0 };
-    this.#allocated.push(part);
-    return part;
+    return this.#allocate(new Piece(bytes));
   }
 
   /**
@@ -132,42 +121,64 @@ export class Call {
    */
   compute(work: () => void): void {
     const runtime = this.#runtime;
+    const staged = this.#staged;
+    const allocated = this.#allocated;
     try {
-      this.#take();
-      for (const copy of this.#copies) this.#copyIn(copy);
+      const memory = runtime.buffer;
+      this.#take(memory);
+      for (let i = 0; i < staged.length; i++) this.#copyIn(staged[i]!, memory);
+      for (let i = 0; i < allocated.length; i++) this.#copyIn(allocated[i]!, memory);
       work();
-      for (const { result, address, bytes } of this.#arrays) {
-        apply(set, result, [runtime.floats(address, bytes / 4)]);
+      for (let i = 0; i < staged.length; i++) {
+        const { arg, result, address, bytes } = staged[i]!;
+        if (arg !== undefined) setOf(result, runtime.floats(address, bytes / 4));
       }
     } catch (error) {
-      for (const { address } of this.#allocated) if (address !== 0) runtime.free(address);
+      for (const { address } of allocated) if (address !== 0) runtime.free(address);
       throw error;
     }
-    for (const part of this.#tensors) {
-      part.result = Tensor.make(runtime, part.address, part.shape);
-      this.#keep?.(part.result);
+    for (let i = 0; i < allocated.length; i++) {
+      const piece = allocated[i]!;
+      if (piece.shape === undefined) continue;
+      piece.result = Tensor.make(runtime, piece.address, piece.shape);
+      this.#keep?.(piece.result);
     }
   }
 
-  #copyIn({ from, bytes, to, own }: Copy): void {
-    const { u8 } = this.#runtime.words;
-    if (own === undefined) u8.set(new Uint8Array(bufferOf(from), byteOffsetOf(from), bytes), to.address);
-    else u8.copyWithin(to.address, own, own + bytes);
+  #stage(piece: Piece): Piece {
+    this.#staged.push(piece);
+    return piece;
   }
 
-  #take(): void {
+  #allocate(piece: Piece): Piece {
+    this.#allocated.push(piece);
+    return piece;
+  }
+
+  /** `memory`: this engine's before the call. */
+  #copyIn({ from, offset, bytes, address }: Piece, memory: ArrayBufferLike): void {
+    if (from === undefined) return;
+    const { u8 } = this.#runtime.words;
+    if (from === memory) u8.copyWithin(address, offset, offset + bytes);
+    else u8.set(new Uint8Array(from, offset, bytes), address);
+  }
+
+  #take(memory: ArrayBufferLike): void {
     const runtime = this.#runtime;
-    const { buffer } = runtime;
-    runtime.stage(this.#op, this.#staged, this.#allocated);
-    for (const part of this.#allocated) part.address = runtime.allocate(this.#op, part.bytes);
-    if (runtime.buffer !== buffer) this.#refuseStale(buffer);
-    for (const part of this.#arrays) part.result ??= this.#newArray(part.bytes);
+    const staged = this.#staged;
+    runtime.stage(this.#op, staged, this.#allocated);
+    for (const piece of this.#allocated) piece.address = runtime.allocate(this.#op, piece.bytes);
+    if (runtime.buffer !== memory) this.#refuseStale(memory);
+    for (let i = 0; i < staged.length; i++) {
+      const piece = staged[i]!;
+      if (piece.arg !== undefined) piece.result ??= this.#newArray(piece.bytes);
+    }
   }
 
   /** ERR_STALE_VIEW for a result on what was the memory before it grew. */
-  #refuseStale(buffer: ArrayBufferLike): void {
-    for (const { arg, result } of this.#arrays) {
-      if (result && bufferOf(result) === buffer) throw this.#staleView(arg);
+  #refuseStale(memory: ArrayBufferLike): void {
+    for (const { arg, result } of this.#staged) {
+      if (arg !== undefined && result && bufferOf(result) === memory) throw this.#staleView(arg);
     }
   }
 
@@ -191,4 +202,10 @@ export class Call {
       hint: 'take tensor.data again and repeat the call, or pass tensors',
     });
   }
+}
+
+function fill(piece: Piece, from: object): Piece {
+  piece.from = bufferOf(from);
+  piece.offset = byteOffsetOf(from);
+  return piece;
 }

@@ -126,12 +126,18 @@ function empty(op: string, arg: string, x: unknown): 0 {
 }
 
 /** A typed array of one of the kinds in `allowed`, of any realm and on any buffer. ERR_ARG_TYPE, ERR_DETACHED. */
-function array(op: string, arg: string, x: unknown, allowed: readonly string[], orElse: string): object {
-  if (!allowed.includes(tagOf(x) ?? '')) {
+function array(
+  op: string,
+  arg: string,
+  x: unknown,
+  tag: string | undefined,
+  allowed: readonly string[],
+  orElse: string,
+): void {
+  if (tag !== allowed[0] && !allowed.includes(tag ?? '')) {
     wrongKind(op, arg, allowed.join(' or ') + orElse, x, arrayHint(kindOf(x), allowed));
   }
   length(op, arg, x);
-  return x as object;
 }
 
 /** x as an operand, of the same kind (array or tensor) as `like` where that is given. `kinds`: of arrays. */
@@ -144,7 +150,8 @@ export function operand(
   kinds: readonly string[] = door.floats,
   orElse = '',
 ): Operand {
-  const shape = door.shapeOf(op, arg, x);
+  const tag = tagOf(x);
+  const shape = tag === undefined ? door.shapeOf(op, arg, x) : undefined;
   // Tensors hold float32: whoever asks for other numbers takes arrays only.
   if (shape !== undefined && !kinds.includes('Float32Array')) {
     const expected = kinds.join(' or ') + orElse;
@@ -155,7 +162,8 @@ export function operand(
     const received = shape === undefined ? kindOf(x) : 'Tensor';
     throw new HeedTypeError('ERR_ARG_TYPE', { op, arg, expected, received });
   }
-  return { arg, value: shape === undefined ? array(op, arg, x, kinds, orElse) : (x as object), shape };
+  if (shape === undefined) array(op, arg, x, tag, kinds, orElse);
+  return { arg, value: x as object, shape };
 }
 
 /** The same for what may be absent. */
@@ -427,9 +435,10 @@ function fitsShape(op: string, row: Fit, shape: readonly number[]): void {
 }
 
 /** ERR_SHAPE where a tensor has another number of dimensions. An array has none to check. */
-export function rank(op: string, { arg, shape }: Operand, ...ranks: readonly number[]): void {
-  if (shape === undefined || ranks.includes(shape.length)) return;
-  refuse('ERR_SHAPE', op, arg, `a Tensor of ${ranks.join(' or ')} dimensions`, `${shape.length}`);
+export function rank(op: string, { arg, shape }: Operand, one: number, other: number = one): void {
+  if (shape === undefined || shape.length === one || shape.length === other) return;
+  const ranks = one === other ? `${one}` : `${one} or ${other}`;
+  refuse('ERR_SHAPE', op, arg, `a Tensor of ${ranks} dimensions`, `${shape.length}`);
 }
 
 /** Every field there: what is left of an options type when all defaults are filled. */

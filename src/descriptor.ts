@@ -161,6 +161,9 @@ export const MERGE_ARGS = [
 export const MERGE_ITEM = ['batch', 'q0', 'rows'] as const;
 
 export type AttentionArgs = Record<(typeof ATTENTION_ARGS)[number], number>;
+type AttentionOperand =
+  'q' | 'k' | 'v' | 'out' | 'logSumExp' | 'weights' | 'mask' | 'bias' | 'alibi' | 'sinks';
+type AttentionAddress = AttentionOperand | 'sequences' | 'items' | 'half' | 'parts' | 'combines';
 export type AppendArgs = Record<(typeof APPEND_ARGS)[number], number>;
 export type GemmArgs = Record<(typeof GEMM_ARGS)[number], number>;
 export type RopeArgs = Record<(typeof ROPE_ARGS)[number], number>;
@@ -182,20 +185,13 @@ export interface Words {
 // Addresses lie above 2³¹ in large memories: divide, never shift. One store a field, written out: a loop over the names
 // takes ten times as long, and a small call is little else.
 
-export function writeAttentionArgs({ u32, f32 }: Words, address: number, args: AttentionArgs): void {
+/** All but what {@link writeAttentionAddresses} writes. */
+export function writeAttentionShape(
+  { u32, f32 }: Words,
+  address: number,
+  args: Omit<AttentionArgs, AttentionAddress>,
+): void {
   const at = address / 4;
-  u32[at] = args.q;
-  u32[at + 1] = args.k;
-  u32[at + 2] = args.v;
-  u32[at + 3] = args.out;
-  u32[at + 4] = args.logSumExp;
-  u32[at + 5] = args.weights;
-  u32[at + 6] = args.mask;
-  u32[at + 7] = args.bias;
-  u32[at + 8] = args.alibi;
-  u32[at + 9] = args.sinks;
-  u32[at + 10] = args.sequences;
-  u32[at + 11] = args.items;
   u32[at + 12] = args.group;
   u32[at + 13] = args.seqQ;
   u32[at + 14] = args.seqK;
@@ -232,6 +228,27 @@ export function writeAttentionArgs({ u32, f32 }: Words, address: number, args: A
   u32[at + 45] = args.biasKey;
   u32[at + 46] = args.tile;
   u32[at + 47] = args.ring;
+}
+
+/** What a launch knows last: where everything is, and whether ∞ or NaN is in a float16 cache. */
+export function writeAttentionAddresses(
+  { u32 }: Words,
+  address: number,
+  args: Readonly<Pick<AttentionArgs, AttentionAddress>>,
+): void {
+  const at = address / 4;
+  u32[at] = args.q;
+  u32[at + 1] = args.k;
+  u32[at + 2] = args.v;
+  u32[at + 3] = args.out;
+  u32[at + 4] = args.logSumExp;
+  u32[at + 5] = args.weights;
+  u32[at + 6] = args.mask;
+  u32[at + 7] = args.bias;
+  u32[at + 8] = args.alibi;
+  u32[at + 9] = args.sinks;
+  u32[at + 10] = args.sequences;
+  u32[at + 11] = args.items;
   u32[at + 48] = args.half;
   u32[at + 49] = args.parts;
   u32[at + 50] = args.combines;

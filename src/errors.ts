@@ -173,8 +173,7 @@ export const KernelTrapError: HeedErrorClass<KernelTrapError> = errorClass('Kern
 /** A getter of a built-in prototype, as a function. Captured at load, it cannot be fooled by a user's object. */
 export function intrinsic(prototype: object, key: PropertyKey): (x: unknown) => unknown {
   const { get } = Object.getOwnPropertyDescriptor(prototype, key) as { readonly get: () => unknown };
-  const { apply } = Reflect;
-  return (x) => apply(get, x, []);
+  return Function.prototype.call.bind(get) as (x: unknown) => unknown;
 }
 
 /** %TypedArray%.prototype, with the methods that are applied to arrays of any realm. */

@@ -273,8 +273,9 @@ export class MultiHeadAttention {
     const { headDim, rope } = this.#layer;
     if (rope === undefined) return undefined;
     const strides = stridesOf('bshd', seq, heads, headDim);
-    const shape = { batch, seq, heads, headDim, positions, x: strides, out: strides };
-    return launchRope(this.#runtime, op, { ...shape, ...rope });
+    const { theta, rotaryDim, interleaved, scaling } = rope;
+    const shape = { batch, seq, heads, headDim, positions, theta, rotaryDim, interleaved, scaling };
+    return launchRope(this.#runtime, op, shape, strides, strides);
   }
 
   /** [M × K] · [K × N] with packed weights. */

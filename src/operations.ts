@@ -188,11 +188,11 @@ export function rope(runtime: Runtime, op: string, x: unknown, options: unknown,
   const { batch, seq, heads, headDim, layout, tensors } = problem;
   const call = new Call(runtime, op, keep);
   const shape = layout === 'bshd' ? [batch, seq, heads, headDim] : [batch, heads, seq, headDim];
-  const out = call.output('out', valueOf(problem.out), shape, tensors);
-  if (!tensors) call.copy(x as Float32Array, 4 * batch * seq * heads * headDim, out);
+  const from = tensors ? undefined : (x as Float32Array);
+  const out = call.output('out', valueOf(problem.out), shape, tensors, from);
   const X = tensors ? call.input('x', x as Tensor) : out;
   const strides = stridesOf(layout, seq, heads, headDim);
-  const launch = launchRope(runtime, op, { ...problem, x: strides, out: strides });
+  const launch = launchRope(runtime, op, problem, strides, strides);
   const room = call.room(launch.bytes);
   call.compute(() => {
     launch.run({ x: X.address, out: out.address }, room.address);
@@ -252,12 +252,11 @@ export function tensor(runtime: Runtime, op: string, shape: unknown, data: unkno
   runtime.requireAlive(op);
   const problem = resolveTensor(op, shape, data);
   const call = new Call(runtime, op, keep);
-  const result = call.output('tensor', undefined, problem.shape, true);
-  const size = problem.shape.reduce((a, b) => a * b, 1);
   // Straight to its place: staged, the largest tensor would be half of what there is room for.
-  if (problem.data) call.copy(problem.data, 4 * size, result);
+  const result = call.output('tensor', undefined, problem.shape, true, problem.data);
   call.compute(() => {
     const to = result.address / 4;
+    const size = problem.shape.reduce((a, b) => a * b, 1);
     if (!problem.data) runtime.words.f32.fill(0, to, to + size);
   });
   return result.result as Tensor;

@@ -37,8 +37,10 @@ export class Runtime {
   readonly build: Build;
   readonly fma: boolean;
   readonly tile: Tile;
-  /** Address of the one descriptor. A call writes it, runs its items, and is done with it. */
+  /** Address of the one descriptor. A launch writes it, runs its items, and is done with it. */
   readonly descriptor: number;
+  /** That of attention, of which a call has one launch: what it writes before there is room still stands when it runs. */
+  readonly attentionDescriptor: number;
 
   /** Undefined once disposed of: an engine that somebody still holds does not hold its memory. */
   #instance: Instance | undefined;
@@ -76,6 +78,7 @@ export class Runtime {
     const six = build === 'relaxed' && (tile === '6x8' || (tile === 'auto' && this.fma));
     this.tile = six ? '6x8' : '4x8';
     this.descriptor = this.allocate(op, DESCRIPTOR_BYTES);
+    this.attentionDescriptor = this.allocate(op, DESCRIPTOR_BYTES);
     this.#internal = this.#allocator.inUse;
     this.#orphans = new FinalizationRegistry((address) => {
       this.#adopt(address);
@@ -176,13 +179,13 @@ export class Runtime {
   // ---- kernels ----
 
   /**
-   * Runs `count` items of the call in the descriptor, one call into wasm each: V8 never replaces a running frame, so one
+   * Runs `count` items of the call in a descriptor, one call into wasm each: V8 never replaces a running frame, so one
    * long call would stay in the baseline compiler's code (341 ms for a first attention where 64 calls take 113).
    * A trap poisons. A caller's stack that ends in here does not: kernels keep no state that could be half changed.
    */
-  run(op: string, driver: Driver, count: number, scratch: number): void {
+  run(op: string, driver: Driver, descriptor: number, count: number, scratch: number): void {
     try {
-      for (let i = 0; i < count; i++) driver(this.descriptor, i, i + 1, scratch);
+      for (let i = 0; i < count; i++) driver(descriptor, i, i + 1, scratch);
     } catch (cause) {
       if (!(cause instanceof WebAssembly.RuntimeError)) throw cause;
       this.#end = 'poisoned';

@@ -18,7 +18,8 @@ import {
   MERGE_ITEM,
   ROPE_ARGS,
   ROPE_ITEM,
-  writeAttentionArgs,
+  writeAttentionAddresses,
+  writeAttentionShape,
   writeGemmArgs,
   writeMergeArgs,
   writeRopeArgs,
@@ -104,7 +105,8 @@ describe.each(builds)('descriptors, %s', (build) => {
 
   it('AttentionArgs: written where it is read', () => {
     expectWritten('AttentionArgs', ATTENTION_ARGS, (words, at) => {
-      writeAttentionArgs(words, at, numbered(ATTENTION_ARGS));
+      writeAttentionShape(words, at, numbered(ATTENTION_ARGS));
+      writeAttentionAddresses(words, at, numbered(ATTENTION_ARGS));
     });
   });
 

@@ -273,7 +273,7 @@ describe.each(builds)('rope, %s', async (build) => {
       };
       const x = allocate(4 * wide.length);
       const out = inPlace ? x : allocate(4 * 800);
-      const launch = launchRope(runtime, 'test', { ...problem, x: strides, out: other });
+      const launch = launchRope(runtime, 'test', problem, strides, other);
       const room = allocate(launch.bytes);
       const [X, O] = [runtime.floats(x, wide.length), runtime.floats(out, inPlace ? wide.length : 800)];
       if (!inPlace) O.fill(0.5);

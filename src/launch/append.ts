@@ -56,7 +56,7 @@ export function launchAppend(
   const one = (each: AppendArgs): number => {
     const { words, descriptor, kernels } = runtime;
     writeAppendArgs(words, descriptor, each);
-    runtime.run(op, kernels.append, items.count, 0);
+    runtime.run(op, kernels.append, descriptor, items.count, 0);
     return words.u32[descriptor / 4 + FOUND]!;
   };
   /** Keys, then values; what CHECK found. */

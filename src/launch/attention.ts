@@ -5,8 +5,7 @@
  */
 import { FULL, HALF, HALF_SPECIAL } from '../../common/abi.ts';
 import { ATTENTION_ITEM, COMBINE_ITEM, SEQUENCE_BYTES } from '../descriptor.ts';
-import { writeAttentionArgs, writeSequence } from '../descriptor.ts';
-import type { AttentionArgs } from '../descriptor.ts';
+import { writeAttentionAddresses, writeAttentionShape, writeSequence } from '../descriptor.ts';
 import { attentionItems, decodeItems, few, many, type DecodeItems, type Items } from '../items.ts';
 import { align } from '../memory/allocator.ts';
 import type { AttentionProblem } from '../options/attention.ts';
@@ -52,27 +51,16 @@ export function launchAttention(
   const token = (hs: number, dim: number): number => 4 * (bshd ? hs * dim : dim);
   const maskSteps = problem.mask?.steps ?? NO_STEPS;
   const biasSteps = problem.bias?.steps ?? NO_STEPS;
-  const { query, score } = splitScale(problem.scale);
-  const args: AttentionArgs = {
-    q: 0,
-    k: 0,
-    v: 0,
-    out: 0,
-    logSumExp: 0,
-    weights: 0,
-    mask: 0,
-    bias: 0,
-    alibi: 0,
-    sinks: 0,
-    sequences: 0,
-    items: 0,
+  const scoreScale = scoreFactor(problem.scale);
+  const descriptor = runtime.attentionDescriptor;
+  writeAttentionShape(runtime.words, descriptor, {
     group: heads / kvHeads,
     seqQ,
     seqK,
     headDim,
     valueDim,
-    scale: query,
-    scoreScale: score,
+    scale: queryFactor(problem.scale, scoreScale),
+    scoreScale,
     // A cap beyond 2.36e38 is the largest in base 2, which only scores near the end of float32's range can tell; one below
     // float32 is its smallest number, as 0 is none.
     capHalf: Math.min(Math.LN2 / softcap, MAX),
@@ -104,56 +92,53 @@ export function launchAttention(
     biasKey: 4 * biasSteps[3],
     tile: TILES[runtime.tile],
     ring: cache?.ring ? cache.capacity : 0,
-    half: cache?.half ? (cache.special ? HALF_SPECIAL : HALF) : FULL,
-    parts: 0,
-    combines: 0,
-  };
-  writeAttentionArgs(runtime.words, runtime.descriptor, args);
-  const scratchBytes = runtime.kernels.attentionScratch(runtime.descriptor);
+  });
+  const scratchBytes = runtime.kernels.attentionScratch(descriptor);
   const count = items.count + decoding.count;
   // The drivers run one after the other: their items share one place.
   const sequences = align(4 * ATTENTION_ITEM.length * count);
   const combines = sequences + align(SEQUENCE_BYTES * batch);
   const parts = combines + align(4 * COMBINE_ITEM.length * decoding.combine.count);
-  const partBytes = decoding.parts > 0 ? runtime.kernels.partBytes(runtime.descriptor) : 0;
+  const partBytes = decoding.parts > 0 ? runtime.kernels.partBytes(descriptor) : 0;
   const scratch = parts + align(decoding.parts * partBytes);
   return {
     bytes: count > 0 ? scratch + align(scratchBytes) : 0,
     run(addresses, room) {
       if (count === 0) return;
-      args.q = addresses.q;
-      args.k = addresses.k;
-      args.v = addresses.v;
-      args.out = addresses.out;
-      args.logSumExp = addresses.logSumExp;
-      args.weights = addresses.weights;
-      args.mask = addresses.mask;
-      args.bias = addresses.bias;
-      args.alibi = addresses.alibi;
-      args.sinks = addresses.sinks;
-      if (addresses.special) args.half = HALF_SPECIAL;
-      args.sequences = room + sequences;
-      args.items = room;
-      args.combines = room + combines;
-      args.parts = room + parts;
-      const { words, descriptor, kernels } = runtime;
-      writeAttentionArgs(words, descriptor, args);
+      const { words, kernels } = runtime;
+      writeAttentionAddresses(words, descriptor, {
+        q: addresses.q,
+        k: addresses.k,
+        v: addresses.v,
+        out: addresses.out,
+        logSumExp: addresses.logSumExp,
+        weights: addresses.weights,
+        mask: addresses.mask,
+        bias: addresses.bias,
+        alibi: addresses.alibi,
+        sinks: addresses.sinks,
+        sequences: room + sequences,
+        items: room,
+        half: cache?.half ? (cache.special || addresses.special ? HALF_SPECIAL : HALF) : FULL,
+        parts: room + parts,
+        combines: room + combines,
+      });
       for (let b = 0; b < batch; b++) {
         writeSequence(words, room + sequences + SEQUENCE_BYTES * b, sequence(b), before, after);
       }
       const run = (driver: Driver, table: Items): void => {
         if (table.count === 0) return;
         table.write(words.u32, room / 4);
-        runtime.run(op, driver, table.count, room + scratch);
+        runtime.run(op, driver, descriptor, table.count, room + scratch);
       };
       run(kernels.attention, items);
       run(kernels.decode, decoding);
       if (decoding.combine.count > 0) {
         decoding.combine.write(words.u32, (room + combines) / 4);
-        runtime.run(op, kernels.combine, decoding.combine.count, room + scratch);
+        runtime.run(op, kernels.combine, descriptor, decoding.combine.count, room + scratch);
       }
       // Their driver sees all keys of a row at once, of either family.
-      if (args.weights) run(kernels.weights, attentionItems(problem));
+      if (addresses.weights) run(kernels.weights, attentionItems(problem));
     },
   };
 }
@@ -167,14 +152,18 @@ const NO_ITEMS: DecodeItems = {
 const NO_STEPS: BroadcastShape = [0, 0, 0, 0];
 
 /**
- * scale · log₂e (in base 2 the exponential is 2^x) as the factor of the packed queries, and what of it goes to the scores
- * instead: a power of two that is 1 unless the queries' factor would leave 2⁻⁶⁴ … 2⁶⁴. Beyond 2¹⁹⁰ the factor stays what
- * it is there: a score that is not 0 is then infinite in any case.
+ * What of scale · log₂e goes to the scores and not to the packed queries: a power of two that is 1 unless the queries' factor
+ * would leave 2⁻⁶⁴ … 2⁶⁴.
  */
-function splitScale(scale: number): { query: number; score: number } {
-  const exponent = scale === 0 ? 0 : Math.floor(Math.log2(Math.abs(scale)));
+function scoreFactor(scale: number): number {
+  const size = Math.abs(scale);
+  if (size === 0 || (size >= 2 ** -64 && size < 2 ** 64)) return 1;
+  const exponent = Math.floor(Math.log2(size));
   const excess = exponent - Math.max(-64, Math.min(64, exponent));
-  const score = 2 ** Math.max(-126, Math.min(126, excess));
-  const query = Math.min((Math.abs(scale) / score) * Math.LOG2E, 2 ** 66);
-  return { query: Math.sign(scale) * query, score };
+  return 2 ** Math.max(-126, Math.min(126, excess));
+}
+
+/** The rest: in base 2 the exponential is 2^x. Beyond 2⁶⁶ it stays what it is there: a score that is not 0 is infinite anyway. */
+function queryFactor(scale: number, scoreScale: number): number {
+  return Math.sign(scale) * Math.min((Math.abs(scale) / scoreScale) * Math.LOG2E, 2 ** 66);
 }

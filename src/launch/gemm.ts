@@ -103,7 +103,7 @@ function launchGemmDriver(
       const { words, descriptor, kernels } = runtime;
       writeGemmArgs(words, descriptor, args);
       items.write(words.u32, room / 4);
-      runtime.run(op, kernels[driver], items.count, room + scratch);
+      runtime.run(op, kernels[driver], descriptor, items.count, room + scratch);
     },
   };
 }

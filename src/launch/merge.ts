@@ -56,7 +56,7 @@ export function launchMerge(runtime: Runtime, op: string, problem: MergeProblem)
         addresses.parts.flatMap(({ out, logSumExp }) => [out, logSumExp]),
         (room + table) / 4,
       );
-      runtime.run(op, kernels.merge, items.count, room + scratch);
+      runtime.run(op, kernels.merge, descriptor, items.count, room + scratch);
     },
   };
 }

@@ -18,11 +18,8 @@ export interface Strides {
   readonly head: number;
 }
 
-/** What a rope launch has to know. `positions`: [batch, seq], or [batch] of first ones. */
-export interface RopeShape extends Omit<RopeProblem, 'tensors' | 'layout' | 'out'> {
-  readonly x: Strides;
-  readonly out: Strides;
-}
+/** What a rope launch has to know beside the strides. `positions`: [batch, seq], or [batch] of first ones. */
+export type RopeShape = Omit<RopeProblem, 'tensors' | 'layout' | 'out'>;
 
 export interface RopeAddresses {
   readonly x: number;
@@ -37,8 +34,14 @@ export function stridesOf(layout: Layout, seq: number, heads: number, dim: numbe
   return { batch, token: 4 * dim, head: 4 * seq * dim };
 }
 
-export function launchRope(runtime: Runtime, op: string, problem: RopeShape): Launch<RopeAddresses> {
-  const { batch, seq, heads, headDim, rotaryDim, theta, scaling, positions, x, out } = problem;
+export function launchRope(
+  runtime: Runtime,
+  op: string,
+  problem: RopeShape,
+  x: Strides,
+  out: Strides,
+): Launch<RopeAddresses> {
+  const { batch, seq, heads, headDim, rotaryDim, theta, scaling, positions } = problem;
   const items = tokenItems(batch, seq);
   const pairs = rotaryDim / 2;
   const positionsAt = align(4 * ROPE_ITEM.length * items.count);
@@ -81,7 +84,7 @@ export function launchRope(runtime: Runtime, op: string, problem: RopeShape): La
       items.write(words.u32, room / 4);
       words.u32.set(positions, (room + positionsAt) / 4);
       kernels.ropeFrequencies(args.frequencies, pairs, theta, scaling);
-      runtime.run(op, kernels.rope, items.count, room + scratch);
+      runtime.run(op, kernels.rope, descriptor, items.count, room + scratch);
     },
   };
 }

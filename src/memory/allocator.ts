@@ -105,7 +105,7 @@ export class Allocator {
   }
 }
 
-/** The next multiple of the alignment. */
+/** The next multiple of the alignment, of an integer. Only the last bits are taken as 32-bit: exact beyond 2³² too. */
 export function align(bytes: number): number {
-  return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+  return bytes + (-bytes & (ALIGNMENT - 1));
 }

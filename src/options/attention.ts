@@ -146,22 +146,24 @@ export function resolveAttention(
   const tensors = Q.shape !== undefined;
   // Messages about arrays name the dimensions in one order; a tensor's shape is compared in that of the layout.
   const names = packed ? THD : tensors && bshd ? BSHD : BHSD;
-  const lie = (
-    arg: 'q' | 'k' | 'v' | 'out',
+  type Lie = (
+    arg: string,
+    dims: string,
     x: Operand | undefined,
     h: number,
     s: number,
     t: number,
     d: number,
-  ): Fit => {
-    if (packed) return fit(arg, names[arg], x, t, h, d);
-    return names === BSHD ? fit(arg, names[arg], x, batch, s, h, d) : fit(arg, names[arg], x, batch, h, s, d);
+  ) => Fit;
+  const lie: Lie = (arg, dims, x, h, s, t, d) => {
+    if (packed) return fit(arg, dims, x, t, h, d);
+    return names === BSHD ? fit(arg, dims, x, batch, s, h, d) : fit(arg, dims, x, batch, h, s, d);
   };
   const fits = [
-    lie('q', Q, heads, seqQ, totalQ, headDim),
-    lie('k', K, kvHeads, seqK, totalK, headDim),
-    lie('v', V, kvHeads, seqK, totalK, valueDim),
-    lie('out', out, heads, seqQ, totalQ, valueDim),
+    lie('q', names.q, Q, heads, seqQ, totalQ, headDim),
+    lie('k', names.k, K, kvHeads, seqK, totalK, headDim),
+    lie('v', names.v, V, kvHeads, seqK, totalK, valueDim),
+    lie('out', names.out, out, heads, seqQ, totalQ, valueDim),
     packed
       ? fit('logSumExp', 'heads × totalQ', scores.logSumExp, heads, totalQ)
       : fit('logSumExp', 'batch × heads × seqQ', scores.logSumExp, batch, heads, seqQ),

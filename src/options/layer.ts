@@ -5,7 +5,7 @@
 import * as check from '../checks.ts';
 import { fit, or, PLAIN, type Door, type Filled, type Given } from '../checks.ts';
 import type { AttentionShape } from './attention.ts';
-import { forRing, longest, room, tokensOf, type AppendProblem, type CacheState } from './cache.ts';
+import { forRing, grown, longest, room, tokensOf, type AppendProblem, type CacheState } from './cache.ts';
 import { resolveTurn, turnable, type Turn, type TurnOptions } from './rope.ts';
 import { PLACES, read, SCORES, settle, type AttentionOptions, type Scores } from './scores.ts';
 
@@ -233,7 +233,7 @@ export function resolveForward(
   const names = ['batch', 'seqQ', 'seqK'] as const;
   const [batch, seqQ, stated] = check.dims(op, names, [or(o.batch, 1), o.seqQ, or(o.seqK, o.seqQ)]);
   const append = state && appended(op, layer, state, batch, seqQ);
-  const after = append && { ...state, lengths: state.lengths.map((length) => length + seqQ) };
+  const after = append && grown(state, seqQ);
   if (after?.ring) forRing(op, after, scores, seqQ);
   const seqK = after ? longest(after.lengths) : stated;
   if (context === undefined && !state && seqK !== seqQ) {

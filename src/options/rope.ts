@@ -102,8 +102,18 @@ export function resolveRope(op: string, door: Door, x: unknown, options: unknown
   const { interleaved, theta, scaling } = turn;
   turnable(op, at, first === undefined ? 1 : Math.max(seq, 1), theta, rotaryDim, scaling);
   return {
-    ...{ tensors, batch, seq, heads, headDim, layout },
-    ...{ interleaved, theta, scaling, rotaryDim, positions: at, out },
+    tensors,
+    batch,
+    seq,
+    heads,
+    headDim,
+    layout,
+    interleaved,
+    theta,
+    scaling,
+    rotaryDim,
+    positions: at,
+    out,
   };
 }
 
