@@ -4,7 +4,7 @@
  */
 import { mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import asc from 'assemblyscript/asc';
+import { compile } from './asc.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 process.chdir(root);
@@ -18,7 +18,14 @@ const kinds = {
   '-roof': { entry: 'assembly/roof.ts', modules: 'bench/generated', limit: 4 * 1024 },
 };
 
-const sources = ['asconfig.json', 'package-lock.json', 'scripts/build-wasm.mjs', 'common', 'assembly'];
+const sources = [
+  'asconfig.json',
+  'package-lock.json',
+  'scripts/build-wasm.mjs',
+  'scripts/asc.mjs',
+  'common',
+  'assembly',
+];
 const newest = Math.max(...sources.flatMap(files).map((file) => statSync(file).mtimeMs));
 
 mkdirSync('build', { recursive: true });
@@ -26,7 +33,7 @@ for (const target of targets) {
   const [, build, kind] = /^([a-z]+)(.*)$/.exec(target);
   const { entry, modules, limit } = kinds[kind];
   const wasm = `build/${target}.wasm`;
-  if (modified(wasm) < newest) await compile(entry, target);
+  if (modified(wasm) < newest) await compile(entry, '--config', 'asconfig.json', '--target', target);
   if (modules === undefined) continue;
   const bytes = readFileSync(wasm);
   if (bytes.length > limit) throw new Error(`${wasm} has ${bytes.length} bytes, more than ${limit}`);
@@ -39,16 +46,6 @@ for (const target of targets) {
       `export const ${build}: string =\n  '${bytes.toString('base64')}';\n`,
   );
   console.log(`${wasm}: ${bytes.length} bytes`);
-}
-
-/** asc writes the file itself; its warnings are errors here. */
-async function compile(entry, target) {
-  const args = [entry, '--config', 'asconfig.json', '--target', target];
-  const { error, stderr } = await asc.main(args);
-  const messages = stderr.toString();
-  if (error || /WARNING/.test(messages)) {
-    throw new Error(`asc ${args.join(' ')}\n${messages}`, { cause: error });
-  }
 }
 
 function files(path) {

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import asc from 'assemblyscript/asc';
+import { compile } from '../../scripts/asc.mjs';
 import type { Build } from '../../test/builds.ts';
 
 type Kernel = (...addressesAndSizes: number[]) => void;
@@ -47,10 +47,10 @@ export async function load(
   }
   const memory = new WebAssembly.Memory({ initial: Math.ceil(end / PAGE) });
   for (const [i, input] of inputs.entries()) new Float32Array(memory.buffer, addresses[i]).set(input);
-  const module = await compile(file, build);
+  const module = await moduleOf(file, build);
   const kernel = new WebAssembly.Instance(module, { env: { memory } }).exports[name] as Kernel;
   const out = new Float32Array(memory.buffer, addresses[inputs.length], outLength);
-  const given = [...addresses.slice(0, -1), ...sizes, addresses.at(-1)];
+  const given = [...addresses.slice(0, -1), ...sizes, ...addresses.slice(-1)];
   return {
     out,
     run: () => {
@@ -62,7 +62,7 @@ export async function load(
 const modules = new Map<string, Promise<WebAssembly.Module>>();
 
 /** The module of a rung, compiled once. The text that is written beside it (.wat) is for readers. */
-function compile(file: string, build: Build): Promise<WebAssembly.Module> {
+function moduleOf(file: string, build: Build): Promise<WebAssembly.Module> {
   const path = `build/ladder/${file}-${build}`;
   const module = modules.get(path) ?? compileTo(path, file, build);
   modules.set(path, module);
@@ -70,13 +70,14 @@ function compile(file: string, build: Build): Promise<WebAssembly.Module> {
 }
 
 async function compileTo(path: string, file: string, build: Build): Promise<WebAssembly.Module> {
-  const args = [`bench/ladder/${file}.as.ts`, '--baseDir', root, '--config', 'asconfig.json'];
-  args.push('--target', build, '--outFile', `${path}.wasm`, '--textFile', `${path}.wat`);
-  let messages = '';
-  const stderr = { write: (text: string | Uint8Array) => void (messages += String(text)) };
-  const { error } = await asc.main(args, { stderr });
-  if (error || messages.includes('WARNING')) {
-    throw new Error(`asc ${args.join(' ')}\n${messages}`, { cause: error });
-  }
+  const settings = ['--baseDir', root, '--config', 'asconfig.json', '--target', build];
+  await compile(
+    `bench/ladder/${file}.as.ts`,
+    ...settings,
+    '--outFile',
+    `${path}.wasm`,
+    '--textFile',
+    `${path}.wat`,
+  );
   return new WebAssembly.Module(readFileSync(`${root}/${path}.wasm`));
 }
