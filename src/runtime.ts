@@ -11,11 +11,9 @@ import { align, Allocator } from './memory/allocator.ts';
 import { KernelTrapError, MemoryLimitError, StateError } from './errors.ts';
 import { DESCRIPTOR_BYTES, type Words } from './descriptor.ts';
 import { MAX_PAGES, PAGE, instantiate, type Build, type Instance } from './wasm/instantiate.ts';
+import { bestTile, hasTile, type Tile } from './tile.ts';
 import type { Driver, KernelExports } from './wasm/exports.ts';
 
-/** Rows of the widest register tile, by the word that the public option takes. */
-export const TILES = { '4x8': 4, '6x8': 6 } as const;
-export type Tile = keyof typeof TILES;
 
 /** Bytes of an engine's memory. */
 export interface MemoryUse {
@@ -74,9 +72,7 @@ export class Runtime {
     this.#allocator = new Allocator(kernels.heapBase(), this.#limit, (end) => this.#reserve(end));
     // 2⁻²⁴ where the product is not rounded before the sum, 0 where it is.
     this.fma = kernels.multiplyAdd(1 + 2 ** -12, 1 + 2 ** -12, -(1 + 2 ** -11)) !== 0;
-    // Without FMA the six-row tile spills; the baseline build does not have it.
-    const six = build === 'relaxed' && (tile === '6x8' || (tile === 'auto' && this.fma));
-    this.tile = six ? '6x8' : '4x8';
+    this.tile = tile === 'auto' || !hasTile(build, tile) ? bestTile(build, this.fma) : tile;
     this.descriptor = this.allocate(op, DESCRIPTOR_BYTES);
     this.attentionDescriptor = this.allocate(op, DESCRIPTOR_BYTES);
     this.#internal = this.#allocator.inUse;

@@ -33,6 +33,7 @@ export type Panels = (
   panels: number,
   k: number,
   c: number,
+  next: number,
   ldc: number,
   f: number,
   step: number,
