@@ -9,7 +9,7 @@
  *
  * Needs:     keys >= 0. No byte beyond `keys` of a row is read, so a rest below 16 goes one by one.
  * Registers: zero, −∞, 4 rows, 4 half-way, score.
- * FLOPs:     none: 18 moves and compares a score of four.
+ * FLOPs:     none: 52 shuffles, compares and selects for 64 scores.
  */
 import { MASKED } from '../constants';
 
