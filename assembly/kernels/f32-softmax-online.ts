@@ -11,7 +11,7 @@
  * keys/4 + 2. Rows up to the next multiple of 4 are filled with −∞, which adds exactly 0.
  *
  * Needs:     vectors 1 or 2: how many of the two vectors of queries there are; s has room for `keys` rounded up to 4 rows; factor holds the maxima before this block.
- * Registers: 8 constants, m, sum, 5 for what is being computed = 15 of 15 (with FMA; no spills in the loop).
+ * Registers: 4 chains of 3 + 1 constant + m + sum = 15 of 15 (no vector spills in the loop, without FMA either).
  * FLOPs:     19 a score (1 for x − m, 17 for 2^x as in exp.ts, 1 for the sum): 152 · keys, + 160 for factor and l.
  */
 import { MASKED } from '../constants';
