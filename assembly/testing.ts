@@ -64,7 +64,7 @@ export { f32ScoreScale } from './kernels/f32-score-scale';
 export { f32SoftmaxOnline } from './kernels/f32-softmax-online';
 export { f32RowsToPanel } from './kernels/f32-transpose';
 export { f32Weights } from './kernels/f32-weights';
-export { columnsAdd, rowsAdd, rowsMax } from './select';
+export { columnsAdd, rowsMax } from './select';
 
 /** A v128 cannot cross to JavaScript: the foreign lanes go to `foreign`. */
 export function f32PanelToRows(

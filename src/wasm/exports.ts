@@ -24,6 +24,22 @@ export type KernelExports = {
   mergeScratch(args: number): number;
   /** Writes float64 theta^(−i / pairs) / scaling for every pair, rounded up to a multiple of 4. */
   ropeFrequencies(frequencies: number, pairs: number, theta: number, scaling: number): void;
+  /** C = C·f + A·B over packed panels: what a timing of tiles runs. */
+  rowsAdd(
+    a: number,
+    lda: number,
+    rows: number,
+    p: number,
+    stride: number,
+    panels: number,
+    k: number,
+    c: number,
+    next: number,
+    ldc: number,
+    f: number,
+    step: number,
+    tile: number,
+  ): void;
   multiplyAdd(a: number, b: number, c: number): number;
   /** First byte behind the module's static data. */
   heapBase(): number;
