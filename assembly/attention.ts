@@ -104,7 +104,8 @@ function attend(args: AttentionArgs, item: AttentionItem, scratch: usize, exact:
     let r = item.q0;
     while (r < end) {
       const group = panel;
-      const panels = wide > 1 && r + 8 * (wide - 1) < end ? panelsAtOnce(args, panel, stride, wide, block, last) : 1;
+      const panels =
+        wide > 1 && r + 8 * (wide - 1) < end ? panelsAtOnce(args, panel, stride, wide, block, last) : 1;
       r += 8 * panels;
       panel += <usize>panels * stride;
       const first = firstKey(group, block);
@@ -126,7 +127,8 @@ function attend(args: AttentionArgs, item: AttentionItem, scratch: usize, exact:
       }
       const o = group + output;
       if (exact) f32PvExact(values, ldv, valueDim, s, keys, scratch + SEEN, o, factor);
-      else columnsAdd(values, ldv, valueDim, s, SCORE_BYTES, panels, keys, o, stride, 32, factor, 32, args.tile);
+      else
+        columnsAdd(values, ldv, valueDim, s, SCORE_BYTES, panels, keys, o, stride, 32, factor, 32, args.tile);
     }
   }
 

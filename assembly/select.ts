@@ -55,7 +55,16 @@ function rowsTimesPanels(
     if (tile == TILE_6X8) {
       for (; rows >= 6; rows -= 6) {
         for (let j = 0; j < panels; j++) {
-          f32Gemm6x8(a, lda, p + <usize>j * stride, k, c + <usize>j * next, ldc, f + <usize>j * step, epilogue);
+          f32Gemm6x8(
+            a,
+            lda,
+            p + <usize>j * stride,
+            k,
+            c + <usize>j * next,
+            ldc,
+            f + <usize>j * step,
+            epilogue,
+          );
         }
         a += lda * 6;
         c += ldc * 6;
@@ -405,7 +414,21 @@ export function rowsAdd(
   if (whole) {
     const tall = rows - rowsLeft(tile, rows);
     if (tall) wideAdd(a, lda, tall, p, stride, whole, k, c, next, ldc, f, step, tile);
-    narrowAdd(a + lda * tall, lda, rows - tall, p, stride, whole, k, c + ldc * tall, next, ldc, f, step, tile);
+    narrowAdd(
+      a + lda * tall,
+      lda,
+      rows - tall,
+      p,
+      stride,
+      whole,
+      k,
+      c + ldc * tall,
+      next,
+      ldc,
+      f,
+      step,
+      tile,
+    );
     p += <usize>whole * stride;
     c += <usize>whole * next;
     f += <usize>whole * step;
@@ -434,7 +457,21 @@ export function rowsMax(
   if (whole) {
     const tall = rows - rowsLeft(tile, rows);
     if (tall) wideMax(a, lda, tall, p, stride, whole, k, c, next, ldc, f, step, tile);
-    narrowMax(a + lda * tall, lda, rows - tall, p, stride, whole, k, c + ldc * tall, next, ldc, f, step, tile);
+    narrowMax(
+      a + lda * tall,
+      lda,
+      rows - tall,
+      p,
+      stride,
+      whole,
+      k,
+      c + ldc * tall,
+      next,
+      ldc,
+      f,
+      step,
+      tile,
+    );
     p += <usize>whole * stride;
     c += <usize>whole * next;
     f += <usize>whole * step;
@@ -463,7 +500,21 @@ export function columnsAdd(
   if (whole) {
     const tall = rows - rowsLeft(tile, rows);
     if (tall) wideColumnsAdd(a, lda, tall, p, stride, whole, k, c, next, ldc, f, step, tile);
-    narrowColumns(a + ((<usize>tall) << 2), lda, rows - tall, p, stride, whole, k, c + ldc * tall, next, ldc, f, step, tile);
+    narrowColumns(
+      a + ((<usize>tall) << 2),
+      lda,
+      rows - tall,
+      p,
+      stride,
+      whole,
+      k,
+      c + ldc * tall,
+      next,
+      ldc,
+      f,
+      step,
+      tile,
+    );
     p += <usize>whole * stride;
     c += <usize>whole * next;
     f += <usize>whole * step;

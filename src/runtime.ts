@@ -14,7 +14,6 @@ import { MAX_PAGES, PAGE, instantiate, type Build, type Instance } from './wasm/
 import { candidates, TileChoice, TILES, TILES_OF, type Tile } from './tile.ts';
 import type { Driver, KernelExports } from './wasm/exports.ts';
 
-
 /** Bytes of an engine's memory. */
 export interface MemoryUse {
   /** In tensors and packed matrices that are alive. */
@@ -217,7 +216,8 @@ export class Runtime {
       tiles,
       (each) => {
         const { rowsAdd } = this.kernels;
-        for (let i = 0; i < 8; i++) rowsAdd(at, 0, 12, at, 0, 6, 64, at + PANEL_OF_64, 32, 192, at, 0, TILES[each]);
+        for (let i = 0; i < 8; i++)
+          rowsAdd(at, 0, 12, at, 0, 6, 64, at + PANEL_OF_64, 32, 192, at, 0, TILES[each]);
       },
       () => performance.now(),
     );

@@ -222,6 +222,7 @@ const surface: Arities = {
   ropeScratch: 1,
   merge: 4,
   mergeScratch: 1,
+  rowsAdd: 13,
   multiplyAdd: 3,
   heapBase: 0,
 };

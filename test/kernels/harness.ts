@@ -52,8 +52,9 @@ export type Turn = (
   pairs: number,
 ) => void;
 
-export type Row = 'f32Gemm1x8' | 'f32Gemm2x8' | 'f32Gemm4x8' | 'f32Gemm6x8';
-export type Column = 'f32GemmT1x8' | 'f32GemmT2x8' | 'f32GemmT4x8' | 'f32GemmT6x8';
+type Size = '1x8' | '2x8' | '4x8' | '6x8' | '3x12' | '4x16' | '6x16';
+export type Row = `f32Gemm${Size}`;
+export type Column = `f32GemmT${Size}`;
 export type Choice = 'rowsAdd' | 'rowsMax' | 'columnsAdd';
 
 /** What assembly/testing.ts adds to the surface that ships. */

@@ -101,9 +101,12 @@ const TURN = { muls: 4, adds: 1, others: 1 };
 const VECTOR_OR_TAIL = { loads: 1 + 3 };
 
 /** Where asc puts what @inline asks for, or what is called once. */
-const ROWS: Options = { at: ['select/rowsAdd', 'select/rowsMax'] };
-const COLUMNS: Options = { at: ['select/columnsAdd'] };
+const ROWS: Options = { at: ['select/narrowAdd', 'select/narrowMax'] };
+const COLUMNS: Options = { at: ['select/narrowColumns'] };
+const WIDE_ROWS: Options = { at: ['select/wideAdd', 'select/wideMax'] };
+const WIDE_COLUMNS: Options = { at: ['select/wideColumnsAdd'] };
 const RELAXED: Options = { only: 'relaxed' };
+const BASELINE: Options = { only: 'baseline' };
 
 export const TABLE: readonly Row[] = [
   // ---- tiles ----
@@ -112,11 +115,17 @@ export const TABLE: readonly Row[] = [
   tile('f32-gemm-4x8', ROWS),
   tile('f32-gemm-2x8', ROWS),
   tile('f32-gemm-1x8', ROWS),
+  tile('f32-gemm-3x12', { ...WIDE_ROWS, ...BASELINE }),
+  tile('f32-gemm-4x16', { ...WIDE_ROWS, ...BASELINE }),
+  tile('f32-gemm-6x16', { ...WIDE_ROWS, ...RELAXED }),
   tile('f32-gemm-t-6x8', { ...COLUMNS, ...RELAXED, steps: 4 }),
   tile('f32-gemm-t-6x8', { ...COLUMNS, ...RELAXED }),
   tile('f32-gemm-t-4x8', COLUMNS),
   tile('f32-gemm-t-2x8', COLUMNS),
   tile('f32-gemm-t-1x8', COLUMNS),
+  tile('f32-gemm-t-3x12', { ...WIDE_COLUMNS, ...BASELINE }),
+  tile('f32-gemm-t-4x16', { ...WIDE_COLUMNS, ...BASELINE }),
+  tile('f32-gemm-t-6x16', { ...WIDE_COLUMNS, ...RELAXED }),
 
   // ---- one row, few queries ----
   tile('f32-gemm-1x32'),
@@ -223,6 +232,7 @@ export const TABLE: readonly Row[] = [
   ),
   row('decode/combinePanel', 'four elements', { loads: 2, madds: 1, stores: 1 }),
   // Division, equal, select. The one constant in a loop: two passes a panel of eight rows, at its end.
+  row('panel/panelScores', 'the maxima of a panel', { loads: 2, stores: 2 }),
   row('panel/inverseSums', 'four sums', { loads: 1, others: 3, stores: 1, constants: 1 }),
   row('decode/isRight', 'four elements', { loads: 1, others: 2 }),
 
