@@ -4,7 +4,7 @@
  * plain JavaScript. No engine, no host allocator: a kernel gets addresses and nothing else.
  */
 import { expect } from 'vitest';
-import type { KernelExports } from '../../src/wasm/exports.ts';
+import type { KernelExports, Panels } from '../../src/wasm/exports.ts';
 import { testingModule, type Build } from '../builds.ts';
 
 /** Epilogues, as in assembly/kernels/f32-panel-store.ts. */
@@ -21,23 +21,6 @@ export type Tile = (
   ldc: number,
   f: number,
   epilogue: Epilogue,
-) => void;
-
-/** The functions of assembly/select.ts: rows of tiles by panels. */
-export type Panels = (
-  a: number,
-  lda: number,
-  rows: number,
-  p: number,
-  stride: number,
-  panels: number,
-  k: number,
-  c: number,
-  next: number,
-  ldc: number,
-  f: number,
-  step: number,
-  tile: number,
 ) => void;
 
 /** f32RopeSplit and f32RopeInterleaved. */
