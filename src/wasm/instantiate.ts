@@ -135,7 +135,7 @@ interface Decoders {
   readonly Buffer?: { from(text: string, encoding: 'base64'): Uint8Array<ArrayBuffer> };
 }
 
-/** 0.1 ms by either; the loop is hot enough to be compiled twice while it runs, 8 ms of a core. */
+/** Buffer takes 0.1 ms. The loop takes 3, and V8 compiles it twice meanwhile: with two builds 15 of a first call's 49 ms on one core. */
 function decode(base64: string): Uint8Array<ArrayBuffer> {
   const decoders = globalThis as unknown as Decoders;
   if (decoders.Uint8Array.fromBase64) return decoders.Uint8Array.fromBase64(base64);
