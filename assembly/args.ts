@@ -82,10 +82,9 @@ export class AttentionArgs {
 @unmanaged
 export class Sequence {
   offset: f64;
-  /** −∞ where it is open. */
-  start: f64;
-  /** ∞ where it is open. */
-  stop: f64;
+  /** The ends of i32 where it is open, or so far that no query of a sequence comes there. */
+  start: i32;
+  stop: i32;
   /** Tokens before this sequence's first, in q and in k. */
   firstQuery: i32;
   firstKey: i32;

@@ -97,8 +97,9 @@ function attend(args: AttentionArgs, item: AttentionItem, scratch: usize, exact:
   let panel = scratch + PANELS;
   for (let r = item.q0; r < end; r += 8, panel += stride) {
     openPanel(args, item, r, panel, 0);
-    memory.fill(panel + QUERIES, 0, stride - QUERIES);
-    for (let lane = 0; lane < min(8, end - r); lane++) {
+    const rows = min(8, end - r);
+    memory.fill(panel + output, 0, <usize>rows * ldo);
+    for (let lane = 0; lane < rows; lane++) {
       const from = rowAddress(q, args.qToken, args.qHead, args.group, item.head, r + lane);
       f32Row(from, headDim, unpacked ? args.scale * UP : args.scale, panel + QUERIES + <usize>lane * ldq);
     }
@@ -262,12 +263,8 @@ function combinePanel(args: AttentionArgs, item: CombineItem, p: i32, panels: i3
   const panel = scratch + PANELS;
   const o = panel + outputOffset(args.headDim);
   const factor = scratch + FACTOR;
-  for (let lane = 0; lane < 8; lane++) {
-    const r = r0 + min(lane, rows - 1);
-    const sink = args.sinks ? load<f32>(rowAddress(args.sinks, 0, 4, args.group, item.head, r)) : -Infinity;
-    startSoftmax(panel + ((<usize>lane) << 2), sink);
-  }
-  memory.fill(o, 0, 8 * ldo);
+  startSoftmax(panel, args.sinks, args.group, item.head, r0, r0 + rows);
+  memory.fill(o, 0, <usize>rows * ldo);
 
   for (let half: usize = 0; half < 32; half += 16) {
     const begun = v128.load(panel + half, MAXIMUM);

@@ -339,12 +339,13 @@ type Sizes<Names extends readonly string[]> = { readonly [Axis in keyof Names]: 
 
 /**
  * All dimensions of a call, as they are named: first that each is there and is a number (ERR_ARG_TYPE), then its value
- * (ERR_DIM).
+ * (ERR_DIM). Arguments, no list: lists of small and of large numbers are of two kinds, and V8 turned the one into the other in
+ * every call.
  */
 export function dims<const Names extends readonly string[]>(
   op: string,
   names: Names,
-  given: { readonly [Axis in keyof Names]: unknown },
+  ...given: { readonly [Axis in keyof Names]: unknown }
 ): Sizes<Names> {
   for (let i = 0; i < names.length; i++) {
     if (typeof given[i] !== 'number') noNumber(op, names[i]!, given[i]);

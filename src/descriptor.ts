@@ -81,11 +81,11 @@ export const GEMM_ARGS = [
   'tile',
 ] as const;
 
-/** Sequence, one of a batch. The first three are float64, eight bytes each. */
+/** Sequence, one of a batch. `offset` is float64, eight bytes. */
 export const SEQUENCE = ['offset', 'start', 'stop', 'firstQuery', 'firstKey', 'keys', 'unused'] as const;
 
 /** Bytes of a Sequence. */
-export const SEQUENCE_BYTES = 40;
+export const SEQUENCE_BYTES = 32;
 
 /** AttentionItem: rows q0 … q0 + rows of a key head against keys k0 … k1; its slot among the parts, or −1. */
 export const ATTENTION_ITEM = ['batch', 'head', 'q0', 'rows', 'k0', 'k1', 'part'] as const;
@@ -182,7 +182,7 @@ export interface Words {
   readonly f64: Float64Array;
 }
 
-// Addresses lie above 2³¹ in large memories: divide, never shift. One store a field, written out: a loop over the names
+// Addresses lie above 2³¹ in large memories: shift by >>>, never by >>. (Divided, an index is a float64.) One store a field, written out: a loop over the names
 // takes ten times as long, and a small call is little else.
 
 /** All but what {@link writeAttentionAddresses} writes. */
@@ -191,7 +191,7 @@ export function writeAttentionShape(
   address: number,
   args: Omit<AttentionArgs, AttentionAddress>,
 ): void {
-  const at = address / 4;
+  const at = address >>> 2;
   u32[at + 12] = args.group;
   u32[at + 13] = args.seqQ;
   u32[at + 14] = args.seqK;
@@ -236,7 +236,7 @@ export function writeAttentionAddresses(
   address: number,
   args: Readonly<Pick<AttentionArgs, AttentionAddress>>,
 ): void {
-  const at = address / 4;
+  const at = address >>> 2;
   u32[at] = args.q;
   u32[at + 1] = args.k;
   u32[at + 2] = args.v;
@@ -262,18 +262,23 @@ export function writeSequence(
   before: number,
   after: number,
 ): void {
-  const at = address / 8;
-  f64[at] = each.offset;
-  f64[at + 1] = each.offset - before;
-  f64[at + 2] = each.offset + after + 1;
-  u32[2 * at + 6] = each.firstQuery;
-  u32[2 * at + 7] = each.firstKey;
-  u32[2 * at + 8] = each.keys;
-  u32[2 * at + 9] = 0;
+  f64[address >>> 3] = each.offset;
+  const at = address >>> 2;
+  u32[at + 2] = int32(each.offset - before);
+  u32[at + 3] = int32(each.offset + after + 1);
+  u32[at + 4] = each.firstQuery;
+  u32[at + 5] = each.firstKey;
+  u32[at + 6] = each.keys;
+  u32[at + 7] = 0;
+}
+
+/** The nearest int32: beyond it lies no key that any query could see. */
+function int32(x: number): number {
+  return Math.max(-(2 ** 31), Math.min(x, 2 ** 31 - 1));
 }
 
 export function writeGemmArgs({ u32 }: Words, address: number, args: GemmArgs): void {
-  const at = address / 4;
+  const at = address >>> 2;
   u32[at] = args.a;
   u32[at + 1] = args.b;
   u32[at + 2] = args.packed;
@@ -296,7 +301,7 @@ export function writeGemmArgs({ u32 }: Words, address: number, args: GemmArgs): 
 }
 
 export function writeAppendArgs({ u32 }: Words, address: number, args: AppendArgs): void {
-  const at = address / 4;
+  const at = address >>> 2;
   u32[at] = args.from;
   u32[at + 1] = args.to;
   u32[at + 2] = args.items;
@@ -314,7 +319,7 @@ export function writeAppendArgs({ u32 }: Words, address: number, args: AppendArg
 }
 
 export function writeRopeArgs({ u32 }: Words, address: number, args: RopeArgs): void {
-  const at = address / 4;
+  const at = address >>> 2;
   u32[at] = args.x;
   u32[at + 1] = args.out;
   u32[at + 2] = args.positions;
@@ -336,7 +341,7 @@ export function writeRopeArgs({ u32 }: Words, address: number, args: RopeArgs): 
 }
 
 export function writeMergeArgs({ u32 }: Words, address: number, args: MergeArgs): void {
-  const at = address / 4;
+  const at = address >>> 2;
   u32[at] = args.parts;
   u32[at + 1] = args.out;
   u32[at + 2] = args.logSumExp;

@@ -27,11 +27,8 @@ const PACK = 64 * PANEL;
 /** What items are cut from. */
 type Cut = Pick<
   AttentionProblem,
-  'batch' | 'heads' | 'kvHeads' | 'seqQ' | 'packed' | 'before' | 'after' | 'sequence' | 'sinks'
+  'batch' | 'heads' | 'kvHeads' | 'seqQ' | 'seqK' | 'packed' | 'before' | 'after' | 'sequence' | 'sinks'
 >;
-
-/** Rows q0 … q0 + rows of a key head, and the keys from k0 on (on the grid of BK) to k1 that any of them may see by its place. */
-type Block = (batch: number, head: number, q0: number, rows: number, k0: number, k1: number) => void;
 
 /** Which sequences a driver serves, by their number of queries. */
 export type Family = (queries: number) => boolean;
@@ -42,24 +39,68 @@ export const few: Family = (queries) => queries <= FEW;
 export const many: Family = (queries) => queries > FEW;
 const all: Family = () => true;
 
-/** Every block of BQ rows of the first `many` key heads. Within a head the costliest, the one that sees most keys, is first. */
-function eachBlock(cut: Cut, serves: Family, many: number, visit: Block): void {
-  const { batch, before, after, sequence } = cut;
-  const group = cut.heads / cut.kvHeads;
-  for (let b = 0; b < batch; b++) {
-    const { queries, keys, offset } = sequence(b);
-    if (!serves(queries)) continue;
-    const rowsInAll = queries * group;
-    for (let head = 0; head < many; head++) {
-      for (let q0 = (Math.ceil(rowsInAll / BQ) - 1) * BQ; q0 >= 0; q0 -= BQ) {
-        const rows = Math.min(BQ, rowsInAll - q0);
-        const first = Math.floor(q0 / group) + offset - before;
-        const last = Math.floor((q0 + rows - 1) / group) + offset + after;
-        const k1 = Math.max(0, Math.min(keys, last + 1));
-        const k0 = Math.floor(Math.max(0, Math.min(k1, first)) / BK) * BK;
-        visit(b, head, q0, rows, k0, k1);
-      }
+/**
+ * The blocks of a call, one after the other: rows q0 … q0 + rows of a key head, and the keys from k0 on (on the grid of BK)
+ * to k1 that any of them may see by its place. Within a head the costliest, the one that sees most keys, is first. A
+ * cursor, as a small call is little else than its bookkeeping: a visitor was called for every block, twice.
+ */
+class Blocks {
+  batch = -1;
+  head = 0;
+  q0 = 0;
+  rows = 0;
+  k0 = 0;
+  k1 = 0;
+  /** Of the sequence. */
+  #rows = 0;
+  #keys = 0;
+  #offset = 0;
+  readonly #cut: Cut;
+  readonly #serves: Family;
+  readonly #heads: number;
+  readonly #group: number;
+
+  /** Those of the first `heads` key heads. */
+  constructor(cut: Cut, serves: Family, heads: number) {
+    this.#cut = cut;
+    this.#serves = serves;
+    this.#heads = heads;
+    this.#group = cut.heads / cut.kvHeads;
+    this.head = heads;
+  }
+
+  /** Goes to the next, if there is one. */
+  next(): boolean {
+    if (this.q0 > 0) this.q0 -= BQ;
+    else {
+      if (++this.head >= this.#heads && !this.#nextSequence()) return false;
+      // Heads are all alike: where one has one block, that is the next one's too.
+      if (this.head > 0 && this.#rows <= BQ) return true;
+      this.q0 = (Math.ceil(this.#rows / BQ) - 1) * BQ;
     }
+    const { before, after } = this.#cut;
+    const group = this.#group;
+    const rows = Math.min(BQ, this.#rows - this.q0);
+    const first = Math.floor(this.q0 / group) + this.#offset - before;
+    const last = Math.floor((this.q0 + rows - 1) / group) + this.#offset + after;
+    this.rows = rows;
+    this.k1 = Math.max(0, Math.min(this.#keys, last + 1));
+    this.k0 = Math.floor(Math.max(0, Math.min(this.k1, first)) / BK) * BK;
+    return true;
+  }
+
+  #nextSequence(): boolean {
+    const { batch, sequence } = this.#cut;
+    while (++this.batch < batch) {
+      const { queries, keys, offset } = sequence(this.batch);
+      if (queries === 0 || !this.#serves(queries)) continue;
+      this.head = 0;
+      this.#rows = queries * this.#group;
+      this.#keys = keys;
+      this.#offset = offset;
+      return true;
+    }
+    return false;
   }
 }
 
@@ -68,94 +109,115 @@ function eachBlock(cut: Cut, serves: Family, many: number, visit: Block): void {
  * the group) pairs.
  */
 export function attentionItems(cut: Cut, serves: Family = all): Items {
-  const { batch, heads, kvHeads, seqQ, packed, sequence } = cut;
-  const blocksOf = (queries: number): number =>
-    serves(queries) ? Math.ceil((queries * heads) / kvHeads / BQ) : 0;
-  let blocks = batch * blocksOf(seqQ);
-  if (packed) for (let b = (blocks = 0); b < batch; b++) blocks += blocksOf(sequence(b).queries);
-  return {
-    count: kvHeads * blocks,
-    write(u32, at) {
-      eachBlock(cut, serves, kvHeads, (b, head, q0, rows, k0, k1) => {
-        u32[at++] = b;
-        u32[at++] = head;
-        u32[at++] = q0;
-        u32[at++] = rows;
-        u32[at++] = k0;
-        u32[at++] = k1;
-        u32[at++] = WHOLE;
-      });
-    },
-  };
+  return new AttentionItems(cut, serves);
+}
+
+class AttentionItems implements Items {
+  readonly count: number;
+  readonly #cut: Cut;
+  readonly #serves: Family;
+
+  constructor(cut: Cut, serves: Family) {
+    const { batch, kvHeads, seqQ, packed, sequence } = cut;
+    let blocks = 0;
+    if (!packed) blocks = batch * blocksOf(cut, serves, seqQ);
+    else for (let b = 0; b < batch; b++) blocks += blocksOf(cut, serves, sequence(b).queries);
+    this.count = kvHeads * blocks;
+    this.#cut = cut;
+    this.#serves = serves;
+  }
+
+  write(u32: Uint32Array, at: number): void {
+    const each = new Blocks(this.#cut, this.#serves, this.#cut.kvHeads);
+    for (; each.next(); at += ITEM) writeItem(u32, at, each, each.k0, each.k1, WHOLE);
+  }
+}
+
+function blocksOf({ heads, kvHeads }: Cut, serves: Family, queries: number): number {
+  return serves(queries) ? Math.ceil((queries * heads) / kvHeads / BQ) : 0;
 }
 
 /** An item that has all of its rows' keys and leaves no part. */
 const WHOLE = 0xffffffff;
 
+const ITEM = 7;
+
+function writeItem(u32: Uint32Array, at: number, of: Blocks, k0: number, k1: number, part: number): void {
+  u32[at] = of.batch;
+  u32[at + 1] = of.head;
+  u32[at + 2] = of.q0;
+  u32[at + 3] = of.rows;
+  u32[at + 4] = k0;
+  u32[at + 5] = k1;
+  u32[at + 6] = part;
+}
+
 /** Items of a decoding call, and what adds up their parts. */
-export interface DecodeItems extends Items {
+export interface Decoding {
+  readonly items: Items;
   /** Parts of eight rows that the items leave. */
   readonly parts: number;
   readonly combine: Items;
 }
+
+/** No items. */
+export const NONE: Items = { count: 0, write: () => undefined };
 
 /**
  * Those of sequences with few queries: as {@link attentionItems}, with the keys split at multiples of SPLIT. An item that has
  * all keys of its rows leaves no part, unless there are sinks: those are added to the parts, in one place, so that the bits
  * of a row do not depend on the keys of the rows beside it. `combine`: { batch, head, q0, rows, part, parts }.
  */
-export function decodeItems(cut: Cut): DecodeItems {
-  const splits = (k0: number, k1: number): number =>
-    Math.max(1, Math.ceil(k1 / SPLIT) - Math.floor(k0 / SPLIT));
+export function decodeItems(cut: Cut): Decoding {
+  if (cut.seqK <= SPLIT && cut.sinks === undefined) {
+    return { items: attentionItems(cut, few), parts: 0, combine: NONE };
+  }
+  const splits = ({ k0, k1 }: Blocks): number => Math.max(1, Math.ceil(k1 / SPLIT) - Math.floor(k0 / SPLIT));
   const isWhole = (n: number): boolean => n === 1 && cut.sinks === undefined;
   let count = 0;
   let parts = 0;
   let combines = 0;
   // Heads are all alike: what one of them needs, times as many.
   const { kvHeads } = cut;
-  eachBlock(cut, few, 1, (_b, _head, _q0, rows, k0, k1) => {
-    const n = splits(k0, k1);
+  for (const each = new Blocks(cut, few, 1); each.next();) {
+    const n = splits(each);
     count += kvHeads * n;
-    if (isWhole(n)) return;
-    parts += kvHeads * n * Math.ceil(rows / PANEL);
+    if (isWhole(n)) continue;
+    parts += kvHeads * n * Math.ceil(each.rows / PANEL);
     combines += kvHeads;
-  });
+  }
   return {
-    count,
-    parts,
-    write(u32, at) {
-      let part = 0;
-      eachBlock(cut, few, kvHeads, (b, head, q0, rows, k0, k1) => {
-        const n = splits(k0, k1);
-        for (let i = 0, from = k0; i < n; i++) {
-          const to = Math.min(k1, (Math.floor(from / SPLIT) + 1) * SPLIT);
-          u32[at++] = b;
-          u32[at++] = head;
-          u32[at++] = q0;
-          u32[at++] = rows;
-          u32[at++] = from;
-          u32[at++] = to;
-          u32[at++] = isWhole(n) ? WHOLE : part;
-          if (!isWhole(n)) part += Math.ceil(rows / PANEL);
-          from = to;
+    items: {
+      count,
+      write(u32, at) {
+        let part = 0;
+        for (const each = new Blocks(cut, few, kvHeads); each.next();) {
+          const n = splits(each);
+          for (let i = 0, from = each.k0; i < n; i++, at += ITEM) {
+            const to = Math.min(each.k1, (Math.floor(from / SPLIT) + 1) * SPLIT);
+            writeItem(u32, at, each, from, to, isWhole(n) ? WHOLE : part);
+            if (!isWhole(n)) part += Math.ceil(each.rows / PANEL);
+            from = to;
+          }
         }
-      });
+      },
     },
+    parts,
     combine: {
       count: combines,
       write(u32, at) {
         let part = 0;
-        eachBlock(cut, few, kvHeads, (b, head, q0, rows, k0, k1) => {
-          const n = splits(k0, k1);
-          if (isWhole(n)) return;
-          u32[at++] = b;
-          u32[at++] = head;
-          u32[at++] = q0;
-          u32[at++] = rows;
+        for (const each = new Blocks(cut, few, kvHeads); each.next();) {
+          const n = splits(each);
+          if (isWhole(n)) continue;
+          u32[at++] = each.batch;
+          u32[at++] = each.head;
+          u32[at++] = each.q0;
+          u32[at++] = each.rows;
           u32[at++] = part;
           u32[at++] = n;
-          part += n * Math.ceil(rows / PANEL);
-        });
+          part += n * Math.ceil(each.rows / PANEL);
+        }
       },
     },
   };

@@ -255,7 +255,7 @@ export function tensor(runtime: Runtime, op: string, shape: unknown, data: unkno
   // Straight to its place: staged, the largest tensor would be half of what there is room for.
   const result = call.output('tensor', undefined, problem.shape, true, problem.data);
   call.compute(() => {
-    const to = result.address / 4;
+    const to = result.address >>> 2;
     const size = problem.shape.reduce((a, b) => a * b, 1);
     if (!problem.data) runtime.words.f32.fill(0, to, to + size);
   });

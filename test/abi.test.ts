@@ -159,6 +159,7 @@ describe.each(builds)('descriptors, %s', (build) => {
       heads: 6,
       kvHeads: 3,
       seqQ,
+      seqK: seqQ + 10,
       packed: false,
       sinks: undefined,
       before: Infinity,

@@ -70,11 +70,11 @@ describe.each(builds)('%s', (build) => {
     const cuSeqlensQ = Int32Array.of(0, ...lengths.map((n) => (total += n)));
     const x = normal(8 * total, 1);
     const problem = resolveAttention('attention', PLAIN, x, x, x, { cuSeqlensQ, headDim: 8, causal: true });
-    // Padded to a batch there were 501 · 32 items of 28 bytes; there are 501 + 31, and 501 sequences of 40.
+    // Padded to a batch there were 501 · 32 items of 28 bytes; there are 501 + 31, and 501 sequences of 32.
     const { bytes } = launchAttention(runtimeOf('test', engine), 'attention', problem);
     const one = resolveAttention('attention', PLAIN, x, x, x, { seqQ: total, headDim: 8, causal: true });
     const scratch = launchAttention(runtimeOf('test', engine), 'attention', one).bytes;
-    expect(bytes - scratch).toBeLessThanOrEqual(28 * 501 + 40 * 501 + 3 * 64);
+    expect(bytes - scratch).toBeLessThanOrEqual(28 * 501 + 32 * 501 + 3 * 64);
     engine.dispose();
   });
 
@@ -122,6 +122,30 @@ describe.each(builds)('%s', (build) => {
     const out = engine.attention(q, k, v, options);
     for (const row of attentionLaw(q, k, v, options)) {
       expect(use(out, row.out('blocks'), row.at)).toBeLessThanOrEqual(1);
+    }
+    engine.dispose();
+  });
+
+  it.each([
+    ...[2 ** 31 - 1, 2 ** 31, 2 ** 31 + 1, 2 ** 32 + 2, 2 ** 53, 1e300].flatMap((far) => [
+      [`causal, offset ${far}`, { causal: true, queryOffset: far }] as const,
+      [`causal, offset ${-far}`, { causal: true, queryOffset: -far }] as const,
+      [`a window, offset ${far}`, { window: [3, 5], queryOffset: far }] as const,
+      [`a window, offset ${-far}`, { window: [3, 5], queryOffset: -far }] as const,
+    ]),
+    ['from as far as back', { window: [2 ** 31, 5], queryOffset: 2 ** 31 }],
+    ['two keys less far than back', { window: [2 ** 32, 5], queryOffset: 2 ** 32 + 2 }],
+    ['from as far before as behind', { window: [4, 2 ** 31], queryOffset: -(2 ** 31) }],
+    ['two keys farther before', { window: [4, 2 ** 32], queryOffset: -(2 ** 32) - 2 }],
+  ] as const)('places at the ends of int32 and beyond: %s', async (_, places) => {
+    const engine = await engineOf(build);
+    for (const seqQ of [3, 20]) {
+      const options = { seqQ, seqK: 11, heads: 6, kvHeads: 2, headDim: 5, ...places };
+      const [q, k, v] = [normal(seqQ * 30, 1), normal(110, 2), normal(110, 3)];
+      const out = engine.attention(q, k, v, options);
+      for (const row of attentionLaw(q, k, v, options)) {
+        expect(use(out, row.out('blocks'), row.at), `row ${row.row} of ${seqQ}`).toBeLessThanOrEqual(1);
+      }
     }
     engine.dispose();
   });

@@ -57,11 +57,11 @@ export function launchAppend(
     const { words, descriptor, kernels } = runtime;
     writeAppendArgs(words, descriptor, each);
     runtime.run(op, kernels.append, descriptor, items.count, 0);
-    return words.u32[descriptor / 4 + FOUND]!;
+    return words.u32[(descriptor >>> 2) + FOUND]!;
   };
   /** Keys, then values; what CHECK found. */
   const both = ({ k, v, keys, values }: AppendAddresses, mode: number, room: number): number => {
-    items.write(runtime.words.u32, room / 4);
+    items.write(runtime.words.u32, room >>> 2);
     const found = one(args(k, keys, headDim, mode, room));
     return found | one(args(v, values, valueDim, mode, room));
   };

@@ -6,7 +6,7 @@
 import { FULL, HALF, HALF_SPECIAL } from '../../common/abi.ts';
 import { ATTENTION_ITEM, COMBINE_ITEM, SEQUENCE_BYTES } from '../descriptor.ts';
 import { writeAttentionAddresses, writeAttentionShape, writeSequence } from '../descriptor.ts';
-import { attentionItems, decodeItems, few, many, type DecodeItems, type Items } from '../items.ts';
+import { NONE, attentionItems, decodeItems, few, many, type Decoding, type Items } from '../items.ts';
 import { align } from '../memory/allocator.ts';
 import type { AttentionProblem } from '../options/attention.ts';
 import type { BroadcastShape } from '../options/scores.ts';
@@ -40,18 +40,99 @@ export function launchAttention(
   op: string,
   problem: AttentionProblem,
 ): Launch<AttentionAddresses> {
-  const { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim, packed, totalQ } = problem;
-  const { softcap, before, after, sequence, cache } = problem;
+  return new AttentionLaunch(runtime, op, problem);
+}
+
+class AttentionLaunch implements Launch<AttentionAddresses> {
+  readonly bytes: number;
+  readonly #runtime: Runtime;
+  readonly #op: string;
+  readonly #problem: AttentionProblem;
+  readonly #items: Items;
+  readonly #decoding: Decoding;
+  /** Where in the room they are. */
+  readonly #sequences: number;
+  readonly #combines: number;
+  readonly #parts: number;
+  readonly #scratch: number;
+
+  constructor(runtime: Runtime, op: string, problem: AttentionProblem) {
+    const { batch, seqQ, packed } = problem;
+    const descriptor = runtime.attentionDescriptor;
+    writeShape(runtime, problem);
+    // Packed sequences may be of both families; others are of one.
+    const items = packed || many(seqQ) ? attentionItems(problem, many) : NONE;
+    const decoding = packed || few(seqQ) ? decodeItems(problem) : NO_DECODING;
+    const count = items.count + decoding.items.count;
+    const partBytes = decoding.parts > 0 ? runtime.kernels.partBytes(descriptor) : 0;
+    // The drivers run one after the other: their items share one place.
+    const sequences = align(4 * ATTENTION_ITEM.length * count);
+    const combines = sequences + align(SEQUENCE_BYTES * batch);
+    const parts = combines + align(4 * COMBINE_ITEM.length * decoding.combine.count);
+    const scratch = parts + align(decoding.parts * partBytes);
+    this.bytes = count > 0 ? scratch + align(runtime.kernels.attentionScratch(descriptor)) : 0;
+    this.#runtime = runtime;
+    this.#op = op;
+    this.#problem = problem;
+    this.#items = items;
+    this.#decoding = decoding;
+    this.#sequences = sequences;
+    this.#combines = combines;
+    this.#parts = parts;
+    this.#scratch = scratch;
+  }
+
+  run(addresses: AttentionAddresses, room: number): void {
+    if (this.bytes === 0) return;
+    const { words, kernels, attentionDescriptor } = this.#runtime;
+    const { batch, sequence, before, after, cache } = this.#problem;
+    const decoding = this.#decoding;
+    const sequences = room + this.#sequences;
+    const combines = room + this.#combines;
+    writeAttentionAddresses(words, attentionDescriptor, {
+      q: addresses.q,
+      k: addresses.k,
+      v: addresses.v,
+      out: addresses.out,
+      logSumExp: addresses.logSumExp,
+      weights: addresses.weights,
+      mask: addresses.mask,
+      bias: addresses.bias,
+      alibi: addresses.alibi,
+      sinks: addresses.sinks,
+      sequences,
+      items: room,
+      half: cache?.half ? (cache.special || addresses.special ? HALF_SPECIAL : HALF) : FULL,
+      parts: room + this.#parts,
+      combines,
+    });
+    for (let b = 0; b < batch; b++) {
+      writeSequence(words, sequences + SEQUENCE_BYTES * b, sequence(b), before, after);
+    }
+    this.#drive(kernels.attention, this.#items, room, room);
+    this.#drive(kernels.decode, decoding.items, room, room);
+    this.#drive(kernels.combine, decoding.combine, combines, room);
+    // Their driver sees all keys of a row at once, of either family.
+    if (addresses.weights) this.#drive(kernels.weights, attentionItems(this.#problem), room, room);
+  }
+
+  /** Writes a table of items at `at`, and runs them. */
+  #drive(driver: Driver, items: Items, at: number, room: number): void {
+    if (items.count === 0) return;
+    const runtime = this.#runtime;
+    items.write(runtime.words.u32, at >>> 2);
+    runtime.run(this.#op, driver, runtime.attentionDescriptor, items.count, room + this.#scratch);
+  }
+}
+
+/** What of the descriptor is known before there are addresses. */
+function writeShape(runtime: Runtime, problem: AttentionProblem): void {
+  const { heads, kvHeads, seqQ, seqK, headDim, valueDim, packed, totalQ } = problem;
+  const { softcap, cache, mask, bias } = problem;
   const bytes = cache?.half ? 2 : 4;
-  // Packed sequences may be of both families; others are of one.
-  const items = packed || many(seqQ) ? attentionItems(problem, many) : NO_ITEMS;
-  const decoding = packed || few(seqQ) ? decodeItems(problem) : NO_ITEMS;
-  // Bytes from one head and from one token to the next.
   const bshd = problem.layout === 'bshd';
-  const head = (seq: number, dim: number): number => 4 * (bshd ? dim : seq * dim);
-  const token = (hs: number, dim: number): number => 4 * (bshd ? hs * dim : dim);
-  const maskSteps = problem.mask?.steps ?? NO_STEPS;
-  const biasSteps = problem.bias?.steps ?? NO_STEPS;
+  const maskSteps = mask === undefined ? NO_STEPS : mask.steps;
+  const biasSteps = bias === undefined ? NO_STEPS : bias.steps;
   const scoreScale = scoreFactor(problem.scale);
   const descriptor = runtime.attentionDescriptor;
   writeAttentionShape(runtime.words, descriptor, {
@@ -67,18 +148,20 @@ export function launchAttention(
     capHalf: Math.min(Math.LN2 / softcap, MAX),
     capTwice: Math.min(2 / softcap, MAX),
     cap: softcap > 0 ? Math.max(2 ** -149, Math.min(softcap * Math.LOG2E, MAX)) : 0,
+    tile: TILES[runtime.tile],
+    ring: cache?.ring ? cache.capacity : 0,
     qFirst: 4 * heads * headDim,
-    qHead: head(seqQ, headDim),
-    qToken: token(heads, headDim),
+    qHead: headStep(bshd, seqQ, headDim),
+    qToken: tokenStep(bshd, heads, headDim),
     kFirst: bytes * kvHeads * headDim,
-    kHead: cache ? bytes * cache.capacity * headDim : head(seqK, headDim),
-    kToken: cache ? bytes * headDim : token(kvHeads, headDim),
+    kHead: cache ? bytes * cache.capacity * headDim : headStep(bshd, seqK, headDim),
+    kToken: cache ? bytes * headDim : tokenStep(bshd, kvHeads, headDim),
     vFirst: bytes * kvHeads * valueDim,
-    vHead: cache ? bytes * cache.capacity * valueDim : head(seqK, valueDim),
-    vToken: cache ? bytes * valueDim : token(kvHeads, valueDim),
+    vHead: cache ? bytes * cache.capacity * valueDim : headStep(bshd, seqK, valueDim),
+    vToken: cache ? bytes * valueDim : tokenStep(bshd, kvHeads, valueDim),
     outFirst: 4 * heads * valueDim,
-    outHead: head(seqQ, valueDim),
-    outToken: token(heads, valueDim),
+    outHead: headStep(bshd, seqQ, valueDim),
+    outToken: tokenStep(bshd, heads, valueDim),
     logSumExpFirst: packed ? 4 : 4 * heads,
     logSumExpHead: 4 * (packed ? totalQ : seqQ),
     weightsFirst: 4 * heads * seqK,
@@ -91,63 +174,19 @@ export function launchAttention(
     biasHead: 4 * biasSteps[1],
     biasQuery: 4 * biasSteps[2],
     biasKey: 4 * biasSteps[3],
-    tile: TILES[runtime.tile],
-    ring: cache?.ring ? cache.capacity : 0,
   });
-  const scratchBytes = runtime.kernels.attentionScratch(descriptor);
-  const count = items.count + decoding.count;
-  // The drivers run one after the other: their items share one place.
-  const sequences = align(4 * ATTENTION_ITEM.length * count);
-  const combines = sequences + align(SEQUENCE_BYTES * batch);
-  const parts = combines + align(4 * COMBINE_ITEM.length * decoding.combine.count);
-  const partBytes = decoding.parts > 0 ? runtime.kernels.partBytes(descriptor) : 0;
-  const scratch = parts + align(decoding.parts * partBytes);
-  return {
-    bytes: count > 0 ? scratch + align(scratchBytes) : 0,
-    run(addresses, room) {
-      if (count === 0) return;
-      const { words, kernels } = runtime;
-      writeAttentionAddresses(words, descriptor, {
-        q: addresses.q,
-        k: addresses.k,
-        v: addresses.v,
-        out: addresses.out,
-        logSumExp: addresses.logSumExp,
-        weights: addresses.weights,
-        mask: addresses.mask,
-        bias: addresses.bias,
-        alibi: addresses.alibi,
-        sinks: addresses.sinks,
-        sequences: room + sequences,
-        items: room,
-        half: cache?.half ? (cache.special || addresses.special ? HALF_SPECIAL : HALF) : FULL,
-        parts: room + parts,
-        combines: room + combines,
-      });
-      for (let b = 0; b < batch; b++) {
-        writeSequence(words, room + sequences + SEQUENCE_BYTES * b, sequence(b), before, after);
-      }
-      const run = (driver: Driver, table: Items): void => {
-        if (table.count === 0) return;
-        table.write(words.u32, room / 4);
-        runtime.run(op, driver, descriptor, table.count, room + scratch);
-      };
-      run(kernels.attention, items);
-      run(kernels.decode, decoding);
-      if (decoding.combine.count > 0) {
-        decoding.combine.write(words.u32, (room + combines) / 4);
-        runtime.run(op, kernels.combine, descriptor, decoding.combine.count, room + scratch);
-      }
-      // Their driver sees all keys of a row at once, of either family.
-      if (addresses.weights) run(kernels.weights, attentionItems(problem));
-    },
-  };
 }
 
-const NO_ITEMS: DecodeItems = {
-  ...{ count: 0, parts: 0, write: () => undefined },
-  combine: { count: 0, write: () => undefined },
-};
+const NO_DECODING: Decoding = { items: NONE, parts: 0, combine: NONE };
+
+/** Bytes from one head to the next, and from one token to the next. */
+function headStep(bshd: boolean, seq: number, dim: number): number {
+  return 4 * (bshd ? dim : seq * dim);
+}
+
+function tokenStep(bshd: boolean, heads: number, dim: number): number {
+  return 4 * (bshd ? heads * dim : dim);
+}
 
 /** Steps of a mask or bias that is not there. */
 const NO_STEPS: BroadcastShape = [0, 0, 0, 0];

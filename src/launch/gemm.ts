@@ -103,7 +103,7 @@ function launchGemmDriver(
       args.items = room;
       const { words, descriptor, kernels } = runtime;
       writeGemmArgs(words, descriptor, args);
-      items.write(words.u32, room / 4);
+      items.write(words.u32, room >>> 2);
       runtime.run(op, kernels[driver], descriptor, items.count, room + scratch);
     },
   };

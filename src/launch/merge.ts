@@ -51,10 +51,10 @@ export function launchMerge(runtime: Runtime, op: string, problem: MergeProblem)
       args.items = room;
       const { words, descriptor, kernels } = runtime;
       writeMergeArgs(words, descriptor, args);
-      items.write(words.u32, room / 4);
+      items.write(words.u32, room >>> 2);
       words.u32.set(
         addresses.parts.flatMap(({ out, logSumExp }) => [out, logSumExp]),
-        (room + table) / 4,
+        (room + table) >>> 2,
       );
       runtime.run(op, kernels.merge, descriptor, items.count, room + scratch);
     },

@@ -81,8 +81,8 @@ export function launchRope(
       args.items = room;
       const { words, descriptor, kernels } = runtime;
       writeRopeArgs(words, descriptor, args);
-      items.write(words.u32, room / 4);
-      words.u32.set(positions, (room + positionsAt) / 4);
+      items.write(words.u32, room >>> 2);
+      words.u32.set(positions, (room + positionsAt) >>> 2);
       kernels.ropeFrequencies(args.frequencies, pairs, theta, scaling);
       runtime.run(op, kernels.rope, descriptor, items.count, room + scratch);
     },

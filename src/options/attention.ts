@@ -131,7 +131,9 @@ export function resolveAttention(
   // Where heads and tokens are in a tensor's shape; of packed sequences the starts say how many tokens.
   const H = bshd && !packed ? 2 : 1;
   const S = bshd ? 1 : 2;
-  const [batch, heads, kvHeads, seqQ, seqK, headDim, valueDim] = check.dims(op, DIMS, [
+  const [batch, heads, kvHeads, seqQ, seqK, headDim, valueDim] = check.dims(
+    op,
+    DIMS,
     starts ? starts.q.length - 1 : or(o.batch, Q.shape?.[0], 1),
     or(o.heads, Q.shape?.[H], 1),
     or(o.kvHeads, K.shape?.[H], o.heads, 1),
@@ -139,31 +141,18 @@ export function resolveAttention(
     starts ? longest(starts.k) : or(o.seqK, K.shape?.[S], o.seqQ),
     or(o.headDim, Q.shape?.at(-1)),
     or(o.valueDim, V.shape?.at(-1), o.headDim),
-  ]);
+  );
   check.groups(op, heads, kvHeads);
   const totalQ = starts ? starts.q.at(-1)! : batch * seqQ;
   const totalK = starts ? starts.k.at(-1)! : batch * seqK;
   const tensors = Q.shape !== undefined;
   // Messages about arrays name the dimensions in one order; a tensor's shape is compared in that of the layout.
   const names = packed ? THD : tensors && bshd ? BSHD : BHSD;
-  type Lie = (
-    arg: string,
-    dims: string,
-    x: Operand | undefined,
-    h: number,
-    s: number,
-    t: number,
-    d: number,
-  ) => Fit;
-  const lie: Lie = (arg, dims, x, h, s, t, d) => {
-    if (packed) return fit(arg, dims, x, t, h, d);
-    return names === BSHD ? fit(arg, dims, x, batch, s, h, d) : fit(arg, dims, x, batch, h, s, d);
-  };
   const fits = [
-    lie('q', names.q, Q, heads, seqQ, totalQ, headDim),
-    lie('k', names.k, K, kvHeads, seqK, totalK, headDim),
-    lie('v', names.v, V, kvHeads, seqK, totalK, valueDim),
-    lie('out', names.out, out, heads, seqQ, totalQ, valueDim),
+    lie(names, 'q', Q, batch, heads, seqQ, totalQ, headDim),
+    lie(names, 'k', K, batch, kvHeads, seqK, totalK, headDim),
+    lie(names, 'v', V, batch, kvHeads, seqK, totalK, valueDim),
+    lie(names, 'out', out, batch, heads, seqQ, totalQ, valueDim),
     packed
       ? fit('logSumExp', 'heads × totalQ', scores.logSumExp, heads, totalQ)
       : fit('logSumExp', 'batch × heads × seqQ', scores.logSumExp, batch, heads, seqQ),
@@ -202,6 +191,21 @@ export function resolveAttention(
     out,
     cache: undefined,
   };
+}
+
+/** How an operand must lie, in one of the orders below. */
+function lie(
+  names: typeof BHSD,
+  arg: keyof typeof BHSD,
+  x: Operand | undefined,
+  batch: number,
+  h: number,
+  s: number,
+  total: number,
+  d: number,
+): Fit {
+  if (names === THD) return fit(arg, names[arg], x, total, h, d);
+  return names === BSHD ? fit(arg, names[arg], x, batch, s, h, d) : fit(arg, names[arg], x, batch, h, s, d);
 }
 
 /** What messages call the dimensions of arrays, and of tensors in 'bhsd'; of tensors in 'bshd'; of packed sequences. */

@@ -71,13 +71,15 @@ export function resolveCache(op: string, options: unknown): CacheProblem {
   const dtype = check.word(op, 'dtype', o.dtype, ['f32', 'f16']);
   const ring = check.flag(op, 'ring', o.ring);
   const names = ['batch', 'kvHeads', 'capacity', 'headDim', 'valueDim'] as const;
-  const [batch, kvHeads, tokens, headDim, valueDim] = check.dims(op, names, [
+  const [batch, kvHeads, tokens, headDim, valueDim] = check.dims(
+    op,
+    names,
     or(o.batch, 1),
     o.kvHeads,
     o.capacity,
     o.headDim,
     or(o.valueDim, o.headDim),
-  ]);
+  );
   const capacity = ring ? Math.ceil(tokens / BK) * BK : tokens;
   check.sizes(op, [
     fit('k', 'batch × kvHeads × capacity × headDim', undefined, batch, kvHeads, capacity, headDim),
@@ -159,7 +161,7 @@ export function resolveAttend(
   const out = check.optional(op, PLAIN, 'out', o.out);
   const cache = state();
   const { batch, kvHeads, headDim, valueDim } = cache;
-  const [heads, seqQ] = check.dims(op, ['heads', 'seqQ'], [o.heads, or(o.seqQ, 1)]);
+  const [heads, seqQ] = check.dims(op, ['heads', 'seqQ'], o.heads, or(o.seqQ, 1));
   check.groups(op, heads, kvHeads);
   const seqK = longest(cache.lengths);
   if (cache.ring) forRing(op, cache, scores, seqQ);

@@ -32,7 +32,7 @@ export function resolveTensor(op: string, shape: unknown, data: unknown): Tensor
   const given = check.values(op, 'shape', list, 1, 8);
   const D = check.optional(op, PLAIN, 'data', data);
   const names = given.map((_, axis) => `shape[${axis}]`);
-  const sizes = check.dims(op, names, given);
+  const sizes = check.dims(op, names, ...given);
   check.size(op, 'shape', names.join(' × '), sizes);
   if (D) check.fitsLength(op, 'data', D.value, names.join(' × '), sizes);
   return { shape: sizes, data: D?.value as Float32Array | undefined };

@@ -131,13 +131,15 @@ export function resolveLayer(options: unknown): LayerProblem {
   const names = WEIGHTS.filter((name) => w[name] !== undefined || needed.includes(name));
   const given = names.map((name) => check.operand(op, PLAIN, `weights.${name}`, w[name]));
   const numbers = typeof o.modelDim === 'number' && typeof o.heads === 'number';
-  const [modelDim, heads, kvHeads, contextDim, headDim] = check.dims(op, DIMS, [
+  const [modelDim, heads, kvHeads, contextDim, headDim] = check.dims(
+    op,
+    DIMS,
     o.modelDim,
     o.heads,
     or(o.kvHeads, o.heads),
     or(o.contextDim, o.modelDim),
     or(o.headDim, numbers ? o.modelDim / o.heads : undefined),
-  ]);
+  );
   check.groups(op, heads, kvHeads);
   const rope = o.rope === undefined ? undefined : resolveTurn(op, 'rope', o.rope, headDim);
   if (joined && contextDim !== modelDim) {
@@ -231,7 +233,7 @@ export function resolveForward(
   // The caller's code has run: what it did to the cache is in its state by now.
   const state = o.cache === undefined ? undefined : stateOf?.(o.cache);
   const names = ['batch', 'seqQ', 'seqK'] as const;
-  const [batch, seqQ, stated] = check.dims(op, names, [or(o.batch, 1), o.seqQ, or(o.seqK, o.seqQ)]);
+  const [batch, seqQ, stated] = check.dims(op, names, or(o.batch, 1), o.seqQ, or(o.seqK, o.seqQ));
   const append = state && appended(op, layer, state, batch, seqQ);
   const after = append && grown(state, seqQ);
   if (after?.ring) forRing(op, after, scores, seqQ);

@@ -72,12 +72,14 @@ export function resolveMatmul(
   }
   check.rank(op, A, 2, 3);
   check.rank(op, B, 2, 3);
-  const [batch, M, N, K] = check.dims(op, DIMS, [
+  const [batch, M, N, K] = check.dims(
+    op,
+    DIMS,
     or(o.batch, batchOf(A), batchOf(B), 1),
     or(o.M, A.shape?.at(transposeA ? -1 : -2)),
     or(o.N, B.shape?.at(transposeB ? -2 : -1)),
     or(o.K, A.shape?.at(transposeA ? -2 : -1), B.shape?.at(-2)),
-  ]);
+  );
   const tensors = A.shape !== undefined;
   // Two dimensions are enough for a tensor of a batch of one; b without the batch is one matrix for all.
   const flatA = A.shape?.length === 2 && batch === 1;
@@ -128,7 +130,8 @@ export function resolvePack(op: string, door: Door, b: unknown, options: unknown
   const [K, N] = check.dims(
     op,
     ['K', 'N'],
-    [or(o.K, B.shape?.[transposeB ? 1 : 0]), or(o.N, B.shape?.[transposeB ? 0 : 1])],
+    or(o.K, B.shape?.[transposeB ? 1 : 0]),
+    or(o.N, B.shape?.[transposeB ? 0 : 1]),
   );
   const fits = [transposeB ? fit('b', 'N × K', B, N, K) : fit('b', 'K × N', B, K, N)];
   check.sizes(op, fits);

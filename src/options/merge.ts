@@ -49,12 +49,10 @@ export function resolveMerge(op: string, door: Door, parts: unknown, options: un
   const [batch, heads, seqQ, valueDim] = check.dims(
     op,
     ['batch', 'heads', 'seqQ', 'valueDim'],
-    [
-      or(o.batch, shape?.[0], 1),
-      or(o.heads, shape?.[bshd ? 2 : 1], 1),
-      or(o.seqQ, shape?.[bshd ? 1 : 2]),
-      or(o.valueDim, shape?.[3]),
-    ],
+    or(o.batch, shape?.[0], 1),
+    or(o.heads, shape?.[bshd ? 2 : 1], 1),
+    or(o.seqQ, shape?.[bshd ? 1 : 2]),
+    or(o.valueDim, shape?.[3]),
   );
   const tensors = shape !== undefined;
   const turned = tensors && bshd;

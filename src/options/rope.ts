@@ -80,12 +80,14 @@ export function resolveRope(op: string, door: Door, x: unknown, options: unknown
   if (o.offset !== undefined && typeof o.offset !== 'number') check.arrayLike(op, 'offset', o.offset, OFFSET);
   check.rank(op, X, 4);
   const bshd = layout === 'bshd';
-  const [batch, seq, heads, headDim] = check.dims(op, DIMS, [
+  const [batch, seq, heads, headDim] = check.dims(
+    op,
+    DIMS,
     or(o.batch, X.shape?.[0], 1),
     or(o.seq, X.shape?.[bshd ? 1 : 2]),
     or(o.heads, X.shape?.[bshd ? 2 : 1]),
     or(o.headDim, X.shape?.[3]),
-  ]);
+  );
   const rotaryDim = even(op, 'rotaryDim', o.rotaryDim, headDim);
   const tensors = X.shape !== undefined;
   const turned = tensors && bshd;
