@@ -55,6 +55,14 @@ export function f32Pv1x32(
     v128.store(o, madd(v128.load(o, 96), f, s6), 96);
     v128.store(o, madd(v128.load(o, 112), f, s7), 112);
   }
+  pvLast(v, ldv, valueDim, p, keys, o, f);
+}
+
+/** Elements that are left of a sweep, four at a time. */
+// @ts-ignore: decorator
+@inline
+export function pvLast(v: usize, ldv: usize, valueDim: i32, p: usize, keys: i32, o: usize, f: v128): void {
+  const end = p + ((<usize>keys) << 5);
   for (; valueDim > 0; valueDim -= 4, v += 16, o += 16) {
     let sum = f32x4.splat(0);
     let value = v;
