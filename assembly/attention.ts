@@ -8,7 +8,8 @@
  *   Oᵀ[d × 8] = Oᵀ·factor + Vᵀ · Pᵀ      V splatted in place, the rescale fused into the store
  *
  * and one transpose at the end. Blocks of BK keys are the outer loop, panels of eight rows the inner one, so a block
- * of K and V is read from memory once per item.
+ * of K and V is read from memory once per item. Where a tile is wider than a panel, panels whose rows all see the whole
+ * block go together.
  *
  * A key that is masked for some rows of a panel meets them with p = 0, and 0 · NaN is NaN. Nothing is tested in the
  * loop: if a result is NaN although its row's sum is not, the item is computed once more with such keys skipped.
@@ -26,6 +27,7 @@ import {
   MAXIMUM,
   PANELS,
   SCORES,
+  SCORE_BYTES,
   SEEN,
   SUM,
   areFar,
@@ -37,6 +39,7 @@ import {
   packPanel,
   padded,
   panelBytes,
+  panelsAtOnce,
   panelScores,
   rowTable,
   scratchBytes,
@@ -44,7 +47,7 @@ import {
   slotOf,
   writeLogSumExp,
 } from './panel';
-import { columnsAdd } from './select';
+import { columnsAdd, panelsOf } from './select';
 
 /** Bytes of scratch that one thread needs for any item of this call. Exact: beyond 2³² too. */
 export function attentionScratch(args: usize): f64 {
@@ -67,6 +70,7 @@ function attend(args: AttentionArgs, item: AttentionItem, scratch: usize, exact:
   const end = item.q0 + item.rows;
   const s = scratch + SCORES;
   const factor = scratch + FACTOR;
+  const wide = exact ? 1 : panelsOf(args.tile);
 
   // Pass 1: the queries, packed.
   let panel = scratch + PANELS;
@@ -97,22 +101,34 @@ function attend(args: AttentionArgs, item: AttentionItem, scratch: usize, exact:
       v = nearV;
     }
     panel = scratch + PANELS;
-    for (let r = item.q0; r < end; r += 8, panel += stride) {
-      const first = firstKey(panel, block);
-      const keys = lastKey(panel, last) - first;
+    let r = item.q0;
+    while (r < end) {
+      const group = panel;
+      const panels =
+        wide > 1 && r + 8 * (wide - 1) < end ? panelsAtOnce(args, panel, stride, wide, block, last) : 1;
+      r += 8 * panels;
+      panel += <usize>panels * stride;
+      const first = firstKey(group, block);
+      const keys = lastKey(group, last) - first;
       if (keys <= 0) continue;
       const skipped = <usize>(first - block);
-      if (!panelScores(args, item, k + skipped * ldk, ldk, first, keys, panel, scratch)) continue;
-      if (exact) f32ScoreSeen(s, keys, scratch + SEEN);
-      f32SoftmaxOnline(s, keys, 2, factor, panel + MAXIMUM, panel + SUM);
-      if (!load<i32>(panel, BEGUN)) {
-        // The first block begins the sum, whatever was in scratch.
-        store<i32>(panel, 1, BEGUN);
-        memory.fill(panel + output, 0, (<usize>valueDim) << 5);
-      }
+      const keysAt = k + skipped * ldk;
       const values = v + skipped * ldv;
-      if (exact) f32PvExact(values, ldv, valueDim, s, keys, scratch + SEEN, panel + output, factor);
-      else columnsAdd(values, ldv, valueDim, s, 0, 1, keys, panel + output, 32, factor, 0, args.tile);
+      if (!panelScores(args, item, keysAt, ldk, first, keys, group, panels, stride, scratch)) continue;
+      if (exact) f32ScoreSeen(s, keys, scratch + SEEN);
+      for (let i: usize = 0; i < <usize>panels; i++) {
+        const each = group + i * stride;
+        f32SoftmaxOnline(s + i * SCORE_BYTES, keys, 2, factor + 32 * i, each + MAXIMUM, each + SUM);
+        if (!load<i32>(each, BEGUN)) {
+          // The first block begins the sum, whatever was in scratch.
+          store<i32>(each, 1, BEGUN);
+          memory.fill(each + output, 0, (<usize>valueDim) << 5);
+        }
+      }
+      const o = group + output;
+      if (exact) f32PvExact(values, ldv, valueDim, s, keys, scratch + SEEN, o, factor);
+      else
+        columnsAdd(values, ldv, valueDim, s, SCORE_BYTES, panels, keys, o, stride, 32, factor, 32, args.tile);
     }
   }
 

@@ -47,9 +47,9 @@ function depthBlock(
   const stride = (<usize>args.K) << 5;
   if (!k0) beginRows(c, ldc, rows, (<usize>panels) << 5, bias);
   if (args.transposeA) {
-    columnsAdd(a + <usize>k0 * args.lda, args.lda, rows, p, stride, panels, k, c, ldc, ONES, 0, args.tile);
+    columnsAdd(a + <usize>k0 * args.lda, args.lda, rows, p, stride, panels, k, c, 32, ldc, ONES, 0, args.tile);
   } else {
-    rowsAdd(a + ((<usize>k0) << 2), args.lda, rows, p, stride, panels, k, c, ldc, ONES, 0, args.tile);
+    rowsAdd(a + ((<usize>k0) << 2), args.lda, rows, p, stride, panels, k, c, 32, ldc, ONES, 0, args.tile);
   }
 }
 

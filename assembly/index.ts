@@ -9,6 +9,7 @@ export { merge, mergeScratch } from './merge';
 export { pack } from './pack';
 export { heapBase, multiplyAdd } from './probe';
 export { rope, ropeFrequencies, ropeScratch } from './rope';
+export { rowsAdd } from './select';
 export { weights } from './weights';
 
 export const abi: i32 = ABI_VERSION;

@@ -4,7 +4,7 @@
  * A row is a pair (query, head of the group), query-major, so that grouped heads fill the lanes of one panel and a
  * panel's rows see nearly the same keys. Rows beyond the item's last repeat it: they are computed and never stored.
  *
- *   scratch: | eight row addresses | factor [8] | place [8] | slope [8] | S [BK][8] | bias, seen [BK][8] | panel 0 | …
+ *   scratch: | eight row addresses | factor [WIDE][8] | place [8] | slope [8] | S [WIDE][BK][8] | bias, seen [BK][8] | panel 0 | …
  *   panel:   | m [8] | l [8] | start i32 [8] | limit i32 [8] | span | Q [headDim][8] | O [valueDim][8] |
  */
 import { BK, BQ } from '../common/abi';
@@ -18,12 +18,16 @@ import { f32ScoreScale } from './kernels/f32-score-scale';
 import { f32RowsToPanel } from './kernels/f32-transpose';
 import { rowsMax } from './select';
 
+/** Most panels that a tile takes at once. */
+const WIDE: usize = 3;
+/** Bytes from the scores of one panel to those of the next. */
+export const SCORE_BYTES: usize = 32 * BK;
 /** Offsets in scratch. SEEN is the bias while scores are finished, and what f32ScoreSeen says after. */
 export const FACTOR: usize = 32;
-const PLACE: usize = 64;
-const SLOPE: usize = 96;
-export const SCORES: usize = 128;
-export const SEEN: usize = SCORES + 32 * BK;
+const PLACE: usize = FACTOR + 32 * WIDE;
+const SLOPE: usize = PLACE + 32;
+export const SCORES: usize = SLOPE + 32;
+export const SEEN: usize = SCORES + WIDE * SCORE_BYTES;
 export const PANELS: usize = SEEN + 32 * BK;
 /** Offsets in a panel. */
 export const MAXIMUM: usize = 0;
@@ -220,10 +224,38 @@ export function lookAtMask(
   return f32MaskSeen(scratch, keys);
 }
 
+/** Whether scores are finished as they are multiplied. A mask that is the same for all keys is in the limits already. */
+// @ts-ignore: decorator
+@inline
+function nothingIsAdded(args: AttentionArgs): bool {
+  return args.cap == 0 && args.alibi == 0 && args.bias == 0 && args.scoreScale == 1;
+}
+
+/** Whether all rows of the panel see keys `first` … `last` by their place. */
+// @ts-ignore: decorator
+@inline
+function isInside(panel: usize, first: i32, last: i32): bool {
+  return load<i32>(panel, ALL_FROM) <= first && last <= load<i32>(panel, ALL_TO);
+}
+
+/** How many of the panels from this one on meet keys `first` … `last` at once: `wide` of them, or this one alone. */
+export function panelsAtOnce(
+  args: AttentionArgs,
+  panel: usize,
+  stride: usize,
+  wide: i32,
+  first: i32,
+  last: i32,
+): i32 {
+  if (!nothingIsAdded(args) || (args.mask != 0 && args.maskKey != 0)) return 1;
+  for (let i = 0; i < wide; i++, panel += stride) if (!isInside(panel, first, last)) return 1;
+  return wide;
+}
+
 /**
- * S[keys][8] of keys `first` … of one block, which lie from k on, ldk bytes apart: the product, finished. Where every row
- * sees every key and nothing is added, the maximum is taken in the product's own epilogue. False where the mask hides
- * all: nothing is computed then.
+ * S[panels][keys][8] of keys `first` … of one block, which lie from k on, ldk bytes apart: the product, finished. Where every
+ * row sees every key and nothing is added, the maximum is taken in the product's own epilogue: always so for several
+ * panels, `stride` bytes apart. False where the mask hides all: nothing is computed then.
  */
 export function panelScores(
   args: AttentionArgs,
@@ -233,20 +265,25 @@ export function panelScores(
   first: i32,
   keys: i32,
   panel: usize,
+  panels: i32,
+  stride: usize,
   scratch: usize,
 ): bool {
   const s = scratch + SCORES;
   const seen = lookAtMask(args, item, first, keys, panel, scratch);
   if (seen == NONE) return false;
-  v128.store(scratch, v128.load(panel, MAXIMUM), FACTOR);
-  v128.store(scratch, v128.load(panel, MAXIMUM + 16), FACTOR + 16);
-  const added = args.cap != 0 || args.alibi != 0 || args.bias != 0 || args.scoreScale != 1;
-  const inside = load<i32>(panel, ALL_FROM) <= first && first + keys <= load<i32>(panel, ALL_TO);
-  if (inside && seen == ALL && !added) {
-    rowsMax(k, ldk, keys, panel + QUERIES, 0, 1, args.headDim, s, 32, panel + MAXIMUM, 0, args.tile);
+  for (let i: usize = 0; i < <usize>panels; i++) {
+    const m = panel + i * stride;
+    v128.store(scratch + 32 * i, v128.load(m, MAXIMUM), FACTOR);
+    v128.store(scratch + 32 * i, v128.load(m, MAXIMUM + 16), FACTOR + 16);
+  }
+  const d = args.headDim;
+  const q = panel + QUERIES;
+  if (seen == ALL && nothingIsAdded(args) && isInside(panel, first, first + keys)) {
+    rowsMax(k, ldk, keys, q, stride, panels, d, s, SCORE_BYTES, 32, panel + MAXIMUM, stride, args.tile);
   } else {
     // The product's maxima are not yet those of the scores: they go where alibi's places will be.
-    rowsMax(k, ldk, keys, panel + QUERIES, 0, 1, args.headDim, s, 32, scratch + PLACE, 0, args.tile);
+    rowsMax(k, ldk, keys, q, 0, 1, d, s, 0, 32, scratch + PLACE, 0, args.tile);
     finishScores(args, item, first, keys, seen, panel, scratch);
   }
   return true;

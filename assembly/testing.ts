@@ -2,7 +2,7 @@
  * The test-only surface, compiled with assertions into builds that are never shipped: everything that ships, each
  * kernel by its name, and the offset of each descriptor field.
  *
- * Both builds have the tiles of six rows here, though only the relaxed one ships them: what they compute is the same.
+ * Both builds have all tiles here, though each ships its own: what they compute is the same.
  */
 import {
   AppendArgs,
@@ -27,6 +27,12 @@ import { f32GemmT1x8 as columns1 } from './kernels/f32-gemm-t-1x8';
 import { f32GemmT2x8 as columns2 } from './kernels/f32-gemm-t-2x8';
 import { f32GemmT4x8 as columns4 } from './kernels/f32-gemm-t-4x8';
 import { f32GemmT6x8 as columns6 } from './kernels/f32-gemm-t-6x8';
+import { f32Gemm3x12 as rows3x12 } from './kernels/f32-gemm-3x12';
+import { f32GemmT3x12 as columns3x12 } from './kernels/f32-gemm-t-3x12';
+import { f32Gemm4x16 as rows4x16 } from './kernels/f32-gemm-4x16';
+import { f32GemmT4x16 as columns4x16 } from './kernels/f32-gemm-t-4x16';
+import { f32Gemm6x16 as rows6x16 } from './kernels/f32-gemm-6x16';
+import { f32GemmT6x16 as columns6x16 } from './kernels/f32-gemm-t-6x16';
 import { ADD, MAX } from './kernels/f32-panel-store';
 import { f32PanelToRows as panelToRows } from './kernels/f32-transpose';
 
@@ -67,7 +73,7 @@ export { f32ScoreScale } from './kernels/f32-score-scale';
 export { f32SoftmaxOnline } from './kernels/f32-softmax-online';
 export { f32RowsToPanel } from './kernels/f32-transpose';
 export { f32Weights } from './kernels/f32-weights';
-export { columnsAdd, rowsAdd, rowsMax } from './select';
+export { columnsAdd, rowsMax } from './select';
 
 /** A v128 cannot cross to JavaScript: the foreign lanes go to `foreign`. */
 export function f32PanelToRows(
@@ -170,6 +176,68 @@ export function f32GemmT4x8(a: usize, lda: usize, b: usize, k: i32, c: usize, ld
 
 export function f32GemmT6x8(a: usize, lda: usize, b: usize, k: i32, c: usize, ldc: usize, f: usize): void {
   columns6(a, lda, b, k, c, ldc, f);
+}
+
+// The wide ones, on panels that follow each other.
+
+export function f32Gemm3x12(
+  a: usize,
+  lda: usize,
+  b: usize,
+  k: i32,
+  c: usize,
+  ldc: usize,
+  f: usize,
+  e: i32,
+): void {
+  const b2 = b + ((<usize>k) << 5);
+  if (e == ADD) rows3x12(a, lda, b, b + 16, b2, k, c, c + 16, c + 32, ldc, f, f + 16, f + 32, ADD);
+  else rows3x12(a, lda, b, b + 16, b2, k, c, c + 16, c + 32, ldc, f, f + 16, f + 32, MAX);
+}
+
+export function f32GemmT3x12(a: usize, lda: usize, b: usize, k: i32, c: usize, ldc: usize, f: usize): void {
+  const b2 = b + ((<usize>k) << 5);
+  columns3x12(a, lda, b, b + 16, b2, k, c, c + 16, c + 32, ldc, f, f + 16, f + 32);
+}
+
+export function f32Gemm4x16(
+  a: usize,
+  lda: usize,
+  b: usize,
+  k: i32,
+  c: usize,
+  ldc: usize,
+  f: usize,
+  e: i32,
+): void {
+  const b2 = b + ((<usize>k) << 5);
+  if (e == ADD) rows4x16(a, lda, b, b2, k, c, 32, ldc, f, 32, ADD);
+  else rows4x16(a, lda, b, b2, k, c, 32, ldc, f, 32, MAX);
+}
+
+export function f32GemmT4x16(a: usize, lda: usize, b: usize, k: i32, c: usize, ldc: usize, f: usize): void {
+  const b2 = b + ((<usize>k) << 5);
+  columns4x16(a, lda, b, b2, k, c, 32, ldc, f, 32);
+}
+
+export function f32Gemm6x16(
+  a: usize,
+  lda: usize,
+  b: usize,
+  k: i32,
+  c: usize,
+  ldc: usize,
+  f: usize,
+  e: i32,
+): void {
+  const b2 = b + ((<usize>k) << 5);
+  if (e == ADD) rows6x16(a, lda, b, b2, k, c, 32, ldc, f, 32, ADD);
+  else rows6x16(a, lda, b, b2, k, c, 32, ldc, f, 32, MAX);
+}
+
+export function f32GemmT6x16(a: usize, lda: usize, b: usize, k: i32, c: usize, ldc: usize, f: usize): void {
+  const b2 = b + ((<usize>k) << 5);
+  columns6x16(a, lda, b, b2, k, c, 32, ldc, f, 32);
 }
 
 // ---- descriptors: class_field is an offset in bytes, class_size the bytes of the whole ----

@@ -82,5 +82,5 @@ function scores(args: AttentionArgs, item: AttentionItem, block: i32, panel: usi
     k = wide;
     ldk = padded(args.headDim) << 2;
   }
-  return panelScores(args, item, k, ldk, first, keys, panel, scratch) ? keys : 0;
+  return panelScores(args, item, k, ldk, first, keys, panel, 1, 0, scratch) ? keys : 0;
 }

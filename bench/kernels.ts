@@ -7,6 +7,7 @@
  * under the other in one call, by the functions of assembly/select.ts.
  */
 import { BK, PANEL } from '../common/abi.ts';
+import { TILES } from '../src/tile.ts';
 import { testingModule, type Build } from '../test/builds.ts';
 import { matmulFlops, matmulInputs } from '../test/cases.ts';
 import { normal } from '../test/data.ts';
@@ -110,7 +111,7 @@ export const kernelGroups: readonly Group[] = [
       ...{ ...row, section: 'kernels', quick: true },
       prepare: ({ engines }) => {
         const beds = [...engines].map(([build, { features }]) => {
-          return [build, new Bed(build, Number(features.tile[0]))] as const;
+          return [build, new Bed(build, TILES[features.tile])] as const;
         });
         return prepareKernel(make(), new Map(beds));
       },
@@ -150,7 +151,7 @@ function tiles(
       return {
         out,
         run: () => {
-          kernel(A!, lda, M, B!, 0, 1, K, out.byteOffset, 4 * PANEL, F!, 0, tile);
+          kernel(A!, lda, M, B!, 0, 1, K, out.byteOffset, 4 * PANEL, 4 * PANEL, F!, 0, tile);
         },
       };
     };

@@ -4,7 +4,7 @@
  */
 
 /** Version of the descriptors and exports. The host refuses a module that reports another. */
-export const ABI_VERSION = 2;
+export const ABI_VERSION = 3;
 
 /** Columns of a packed panel: two vectors of four lanes. Queries in attention, columns of C in a matmul. */
 export const PANEL = 8;
@@ -36,6 +36,16 @@ export const BQ = 128;
 
 /** Most rows of one matmul item, and so of a column tail kept in scratch. Free to vary. */
 export const MC = 96;
+
+/**
+ * Register tiles, rows × columns, as a descriptor names the widest that serves. Wider ones than PANEL take several panels at
+ * once; what they leave goes to 4×8. Free to vary: all add in the same order.
+ */
+export const TILE_4X8 = 408;
+export const TILE_6X8 = 608;
+export const TILE_3X12 = 312;
+export const TILE_4X16 = 416;
+export const TILE_6X16 = 616;
 
 /** What a cache's append does with a row: copies it, rounds it to float16, or says only whether float16 can hold it. */
 export const COPY = 0;

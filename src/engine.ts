@@ -11,7 +11,8 @@ import type { KVCacheOptions } from './options/cache.ts';
 import type { PackOptions } from './options/matmul.ts';
 import type { AttentionPart, MergeShape } from './options/merge.ts';
 import type { RopeOptions } from './options/rope.ts';
-import { Runtime, type MemoryUse, type Tile } from './runtime.ts';
+import { Runtime, type MemoryUse } from './runtime.ts';
+import type { Tile } from './tile.ts';
 import { Scope } from './scope.ts';
 import { passesSelfTest } from './self-test.ts';
 import type { ArrayAttentionOptions, ArrayMatmulOptions, PackedMatrix, Tensor } from './tensor.ts';
@@ -26,7 +27,10 @@ export interface Features {
   readonly fma: boolean;
   /** Computing threads. */
   readonly threads: number;
-  /** Rows × columns of the register tile of the matmul kernel. */
+  /**
+   * Rows × columns of the register tile of the matmul kernels. With `tile: 'auto'` the best that is known: some are timed against
+   * each other, in the engine's first second of work. The choice changes no bit of a result.
+   */
   readonly tile: Tile;
   /** In words, why not more; '' when there is nothing to say. */
   readonly reason: string;
@@ -46,8 +50,16 @@ export class Engine {
 
   private constructor(runtime: Runtime, reason: string) {
     this.#runtime = runtime;
-    const { build, fma, tile } = runtime;
-    this.features = Object.freeze({ simd: build, fma, threads: 1, tile, reason });
+    const { build, fma } = runtime;
+    this.features = Object.freeze({
+      simd: build,
+      fma,
+      threads: 1,
+      get tile() {
+        return runtime.tile;
+      },
+      reason,
+    });
     runtimes.set(this, runtime);
   }
 
@@ -178,7 +190,7 @@ export class Engine {
  * An engine of your own: its memory, its build, zero-copy tensors.
  *
  * @param options `simd`: 'auto' (default: relaxed SIMD where there is), 'relaxed', 'baseline'; `maxMemory`: bytes,
- *   default 4 GiB; `threads`: 'auto' or 1 in this version; `tile`: 'auto', '4x8', '6x8'.
+ *   default 4 GiB; `threads`: 'auto' or 1 in this version; `tile`: 'auto', '4x8', '6x8', '3x12', '4x16', '6x16'.
  * @throws HeedTypeError, HeedRangeError; EnvironmentError ERR_NO_SIMD, ERR_NO_RELAXED_SIMD, ERR_NO_THREADS,
  *   ERR_MEMORY_RESERVE, ERR_CSP, ERR_WASM_INTEGRITY — all by rejection
  * @example

@@ -11,11 +11,8 @@ import { align, Allocator } from './memory/allocator.ts';
 import { KernelTrapError, MemoryLimitError, StateError } from './errors.ts';
 import { DESCRIPTOR_BYTES, type Words } from './descriptor.ts';
 import { MAX_PAGES, PAGE, instantiate, type Build, type Instance } from './wasm/instantiate.ts';
+import { candidates, TileChoice, TILES, TILES_OF, type Tile } from './tile.ts';
 import type { Driver, KernelExports } from './wasm/exports.ts';
-
-/** Rows of the widest register tile, by the word that the public option takes. */
-export const TILES = { '4x8': 4, '6x8': 6 } as const;
-export type Tile = keyof typeof TILES;
 
 /** Bytes of an engine's memory. */
 export interface MemoryUse {
@@ -33,10 +30,15 @@ export interface Part {
   address: number;
 }
 
+/** By build: what an engine has found out, others need not. */
+const chosen = new Map<Build, Tile>();
+
+/** Bytes. */
+const PANEL_OF_64 = 32 * 64;
+
 export class Runtime {
   readonly build: Build;
   readonly fma: boolean;
-  readonly tile: Tile;
   /** Address of the one descriptor. A launch writes it, runs its items, and is done with it. */
   readonly descriptor: number;
   /** That of attention, of which a call has one launch: what it writes before there is room still stands when it runs. */
@@ -48,6 +50,8 @@ export class Runtime {
   readonly #limit: number;
   readonly #orphans: FinalizationRegistry<number>;
   #words: Words;
+  /** A tile, or the choice of one. */
+  #tile: Tile | TileChoice;
   #internal = 0;
   #staging = 0;
   #stagingBytes = 0;
@@ -74,15 +78,20 @@ export class Runtime {
     this.#allocator = new Allocator(kernels.heapBase(), this.#limit, (end) => this.#reserve(end));
     // 2⁻²⁴ where the product is not rounded before the sum, 0 where it is.
     this.fma = kernels.multiplyAdd(1 + 2 ** -12, 1 + 2 ** -12, -(1 + 2 ** -11)) !== 0;
-    // Without FMA the six-row tile spills; the baseline build does not have it.
-    const six = build === 'relaxed' && (tile === '6x8' || (tile === 'auto' && this.fma));
-    this.tile = six ? '6x8' : '4x8';
     this.descriptor = this.allocate(op, DESCRIPTOR_BYTES);
     this.attentionDescriptor = this.allocate(op, DESCRIPTOR_BYTES);
+    this.#tile = this.#choose(op, tile);
     this.#internal = this.#allocator.inUse;
     this.#orphans = new FinalizationRegistry((address) => {
       this.#adopt(address);
     });
+  }
+
+  /** The tile for a launch that is made now. */
+  get tile(): Tile {
+    const tile = this.#tile;
+    if (!(tile instanceof TileChoice)) return tile;
+    return this.#end === undefined ? this.#decide(tile) : tile.known;
   }
 
   get kernels(): KernelExports {
@@ -191,6 +200,36 @@ export class Runtime {
       this.#end = 'poisoned';
       throw new KernelTrapError('ERR_TRAP', { op, problem: 'a kernel trapped', cause });
     }
+  }
+
+  // ---- tiles ----
+
+  #choose(op: string, tile: Tile | 'auto'): Tile | TileChoice {
+    const { build, fma } = this;
+    const tiles = candidates(build, fma);
+    if (tile !== 'auto') return TILES_OF[build].includes(tile) ? tile : tiles[0]!;
+    const known = chosen.get(build);
+    if (known !== undefined) return known;
+    // [12 × 64] · [64 × 48], zeros by zeros, all rows of A one row and all panels one: what is compared is the tiles.
+    const at = this.allocate(op, PANEL_OF_64 + 4 * 12 * 48);
+    return new TileChoice(
+      tiles,
+      (each) => {
+        const { rowsAdd } = this.kernels;
+        for (let i = 0; i < 8; i++)
+          rowsAdd(at, 0, 12, at, 0, 6, 64, at + PANEL_OF_64, 32, 192, at, 0, TILES[each]);
+      },
+      () => performance.now(),
+    );
+  }
+
+  #decide(choice: TileChoice): Tile {
+    const { best } = choice;
+    if (choice.decided) {
+      this.#tile = best;
+      chosen.set(this.build, best);
+    }
+    return best;
   }
 
   #growStaging(op: string, total: number): void {

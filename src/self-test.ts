@@ -1,6 +1,10 @@
 /**
  * Known answers, computed once by every new instance before anybody uses it. An engine may accept a build and compute
  * it wrongly (Node 20 behind its flag does so with one relaxed instruction), and bytes may have been damaged.
+ *
+ * It is part of the first call, in code that nobody has run before. So results are compared in one piece, and what is to be
+ * compared with is computed once: a loop of a few thousand steps is slow in the interpreter, and hot enough to be compiled
+ * in vain.
  */
 import { KernelTrapError } from './errors.ts';
 import * as operations from './operations.ts';
@@ -18,60 +22,62 @@ export function passesSelfTest(runtime: Runtime, op: string): boolean {
 }
 
 /** Small integers: exact in any order of addition, with and without FMA. */
-function integers(length: number, step: number, modulus: number): Float32Array {
-  return Float32Array.from({ length }, (_, i) => ((i * step) % modulus) - (modulus >> 1));
+function integers(length: number, step: number, modulus: number): Int8Array {
+  return Int8Array.from({ length }, (_, i) => ((i * step) % modulus) - (modulus >> 1));
+}
+
+function floats(x: Int8Array): Float32Array {
+  return new Float32Array(x);
+}
+
+/** A matrix by columns. */
+function transposed(x: Int8Array, rows: number, columns: number): Int8Array {
+  return x.map((_, at) => x[(at % rows) * columns + Math.floor(at / rows)]!);
+}
+
+/** Whether the result of an operation is what these integers begin with. */
+function begin(wanted: Int8Array | Int16Array, result: unknown): boolean {
+  return (result as Float32Array).every((value, i) => value === wanted[i]);
 }
 
 /** [M × 5] · [5 × 37]: whole tiles and what remains of them, one row, and each way that A and B may lie. */
 function matmulIsExact(runtime: Runtime, op: string): boolean {
-  const [N, K] = [37, 5];
+  const [M, N, K] = [11, 37, 5];
+  const a = integers(M * K, 7, 11);
   const b = integers(K * N, 5, 9);
-  return [
-    { M: 9 },
-    { M: 9, transposeA: true },
-    { M: 9, transposeB: true },
-    { M: 1 },
-    { M: 1, transposeB: true },
-    { M: 1, batch: 2 },
-  ].every((shape) => {
-    const { M, batch = 1, transposeA = false, transposeB = false } = shape;
-    const a = integers(batch * M * K, 7, 11);
-    const c = operations.matmul(runtime, op, a, b, { ...shape, N, K }) as Float32Array;
-    return c.every((value, at) => {
-      const [row, column] = [Math.floor(at / N), at % N];
-      let sum = 0;
-      for (let k = 0; k < K; k++) {
-        sum += a[transposeA ? k * M + row : row * K + k]! * b[transposeB ? column * K + k : k * N + column]!;
-      }
-      return value === sum;
-    });
-  });
+  const c = new Int16Array(M * N);
+  for (let m = 0; m < M; m++) {
+    for (let n = 0; n < N; n++) {
+      for (let k = 0; k < K; k++) c[m * N + n]! += a[m * K + k]! * b[k * N + n]!;
+    }
+  }
+  const exact = (rows: number, transposeA: boolean, transposeB: boolean): boolean => {
+    const some = a.subarray(0, rows * K);
+    const A = floats(transposeA ? transposed(some, rows, K) : some);
+    const B = floats(transposeB ? transposed(b, K, N) : b);
+    return begin(c, operations.matmul(runtime, op, A, B, { M: rows, N, K, transposeA, transposeB }));
+  };
+  return exact(M, false, false) && exact(9, true, true) && exact(1, false, false) && exact(1, false, true);
 }
 
 /**
- * Query i finds key i by a score that leaves the others nothing: weights and values to the bit, causal or not, by the
- * kernels of many queries and of few; heads of a group by four at once and one by one.
+ * Query i finds key i by a score that leaves the others nothing: weights and values to the bit, by
+ * the kernels of many queries and of few; heads of a group by four at once and one by one.
  */
 function attentionIsExact(runtime: Runtime, op: string): boolean {
-  const size = 12;
-  const eye = Float32Array.from({ length: size * size }, (_, i) => (i % (size + 1) === 0 ? 32 : 0));
-  return [9, 8].every((valueDim) => {
+  const exact = (size: number, valueDim: number, seqQ: number, heads: number): boolean => {
+    const unit = Int8Array.from({ length: size * size }, (_, i) => (i % (size + 1) === 0 ? 1 : 0));
     const v = integers(size * valueDim, 7, 11);
-    const exact = (seqQ: number, heads: number, causal: boolean): boolean => {
-      const q = eye.subarray(0, seqQ * heads * size);
-      const shape = { seqQ, heads, kvHeads: 1, seqK: size, headDim: size, valueDim };
-      const options = { ...shape, scale: 1, causal, queryOffset: causal ? heads * seqQ : undefined };
-      const { out, weights } = operations.attentionWeights(runtime, op, q, eye, v, options);
-      const [o, w] = [out as Float32Array, weights as Float32Array];
-      const found = w.every((weight, at) => {
-        const row = Math.floor(at / size);
-        const query = (row % seqQ) * heads + Math.floor(row / seqQ);
-        return weight === eye[query * size + (at % size)]! / 32;
-      });
-      return found && o.every((value, at) => value === v[at]);
+    const k = floats(unit.map((x) => 32 * x));
+    const q = k.subarray(0, seqQ * heads * size);
+    const options = {
+      ...{ seqQ, heads, kvHeads: 1, seqK: size, headDim: size, valueDim, layout: 'bhsd' },
+      ...{ scale: 1, causal: true, queryOffset: seqQ * heads },
     };
-    return exact(size, 1, false) && exact(size, 1, true) && exact(2, 5, false) && exact(1, 1, true);
-  });
+    const { out, weights } = operations.attentionWeights(runtime, op, q, k, floats(v), options);
+    return begin(unit, weights) && begin(v, out);
+  };
+  return exact(11, 9, 11, 1) && exact(12, 8, 2, 5) && exact(11, 9, 1, 1);
 }
 
 /**
@@ -81,21 +87,24 @@ function attentionIsExact(runtime: Runtime, op: string): boolean {
  */
 function attentionIsClose(runtime: Runtime, op: string): boolean {
   const [size, dim, scale] = [9, 5, 1 / 8];
+  const q = integers(size * dim, 7, 11);
+  const k = integers(size * dim, 5, 9);
+  const Q = floats(q);
   const options = { seqQ: size, headDim: dim, scale };
-  const [q, k] = [integers(size * dim, 7, 11), integers(size * dim, 5, 9)];
-  const o = operations.attention(runtime, op, q, k, q, options) as Float32Array;
-  return o.every((value, at) => {
-    const [i, column] = [Math.floor(at / dim), at % dim];
-    let [sum, weighted] = [0, 0];
-    for (let j = 0; j < size; j++) {
+  const o = operations.attention(runtime, op, Q, floats(k), Q, options) as Float32Array;
+  for (let i = 0; i < q.length; i += dim) {
+    const weighted = new Float64Array(dim);
+    let sum = 0;
+    for (let j = 0; j < q.length; j += dim) {
       let score = 0;
-      for (let d = 0; d < dim; d++) score += scale * q[i * dim + d]! * k[j * dim + d]!;
-      const weight = Math.exp(score);
+      for (let d = 0; d < dim; d++) score += q[i + d]! * k[j + d]!;
+      const weight = Math.exp(scale * score);
       sum += weight;
-      weighted += weight * q[j * dim + column]!;
+      for (let d = 0; d < dim; d++) weighted[d]! += weight * q[j + d]!;
     }
-    return Math.abs(value - weighted / sum) <= 2 ** -13;
-  });
+    for (let d = 0; d < dim; d++) if (!(Math.abs(o[i + d]! - weighted[d]! / sum) <= 2 ** -13)) return false;
+  }
+  return true;
 }
 
 /**
@@ -104,17 +113,25 @@ function attentionIsClose(runtime: Runtime, op: string): boolean {
  */
 function ropeIsClose(runtime: Runtime, op: string): boolean {
   const [seq, headDim, pairs] = [8, 10, 5];
-  const x = integers(seq * headDim, 7, 11);
-  return [false, true].every((interleaved) => {
+  const x = floats(integers(seq * headDim, 7, 11));
+  const close = (interleaved: boolean): boolean => {
     const options = { seq, heads: 1, headDim, interleaved, theta: 2, offset: -3 };
     const y = operations.rope(runtime, op, x, options) as Float32Array;
-    return y.every((value, at) => {
-      const [t, d] = [Math.floor(at / headDim), at % headDim];
-      const [i, second] = interleaved ? [d >> 1, d % 2 === 1] : [d % pairs, d >= pairs];
-      const angle = (t - 3) * 2 ** (-i / pairs);
-      const other = x[at + (second ? -1 : 1) * (interleaved ? 1 : pairs)]!;
-      const wanted = x[at]! * Math.cos(angle) + (second ? 1 : -1) * other * Math.sin(angle);
-      return Math.abs(value - wanted) <= 2 ** -19;
-    });
-  });
+    for (let t = 0; t < seq; t++) {
+      for (let i = 0; i < pairs; i++) {
+        const first = t * headDim + (interleaved ? 2 * i : i);
+        const second = first + (interleaved ? 1 : pairs);
+        const angle = (t - 3) * 2 ** (-i / pairs);
+        const cos = Math.cos(angle);
+        const sin = Math.sin(angle);
+        const error = Math.max(
+          Math.abs(y[first]! - (x[first]! * cos - x[second]! * sin)),
+          Math.abs(y[second]! - (x[first]! * sin + x[second]! * cos)),
+        );
+        if (!(error <= 2 ** -19)) return false;
+      }
+    }
+    return true;
+  };
+  return close(false) && close(true);
 }

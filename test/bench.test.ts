@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { TILE_4X8, TILE_6X8 } from '../common/abi.ts';
 import { parseArguments } from '../bench/arguments.ts';
 import { drawChart } from '../bench/chart.ts';
 import { choose } from '../bench/command.ts';
@@ -197,7 +198,7 @@ describe.each(builds)('kernels alone, %s', (build) => {
     'rope, 32 × 128, GB/s': ['f32RopeSplit', 4],
   };
   /** The tile of six rows too, wherever the build has it. */
-  const tile = build === 'relaxed' ? 6 : 4;
+  const tile = build === 'relaxed' ? TILE_6X8 : TILE_4X8;
 
   it('are all here', () => {
     expect(kernels.map(({ name }) => name)).toEqual(Object.keys(called));

@@ -208,6 +208,7 @@ describe('createEngine', () => {
   });
   const threads = "'auto' or an integer from 1 to 64";
   const bytes = 'an integer from 1 to 9007199254740991';
+  const tiles = "'auto' or '4x8' or '6x8' or '3x12' or '4x16' or '6x16'";
   table(
     'createEngine',
     [
@@ -228,8 +229,8 @@ describe('createEngine', () => {
       [{ maxMemory: 1n }, 'maxMemory', 'ERR_ARG_TYPE', `${bytes}, got bigint`],
       [{ simd: 'fast' }, 'simd', 'ERR_OPTION', "'auto' or 'relaxed' or 'baseline', got 'fast'"],
       [{ simd: true }, 'simd', 'ERR_ARG_TYPE', "'auto' or 'relaxed' or 'baseline', got boolean"],
-      [{ tile: '8x8' }, 'tile', 'ERR_OPTION', "'auto' or '4x8' or '6x8', got '8x8'"],
-      [{ tile: 48 }, 'tile', 'ERR_ARG_TYPE', "'auto' or '4x8' or '6x8', got number"],
+      [{ tile: '8x8' }, 'tile', 'ERR_OPTION', `${tiles}, got '8x8'`],
+      [{ tile: 48 }, 'tile', 'ERR_ARG_TYPE', `${tiles}, got number`],
       [
         { thread: 1 },
         'thread',

@@ -77,6 +77,7 @@ async function refusedBoth(
 
 afterEach(() => {
   vi.restoreAllMocks();
+  vi.unstubAllGlobals();
   vi.doUnmock('../src/generated/baseline.ts');
   vi.doUnmock('../src/wasm/instantiate.ts');
   vi.resetModules();
@@ -136,6 +137,26 @@ describe('a JavaScript engine', () => {
     Memory.mockRestore();
     const again = await library.createEngine({ simd: 'baseline' });
     expect(golden(again)).toEqual(golden(engine));
+  });
+});
+
+describe('the bytes of the kernels', () => {
+  const node = Buffer;
+  const fromBase64 = vi.fn((text: string) => Uint8Array.from(node.from(text, 'base64')));
+  it.each([
+    ['a loop', undefined, undefined],
+    ["Node's Buffer", node, undefined],
+    ['fromBase64, where there is one', undefined, fromBase64],
+  ] as const)('are decoded by %s', async (_, buffer, method) => {
+    const { attention } = await fresh();
+    vi.stubGlobal('Buffer', buffer);
+    const own = Object.getOwnPropertyDescriptor(Uint8Array, 'fromBase64');
+    Object.defineProperty(Uint8Array, 'fromBase64', { value: method, configurable: true });
+    const out = attention(f32(4), f32(4), f32(4), shape);
+    Reflect.deleteProperty(Uint8Array, 'fromBase64');
+    if (own) Object.defineProperty(Uint8Array, 'fromBase64', own);
+    expect(out).toEqual(f32(4));
+    expect(fromBase64.mock.calls.length > 0).toBe(method !== undefined);
   });
 });
 

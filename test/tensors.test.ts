@@ -184,9 +184,9 @@ describe.each(builds)('%s', (build) => {
       const engine = await engineOf(build);
       const [data, n] = [normal(48, 2), 600];
       const x = engine.tensor([48], data);
-      const a = x.data.subarray(16, 32);
       const wide = normal(16 * n, 3);
       const wanted = engine.matmul(data.slice(16, 32), wide, { M: 1, N: n, K: 16 });
+      const a = x.data.subarray(16, 32);
       const { reserved } = engine.memory;
       const tall = new Float32Array(16 * n * 64);
       tall.set(wide);

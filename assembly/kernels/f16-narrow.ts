@@ -7,7 +7,7 @@
  *
  * Needs:     n >= 0. Nothing beyond n floats is read, or beyond n halves written.
  * Registers: the bits, sign, magnitude, three results = 6; constants are loaded as they are met.
- * FLOPs:     1 an element, and 14 integer operations for four.
+ * FLOPs:     1 an element, and 16 integer operations for four.
  */
 const CONSTANTS: usize = memory.data<u32>([
   0x80000000, 0x38800000, 0x3f000000, 0xc8000fff, 0x477fefff, 0x7f800000, 0x7c00, 0x7e00, 1, 0x477fe000,

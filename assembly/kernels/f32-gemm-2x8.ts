@@ -28,10 +28,11 @@ export function f32Gemm2x8(
   assert(k >= 0);
   let a0 = a;
   let a1 = a0 + lda;
-  let c00 = f32x4.splat(0);
-  let c01 = f32x4.splat(0);
-  let c10 = f32x4.splat(0);
-  let c11 = f32x4.splat(0);
+  const zero = f32x4.splat(0);
+  let c00 = zero;
+  let c01 = zero;
+  let c10 = zero;
+  let c11 = zero;
   let b0: v128, b1: v128, x: v128;
   const end = b + ((<usize>k) << 5);
   if (b < end) {

@@ -31,14 +31,15 @@ export function f32Gemm4x8(
   let a1 = a0 + lda;
   let a2 = a1 + lda;
   let a3 = a2 + lda;
-  let c00 = f32x4.splat(0);
-  let c01 = f32x4.splat(0);
-  let c10 = f32x4.splat(0);
-  let c11 = f32x4.splat(0);
-  let c20 = f32x4.splat(0);
-  let c21 = f32x4.splat(0);
-  let c30 = f32x4.splat(0);
-  let c31 = f32x4.splat(0);
+  const zero = f32x4.splat(0);
+  let c00 = zero;
+  let c01 = zero;
+  let c10 = zero;
+  let c11 = zero;
+  let c20 = zero;
+  let c21 = zero;
+  let c30 = zero;
+  let c31 = zero;
   let b0: v128, b1: v128, x: v128;
   const end = b + ((<usize>k) << 5);
   if (b < end) {

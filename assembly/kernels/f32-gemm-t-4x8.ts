@@ -18,14 +18,15 @@ import { ADD, storeRow } from './f32-panel-store';
 @inline
 export function f32GemmT4x8(a: usize, lda: usize, b: usize, k: i32, c: usize, ldc: usize, f: usize): void {
   assert(k >= 0);
-  let c00 = f32x4.splat(0);
-  let c01 = f32x4.splat(0);
-  let c10 = f32x4.splat(0);
-  let c11 = f32x4.splat(0);
-  let c20 = f32x4.splat(0);
-  let c21 = f32x4.splat(0);
-  let c30 = f32x4.splat(0);
-  let c31 = f32x4.splat(0);
+  const zero = f32x4.splat(0);
+  let c00 = zero;
+  let c01 = zero;
+  let c10 = zero;
+  let c11 = zero;
+  let c20 = zero;
+  let c21 = zero;
+  let c30 = zero;
+  let c31 = zero;
   let b0: v128, b1: v128, x: v128;
   const end = b + ((<usize>k) << 5);
   if (b < end) {

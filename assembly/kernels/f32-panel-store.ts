@@ -16,7 +16,14 @@ import { madd } from '../simd';
 export const ADD = 0;
 export const MAX = 1;
 
-/** Writes the 8 floats x0 x1 of one row to c. f points to 8 floats. */
+/** Writes the four floats x of one row to c. */
+// @ts-ignore: decorator
+@inline
+export function storeVector(c: usize, x: v128, f: v128, epilogue: i32): void {
+  v128.store(c, epilogue == ADD ? madd(v128.load(c), f, x) : x);
+}
+
+/** Writes the 8 floats x0 x1 of one row to c. */
 // @ts-ignore: decorator
 @inline
 export function storeRow(c: usize, x0: v128, x1: v128, f0: v128, f1: v128, epilogue: i32): void {

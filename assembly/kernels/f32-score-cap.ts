@@ -11,7 +11,7 @@
  *
  * Needs:     vectors >= 0; s aligned to 16. half = ln 2 / softcap, twice = 2 / softcap.
  * Registers: 5 coefficients and 4 factors are loaded as they are met; x, z, the sum, e and the score = 5.
- * FLOPs:     40 a score.
+ * FLOPs:     35 a score.
  */
 import { exp2 } from '../exp';
 import { madd } from '../simd';

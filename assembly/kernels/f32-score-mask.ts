@@ -9,7 +9,7 @@
  *
  * Needs:     keys >= 0. No byte beyond `keys` of a row is read, so a rest below 16 goes one by one.
  * Registers: zero, −∞, 4 rows, 4 half-way, score.
- * FLOPs:     none: 18 moves and compares a score of four.
+ * FLOPs:     none: 52 shuffles, compares and selects for 64 scores.
  */
 import { MASKED } from '../constants';
 
@@ -45,6 +45,8 @@ export function f32MaskSeen(rows: usize, keys: i32): i32 {
 
 export function f32ScoreMask(s: usize, keys: i32, rows: usize): void {
   assert(keys >= 0);
+  const masked = v128.load(MASKED);
+  const zero = i8x16.splat(0);
   for (let half: usize = 0; half < 32; half += 16) {
     const a = <usize>load<u32>(rows + half);
     const b = <usize>load<u32>(rows + half, 4);
@@ -62,10 +64,10 @@ export function f32ScoreMask(s: usize, keys: i32, rows: usize): void {
       const ab8 = v128.shuffle<u8>(a16, b16, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
       const cd0 = v128.shuffle<u8>(c16, d16, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
       const cd8 = v128.shuffle<u8>(c16, d16, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
-      fourKeys(to, v128.shuffle<u16>(ab0, cd0, 0, 8, 1, 9, 2, 10, 3, 11));
-      fourKeys(to + 128, v128.shuffle<u16>(ab0, cd0, 4, 12, 5, 13, 6, 14, 7, 15));
-      fourKeys(to + 256, v128.shuffle<u16>(ab8, cd8, 0, 8, 1, 9, 2, 10, 3, 11));
-      fourKeys(to + 384, v128.shuffle<u16>(ab8, cd8, 4, 12, 5, 13, 6, 14, 7, 15));
+      fourKeys(to, masked, zero, v128.shuffle<u16>(ab0, cd0, 0, 8, 1, 9, 2, 10, 3, 11));
+      fourKeys(to + 128, masked, zero, v128.shuffle<u16>(ab0, cd0, 4, 12, 5, 13, 6, 14, 7, 15));
+      fourKeys(to + 256, masked, zero, v128.shuffle<u16>(ab8, cd8, 0, 8, 1, 9, 2, 10, 3, 11));
+      fourKeys(to + 384, masked, zero, v128.shuffle<u16>(ab8, cd8, 4, 12, 5, 13, 6, 14, 7, 15));
       to += 512;
     }
     for (; j < <usize>keys; j++, to += 32) {
@@ -78,11 +80,12 @@ export function f32ScoreMask(s: usize, keys: i32, rows: usize): void {
 }
 
 /** Masks four keys of four queries, 32 bytes apart, where the byte [key][query] is 0. */
-function fourKeys(to: usize, bytes: v128): void {
-  const masked = v128.load(MASKED);
-  const zero = i8x16.eq(bytes, i8x16.splat(0));
-  const low = i16x8.extend_low_i8x16_s(zero);
-  const high = i16x8.extend_high_i8x16_s(zero);
+// @ts-ignore: decorator
+@inline
+function fourKeys(to: usize, masked: v128, zero: v128, bytes: v128): void {
+  const hidden = i8x16.eq(bytes, zero);
+  const low = i16x8.extend_low_i8x16_s(hidden);
+  const high = i16x8.extend_high_i8x16_s(hidden);
   v128.store(to, v128.bitselect(masked, v128.load(to), i32x4.extend_low_i16x8_s(low)));
   v128.store(to, v128.bitselect(masked, v128.load(to, 32), i32x4.extend_high_i16x8_s(low)), 32);
   v128.store(to, v128.bitselect(masked, v128.load(to, 64), i32x4.extend_low_i16x8_s(high)), 64);

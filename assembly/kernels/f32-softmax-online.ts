@@ -11,9 +11,10 @@
  * keys/4 + 2. Rows up to the next multiple of 4 are filled with −∞, which adds exactly 0.
  *
  * Needs:     vectors 1 or 2: how many of the two vectors of queries there are; s has room for `keys` rounded up to 4 rows; factor holds the maxima before this block.
- * Registers: 8 constants, m, sum, 5 for what is being computed = 15 of 15 (with FMA; no spills in the loop).
+ * Registers: 4 chains of 3 + 1 constant + m + sum = 15 of 15 (no vector spills in the loop, without FMA either).
  * FLOPs:     19 a score (1 for x − m, 17 for 2^x as in exp.ts, 1 for the sum): 152 · keys, + 160 for factor and l.
  */
+import { MASKED } from '../constants';
 import { exp2, exp2Four } from '../exp';
 import { madd } from '../simd';
 
@@ -21,7 +22,8 @@ export function f32SoftmaxOnline(s: usize, keys: i32, vectors: i32, factor: usiz
   assert(keys >= 0 && vectors >= 1 && vectors <= 2);
   const end = s + ((<usize>keys) << 5);
   const rounded = s + ((<usize>((keys + 3) & ~3)) << 5);
-  for (let p = end; p < rounded; p += 16) v128.store(p, f32x4.splat(-Infinity));
+  const masked = v128.load(MASKED);
+  for (let p = end; p < rounded; p += 16) v128.store(p, masked);
   for (let half: usize = 0; half < 16 * <usize>vectors; half += 16) {
     const maximum = v128.load(m + half);
     const rescale = exp2(f32x4.sub(v128.load(factor + half), maximum));

@@ -10,7 +10,8 @@ import { attentionItems, decodeItems, few, many, type DecodeItems, type Items } 
 import { align } from '../memory/allocator.ts';
 import type { AttentionProblem } from '../options/attention.ts';
 import type { BroadcastShape } from '../options/scores.ts';
-import { TILES, type Runtime } from '../runtime.ts';
+import type { Runtime } from '../runtime.ts';
+import { TILES } from '../tile.ts';
 import type { Driver } from '../wasm/exports.ts';
 import type { Launch } from './launch.ts';
 

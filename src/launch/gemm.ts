@@ -7,7 +7,8 @@ import { PANEL } from '../../common/abi.ts';
 import { GEMM_ITEM, writeGemmArgs, type GemmArgs } from '../descriptor.ts';
 import { gemmItems, packItems, type Items } from '../items.ts';
 import { align } from '../memory/allocator.ts';
-import { TILES, type Runtime } from '../runtime.ts';
+import type { Runtime } from '../runtime.ts';
+import { TILES } from '../tile.ts';
 import type { Launch } from './launch.ts';
 
 /** What a matmul launch has to know. */

@@ -1,6 +1,7 @@
 /** The options of an engine, the arguments of a tensor, and their resolvers: as in `attention.ts`. */
 import * as check from '../checks.ts';
 import { MAX_BYTES, or, PLAIN, type Filled } from '../checks.ts';
+import { TILE_WORDS, type Tile } from '../tile.ts';
 
 /** How an engine is made. */
 export interface EngineOptions {
@@ -10,8 +11,8 @@ export interface EngineOptions {
   readonly maxMemory?: number | undefined;
   /** Instruction set. Default `'auto'`: the best there is. Another word: ERR_OPTION. */
   readonly simd?: 'auto' | 'relaxed' | 'baseline' | undefined;
-  /** Tile of the matmul kernel. Default `'auto'`. Another word: ERR_OPTION. */
-  readonly tile?: 'auto' | '4x8' | '6x8' | undefined;
+  /** Register tile of the matmul kernels, rows × columns. Default `'auto'`: the best here. Another word: ERR_OPTION. */
+  readonly tile?: 'auto' | Tile | undefined;
 }
 
 /** A tensor to make. */
@@ -49,6 +50,6 @@ export function resolveEngine(options: unknown): EngineProblem {
     threads: threads === 'auto' ? 1 : check.integer(op, 'threads', threads, 1, 64, "'auto' or "),
     maxMemory: Math.min(maxMemory, MAX_BYTES),
     simd: check.word(op, 'simd', o.simd, ['auto', 'relaxed', 'baseline']),
-    tile: check.word(op, 'tile', o.tile, ['auto', '4x8', '6x8']),
+    tile: check.word(op, 'tile', o.tile, ['auto', ...TILE_WORDS]),
   };
 }

@@ -3,6 +3,23 @@
 /** Runs items begin … end of a call; `args` is the address of its descriptor. */
 export type Driver = (args: number, begin: number, end: number, scratch: number) => void;
 
+/** Rows of A by packed panels, as assembly/select.ts has them. */
+export type Panels = (
+  a: number,
+  lda: number,
+  rows: number,
+  p: number,
+  stride: number,
+  panels: number,
+  k: number,
+  c: number,
+  next: number,
+  ldc: number,
+  f: number,
+  step: number,
+  tile: number,
+) => void;
+
 // A type, not an interface: the loader's generic asks for an index signature.
 export type KernelExports = {
   readonly abi: WebAssembly.Global;
@@ -24,6 +41,8 @@ export type KernelExports = {
   mergeScratch(args: number): number;
   /** Writes float64 theta^(−i / pairs) / scaling for every pair, rounded up to a multiple of 4. */
   ropeFrequencies(frequencies: number, pairs: number, theta: number, scaling: number): void;
+  /** C = C·f + A·B over packed panels: what a timing of tiles runs. */
+  rowsAdd: Panels;
   multiplyAdd(a: number, b: number, c: number): number;
   /** First byte behind the module's static data. */
   heapBase(): number;

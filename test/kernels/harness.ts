@@ -4,7 +4,7 @@
  * plain JavaScript. No engine, no host allocator: a kernel gets addresses and nothing else.
  */
 import { expect } from 'vitest';
-import type { KernelExports } from '../../src/wasm/exports.ts';
+import type { KernelExports, Panels } from '../../src/wasm/exports.ts';
 import { testingModule, type Build } from '../builds.ts';
 
 /** Epilogues, as in assembly/kernels/f32-panel-store.ts. */
@@ -21,22 +21,6 @@ export type Tile = (
   ldc: number,
   f: number,
   epilogue: Epilogue,
-) => void;
-
-/** The functions of assembly/select.ts: rows of tiles by panels. */
-export type Panels = (
-  a: number,
-  lda: number,
-  rows: number,
-  p: number,
-  stride: number,
-  panels: number,
-  k: number,
-  c: number,
-  ldc: number,
-  f: number,
-  step: number,
-  tile: number,
 ) => void;
 
 /** Dot products of one row with rows. */
@@ -79,8 +63,9 @@ export type Turn = (
   pairs: number,
 ) => void;
 
-export type Row = 'f32Gemm1x8' | 'f32Gemm2x8' | 'f32Gemm4x8' | 'f32Gemm6x8';
-export type Column = 'f32GemmT1x8' | 'f32GemmT2x8' | 'f32GemmT4x8' | 'f32GemmT6x8';
+type Size = '1x8' | '2x8' | '4x8' | '6x8' | '3x12' | '4x16' | '6x16';
+export type Row = `f32Gemm${Size}`;
+export type Column = `f32GemmT${Size}`;
 export type Choice = 'rowsAdd' | 'rowsMax' | 'columnsAdd';
 
 /** What assembly/testing.ts adds to the surface that ships. */

@@ -1,4 +1,5 @@
 /** The weighted sum that skips masked keys: f32ScoreSeen and f32PvExact, against the formula and against the fast tiles. */
+import { TILE_4X8, TILE_6X8 } from '../../common/abi.ts';
 import { describe, expect, it } from 'vitest';
 import { builds } from '../builds.ts';
 import { integers, normal, uniform } from '../data.ts';
@@ -147,7 +148,7 @@ describe.each(builds)('masked weighted sum, %s', (build) => {
         for (const masked of [0, 0.3]) {
           const x = operands(keys, valueDim, normal, masked);
           const expected = run(x, 1);
-          for (const tile of [4, 6]) {
+          for (const tile of [TILE_4X8, TILE_6X8]) {
             arena.clear();
             const v = arena.place(spread(x.v, valueDim, 1));
             const p = arena.place(x.p);
@@ -163,6 +164,7 @@ describe.each(builds)('masked weighted sum, %s', (build) => {
               1,
               keys,
               o.address,
+              0,
               32,
               factor.address,
               0,

@@ -1,5 +1,6 @@
 /** Rows of tiles by panels of columns, as assembly/select.ts cuts them: whatever the tile, the bits are the same. */
 import { describe, it } from 'vitest';
+import { TILE_3X12, TILE_4X16, TILE_4X8, TILE_6X16, TILE_6X8 } from '../../common/abi.ts';
 import { builds } from '../builds.ts';
 import { integers, normal } from '../data.ts';
 import { ADD, Arena, expectSame, expectWithin, MAX, part, type Choice, type Epilogue } from './harness.ts';
@@ -27,14 +28,16 @@ const forms: readonly Form[] = [
   { name: 'columnsAdd', transposed: true, epilogue: ADD },
 ];
 
-const TILES = [4, 6];
-/** Every remainder of both tiles, and of two of them. */
+const TILES = [TILE_4X8, TILE_6X8, TILE_3X12, TILE_4X16, TILE_6X16];
+/** Every remainder of all tiles, and of two or more of them. */
 const ROWS = [...Array(20).keys()];
 const DEPTHS = [0, 1, 3, 4, 5, 9, 17];
 /** Floats between rows of A, rows of C, and panels of B. */
 const GAP_A = 1;
 const GAP_C = 3;
 const GAP_B = 8;
+/** Bytes from the columns of one panel, and their f, to those of the next. */
+const NEXT = 4 * COLUMNS;
 
 function run(arena: Arena, form: Form, x: Operands, tile: number) {
   const { rows, cols, k } = x;
@@ -54,7 +57,7 @@ function run(arena: Arena, form: Form, x: Operands, tile: number) {
   const stride = 4 * (COLUMNS * k + GAP_B);
   arena.run(written, () => {
     const choice = arena.kernels[form.name];
-    choice(a.address, lda, rows, b.address, stride, panels, k, c.address, ldc, f.address, 4 * COLUMNS, tile);
+    choice(a.address, lda, rows, b.address, stride, panels, k, c.address, NEXT, ldc, f.address, NEXT, tile);
   });
   return { c: gather(c, rows, cols, GAP_C), f: f.floats.slice() };
 }
@@ -66,7 +69,7 @@ describe.each(builds)('rows of tiles, %s', (build) => {
     const { epilogue } = form;
 
     it.each(ROWS)('of %i rows: exact on integers, in order and inside the law on floats', (rows) => {
-      for (const panels of [0, 1, 2, 3]) {
+      for (const panels of [0, 1, 2, 3, 5, 6]) {
         for (const k of DEPTHS) {
           const cols = COLUMNS * panels;
           const whole = operands(rows, cols, k, (length, seed) => integers(length, seed, 9));
@@ -100,7 +103,7 @@ describe.each(builds)('rows of tiles, %s', (build) => {
       const f = arena.place(x.f.subarray(0, COLUMNS));
       const c = arena.place(x.c);
       arena.run([c], () => {
-        arena.kernels.rowsAdd(a.address, 12, 7, b.address, 96, 2, 3, c.address, 64, f.address, 0, tile);
+        arena.kernels.rowsAdd(a.address, 12, 7, b.address, 96, 2, 3, c.address, NEXT, 64, f.address, 0, tile);
       });
       expectSame(c.floats, inOrder(x, ADD, arena).c, `tile ${tile}`);
     }
