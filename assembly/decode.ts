@@ -174,7 +174,7 @@ function attend(args: AttentionArgs, item: AttentionItem, scratch: usize, exact:
         if (exact)
           f32PvExactRow(values, ldv, valueDim, s + lane, keys, scratch + SEEN + lane, at, factor + lane);
         else if (direct) f16Pv1x32(values, ldv, valueDim, s + lane, keys, at, factor + lane);
-        else weightedSum(values, ldv, valueDim, s + lane, keys, at, factor + lane);
+        else weightedSum(values, ldv, valueDim, s + lane, keys, at, factor + lane, args.tile);
       }
     }
   }

@@ -47,7 +47,21 @@ function depthBlock(
   const stride = (<usize>args.K) << 5;
   if (!k0) beginRows(c, ldc, rows, (<usize>panels) << 5, bias);
   if (args.transposeA) {
-    columnsAdd(a + <usize>k0 * args.lda, args.lda, rows, p, stride, panels, k, c, 32, ldc, ONES, 0, args.tile);
+    columnsAdd(
+      a + <usize>k0 * args.lda,
+      args.lda,
+      rows,
+      p,
+      stride,
+      panels,
+      k,
+      c,
+      32,
+      ldc,
+      ONES,
+      0,
+      args.tile,
+    );
   } else {
     rowsAdd(a + ((<usize>k0) << 2), args.lda, rows, p, stride, panels, k, c, 32, ldc, ONES, 0, args.tile);
   }
@@ -111,7 +125,7 @@ function rowTimesPanels(args: GemmArgs, item: GemmItem, scratch: usize): void {
     for (let k0 = 0; k0 < K; k0 += KC) {
       const x = a + ((<usize>k0) << 2);
       const p = panel + ((<usize>k0) << 5);
-      panelsAdd(x, p, <usize>part * panelBytes, min(KC, K - k0), c, (<usize>part) << 5);
+      panelsAdd(x, p, <usize>part * panelBytes, min(KC, K - k0), c, (<usize>part) << 5, args.tile);
     }
   }
   if (cols < item.cols) block(args, item.batch, 0, 1, item.n0 + cols, item.cols - cols, scratch);

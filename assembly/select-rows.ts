@@ -2,9 +2,11 @@
  * The one place that says which kernel serves a single row: one row of a matmul, one query of a key head. They add in the
  * same order, so nothing that is chosen here touches the bits of a result.
  *
- * The relaxed build runs on V8 12 and later. The baseline build is what V8 11 (Node 20) runs, which moves all loads of a step
- * to its top: what has more than eight of them spills there (see docs/performance.md).
+ * V8 11 (Node 20) moves all loads of a step to its top: what has more than about eight of them spills there, and so does the
+ * tile 3×12. Where the timing of tiles found that one best, or relaxed instructions are there (V8 12 and later), loads stay
+ * where they stand: the engine is `inOrder`.
  */
+import { TILE_3X12 } from '../common/abi';
 import { f32Dot } from './kernels/f32-dot';
 import { f32Dot8 } from './kernels/f32-dot-8';
 import { f32Gemm1x32 } from './kernels/f32-gemm-1x32';
@@ -12,6 +14,12 @@ import { f32Gemm1x32Pairs } from './kernels/f32-gemm-1x32-pairs';
 import { f32Gemv1, f32Gemv4, f32Gemv8 } from './kernels/f32-gemv';
 import { f32Pv1x16 } from './kernels/f32-pv-1x16';
 import { f32Pv1x32 } from './kernels/f32-pv-1x32';
+
+// @ts-ignore: decorator
+@inline
+function inOrder(tile: i32): bool {
+  return ASC_FEATURE_RELAXED_SIMD || tile == TILE_3X12;
+}
 
 /** Panels that `panelsAdd` takes side by side. */
 export const SIDE: i32 = 4;
@@ -22,8 +30,16 @@ const LARGE: f64 = 16 * 1024 * 1024;
 /** c[SIDE × 8], `step` bytes apart, += a[k] times SIDE panels, `stride` bytes apart. */
 // @ts-ignore: decorator
 @inline
-export function panelsAdd(a: usize, panel: usize, stride: usize, k: i32, c: usize, step: usize): void {
-  if (ASC_FEATURE_RELAXED_SIMD) f32Gemm1x32(a, panel, stride, k, c, step);
+export function panelsAdd(
+  a: usize,
+  panel: usize,
+  stride: usize,
+  k: i32,
+  c: usize,
+  step: usize,
+  tile: i32,
+): void {
+  if (inOrder(tile)) f32Gemm1x32(a, panel, stride, k, c, step);
   else f32Gemm1x32Pairs(a, panel, stride, k, c, step);
 }
 
@@ -59,7 +75,8 @@ export function weightedSum(
   keys: i32,
   o: usize,
   factor: usize,
+  tile: i32,
 ): void {
-  if (ASC_FEATURE_RELAXED_SIMD) f32Pv1x32(v, ldv, valueDim, p, keys, o, factor);
+  if (inOrder(tile)) f32Pv1x32(v, ldv, valueDim, p, keys, o, factor);
   else f32Pv1x16(v, ldv, valueDim, p, keys, o, factor);
 }

@@ -23,14 +23,15 @@ export function f32Dot8(a: usize, b: usize, ldb: usize, k: i32, rows: i32, t: us
     const b5 = b4 + ldb;
     const b6 = b5 + ldb;
     const b7 = b6 + ldb;
-    let s0 = f32x4.splat(0);
-    let s1 = f32x4.splat(0);
-    let s2 = f32x4.splat(0);
-    let s3 = f32x4.splat(0);
-    let s4 = f32x4.splat(0);
-    let s5 = f32x4.splat(0);
-    let s6 = f32x4.splat(0);
-    let s7 = f32x4.splat(0);
+    const zero = f32x4.splat(0);
+    let s0 = zero;
+    let s1 = zero;
+    let s2 = zero;
+    let s3 = zero;
+    let s4 = zero;
+    let s5 = zero;
+    let s6 = zero;
+    let s7 = zero;
     for (let d: usize = 0; d < all; d += 16) {
       const x = v128.load(a + d);
       s0 = madd(x, v128.load(b + d), s0);

@@ -9,7 +9,7 @@
  *
  * Needs:     k >= 0.
  * Registers: 8 accumulators + 1 broadcast + 4 loads = 13 of 15.
- * FLOPs:     64 · k.
+ * FLOPs:     64 · k, 32 a step of either two.
  */
 import { madd } from '../simd';
 import { addPanel } from './f32-gemm-1x32';
@@ -22,14 +22,15 @@ export function f32Gemm1x32Pairs(a: usize, b: usize, panel: usize, k: i32, c: us
   let b1 = b + panel;
   let b2 = b1 + panel;
   let b3 = b2 + panel;
-  let c0 = f32x4.splat(0);
-  let c1 = f32x4.splat(0);
-  let c2 = f32x4.splat(0);
-  let c3 = f32x4.splat(0);
-  let c4 = f32x4.splat(0);
-  let c5 = f32x4.splat(0);
-  let c6 = f32x4.splat(0);
-  let c7 = f32x4.splat(0);
+  const zero = f32x4.splat(0);
+  let c0 = zero;
+  let c1 = zero;
+  let c2 = zero;
+  let c3 = zero;
+  let c4 = zero;
+  let c5 = zero;
+  let c6 = zero;
+  let c7 = zero;
   const end = a + ((<usize>k) << 2);
   while (a < end) {
     const turn = min(end, a + TURN);

@@ -15,14 +15,15 @@ export function f32Gemm1x32(a: usize, b: usize, panel: usize, k: i32, c: usize, 
   let b1 = b + panel;
   let b2 = b1 + panel;
   let b3 = b2 + panel;
-  let c0 = f32x4.splat(0);
-  let c1 = f32x4.splat(0);
-  let c2 = f32x4.splat(0);
-  let c3 = f32x4.splat(0);
-  let c4 = f32x4.splat(0);
-  let c5 = f32x4.splat(0);
-  let c6 = f32x4.splat(0);
-  let c7 = f32x4.splat(0);
+  const zero = f32x4.splat(0);
+  let c0 = zero;
+  let c1 = zero;
+  let c2 = zero;
+  let c3 = zero;
+  let c4 = zero;
+  let c5 = zero;
+  let c6 = zero;
+  let c7 = zero;
   const end = b + ((<usize>k) << 5);
   while (b < end) {
     const x = v128.load32_splat(a);

@@ -28,10 +28,11 @@ export function f32Pv1x16(
   const end = p + ((<usize>(keys & ~1)) << 5);
   const f = v128.load32_splat(factor);
   for (; valueDim >= 16; valueDim -= 16, v += 64, o += 64) {
-    let s0 = f32x4.splat(0);
-    let s1 = f32x4.splat(0);
-    let s2 = f32x4.splat(0);
-    let s3 = f32x4.splat(0);
+    const zero = f32x4.splat(0);
+    let s0 = zero;
+    let s1 = zero;
+    let s2 = zero;
+    let s3 = zero;
     let value = v;
     let w = p;
     for (; w < end; w += 64) {

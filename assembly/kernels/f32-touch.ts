@@ -26,25 +26,24 @@ export function f32Touch(
     vBytes *= <usize>rows;
     rows = 1;
   }
+  const both = min(kBytes, vBytes) & ~127;
   let a: u32 = 0;
   let b: u32 = 0;
   let c: u32 = 0;
   let d: u32 = 0;
   for (; rows > 0; rows--, k += ldk, v += ldv) {
-    const kEnd = k + kBytes;
-    const vEnd = v + vBytes;
     let p = k;
     let q = v;
-    for (; p + 128 <= kEnd && q + 128 <= vEnd; p += 128, q += 128) {
+    for (const end = k + both; p < end; p += 128, q += 128) {
       a |= load<u8>(p);
       b |= load<u8>(p, 64);
       c |= load<u8>(q);
       d |= load<u8>(q, 64);
     }
-    for (; p < kEnd; p += 64) a |= load<u8>(p);
-    for (; q < vEnd; q += 64) c |= load<u8>(q);
-    b |= load<u8>(kEnd - 1);
-    d |= load<u8>(vEnd - 1);
+    for (const end = k + kBytes; p < end; p += 64) a |= load<u8>(p);
+    for (const end = v + vBytes; q < end; q += 64) c |= load<u8>(q);
+    b |= load<u8>(k + kBytes - 1);
+    d |= load<u8>(v + vBytes - 1);
   }
   store<u32>(rest, a | b | c | d);
 }
