@@ -6,8 +6,8 @@
  *   m, P, l                              as in prefill: the same panel of scores, finished by the same function
  *   O[8][valueDim] = O·factor + Pᵀ · V   a value is read once for all
  *
- * Reading is what takes the time: a loop that computes keeps only two or three cache lines on their way, so each block is
- * touched, one load a line, before it is used (1.5 × faster).
+ * Reading is what takes the time: a loop that computes keeps only two or three cache lines on their way, so each block of K and
+ * V is touched, one load a line, before it is used (1.5 × faster).
  *
  * Keys are split into parts of SPLIT on the grid of key indices, on one thread too; `combine` adds the parts up in order.
  */
@@ -17,8 +17,6 @@ import { exp2 } from './exp';
 import { f16Dot } from './kernels/f16-dot';
 import { f16Pv1x32 } from './kernels/f16-pv-1x32';
 import { f16Widen } from './kernels/f16-widen';
-import { f32Dot } from './kernels/f32-dot';
-import { f32Pv1x32 } from './kernels/f32-pv-1x32';
 import { f32Pv4x8 } from './kernels/f32-pv-4x8';
 import { f32PvExactRow, f32ScoreSeen } from './kernels/f32-pv-exact';
 import { f32Qk4x2 } from './kernels/f32-qk-4x2';
@@ -52,6 +50,7 @@ import {
   nearKeys,
   writeLogSumExp,
 } from './panel';
+import { dots, weightedSum } from './select-rows';
 import { madd, maxKeep } from './simd';
 
 /**
@@ -110,7 +109,9 @@ function attend(args: AttentionArgs, item: AttentionItem, scratch: usize, exact:
   const vHead = args.v + <usize>sequence.firstKey * args.vFirst + <usize>item.head * args.vHead;
   // A single row meets float16 as it lies: it would be unpacked for that row alone.
   const direct = unpacked && item.rows == 1 && !exact && (headDim & 7) == 0 && (valueDim & 31) == 0;
-  const size = args.half ? 1 : 2;
+  const size: usize = args.half ? 1 : 2;
+  const kBytes = (<usize>headDim) << size;
+  const vBytes = (<usize>valueDim) << size;
   const wide = args.half && !direct ? nearKeys(args, item, scratch) : 0;
   const ldk = wide ? ldq : args.kToken;
   const ldv = wide ? ldo : args.vToken;
@@ -121,12 +122,12 @@ function attend(args: AttentionArgs, item: AttentionItem, scratch: usize, exact:
     if (count <= 0) continue;
     let k = kHead + slotOf(args, from) * args.kToken;
     let v = vHead + slotOf(args, from) * args.vToken;
-    f32Touch(k, args.kToken, count, headDim << size, scratch);
+    f32Touch(k, args.kToken, kBytes, v, args.vToken, vBytes, count, scratch);
     if (wide) {
       f16Widen(k, args.kToken, count, headDim, wide, ldk, unpacked);
       k = wide;
     }
-    let touched = false;
+    let widened = !wide;
     panel = scratch + PANELS;
     for (let r = item.q0; r < end; r += 8, panel += stride) {
       const first = max(from, firstKey(panel, block));
@@ -147,19 +148,16 @@ function attend(args: AttentionArgs, item: AttentionItem, scratch: usize, exact:
         const at = panel + QUERIES + <usize>row * ldq;
         const to = s + ((<usize>row) << 2);
         if (direct) f16Dot(at, k + skipped * ldk, ldk, headDim, keys, to, 32);
-        else f32Dot(at, k + skipped * ldk, ldk, headDim, keys, to, 32);
+        else dots(at, k + skipped * ldk, ldk, headDim, keys, to, 32);
       }
       if (unpacked) f32ScoreScale(s, 2 * keys, REST);
       finishScores(args, item, first, keys, seen, panel, scratch);
       if (exact) f32ScoreSeen(s, keys, scratch + SEEN);
-      if (!touched) {
-        touched = true;
-        f32Touch(v, args.vToken, count, valueDim << size, factor + 32);
-        if (wide) {
-          const to = wide + <usize>BK * ldk;
-          f16Widen(v, args.vToken, count, valueDim, to, ldv, unpacked);
-          v = to;
-        }
+      if (!widened) {
+        widened = true;
+        const to = wide + <usize>BK * ldk;
+        f16Widen(v, args.vToken, count, valueDim, to, ldv, unpacked);
+        v = to;
       }
       f32SoftmaxOnline(s, keys, rows > 4 ? 2 : 1, factor, panel + MAXIMUM, panel + SUM);
       // Weights are at most 1, so this is no overflow: what they meet is 2⁻¹¹² of what it should be.
@@ -177,7 +175,7 @@ function attend(args: AttentionArgs, item: AttentionItem, scratch: usize, exact:
         if (exact)
           f32PvExactRow(values, ldv, valueDim, s + lane, keys, scratch + SEEN + lane, at, factor + lane);
         else if (direct) f16Pv1x32(values, ldv, valueDim, s + lane, keys, at, factor + lane);
-        else f32Pv1x32(values, ldv, valueDim, s + lane, keys, at, factor + lane);
+        else weightedSum(values, ldv, valueDim, s + lane, keys, at, factor + lane, args.tile);
       }
     }
   }

@@ -8,10 +8,8 @@
 import { KC, MC } from '../common/abi';
 import { GemmArgs, GemmItem } from './args';
 import { ONES } from './constants';
-import { f32Dot } from './kernels/f32-dot';
-import { f32Gemm1x32 } from './kernels/f32-gemm-1x32';
-import { f32Gemv1, f32Gemv8 } from './kernels/f32-gemv';
 import { columnsAdd, rowsAdd } from './select';
+import { SIDE, dots, panelsAdd, sweep } from './select-rows';
 
 /** Scratch: a bias of eight floats, then at TAIL a tail of eight columns, or the running sums of a row (M = 1). */
 const TAIL: usize = 32;
@@ -109,25 +107,28 @@ function block(args: GemmArgs, batch: i32, m0: i32, rows: i32, n0: i32, cols: i3
   }
 }
 
-/** M = 1, B packed: four panels at once, the rest one by one. */
+/**
+ * M = 1, B packed. As many panels side by side as their kernel takes, each the next of its own part of B: streams that go on
+ * from the first panel to the last, which processors fetch ahead for (neighbours would begin anew every four). What is left
+ * goes one by one.
+ */
 function rowTimesPanels(args: GemmArgs, item: GemmItem, scratch: usize): void {
   const K = args.K;
   const panelBytes = (<usize>K) << 5;
   const a = args.a + <usize>item.batch * args.aBatch;
-  const c = args.c + <usize>item.batch * args.cBatch;
-  const packed = args.packed + <usize>item.batch * args.packedBatch;
-  const end = item.n0 + item.cols;
-  let n = item.n0;
-  for (; n + 32 <= end; n += 32) {
-    const to = c + ((<usize>n) << 2);
-    const panel = packed + <usize>(n >> 3) * panelBytes;
-    if (args.bias) memory.copy(to, args.bias + ((<usize>n) << 2), 128);
-    else memory.fill(to, 0, 128);
+  let c = args.c + <usize>item.batch * args.cBatch + ((<usize>item.n0) << 2);
+  let panel = args.packed + <usize>item.batch * args.packedBatch + <usize>(item.n0 >> 3) * panelBytes;
+  const part = (item.cols >> 3) / SIDE;
+  const cols = (SIDE * part) << 3;
+  beginRows(c, 0, 1, (<usize>cols) << 2, args.bias ? args.bias + ((<usize>item.n0) << 2) : 0);
+  for (let n = 0; n < part; n++, panel += panelBytes, c += 32) {
     for (let k0 = 0; k0 < K; k0 += KC) {
-      f32Gemm1x32(a + ((<usize>k0) << 2), panel + ((<usize>k0) << 5), panelBytes, min(KC, K - k0), to);
+      const x = a + ((<usize>k0) << 2);
+      const p = panel + ((<usize>k0) << 5);
+      panelsAdd(x, p, <usize>part * panelBytes, min(KC, K - k0), c, (<usize>part) << 5, args.tile);
     }
   }
-  if (n < end) block(args, item.batch, 0, 1, n, end - n, scratch);
+  if (cols < item.cols) block(args, item.batch, 0, 1, item.n0 + cols, item.cols - cols, scratch);
 }
 
 /** M = 1, B in place: c = bias + Σ blocks of KC, each summed from zero in scratch. */
@@ -139,21 +140,26 @@ function rowInPlace(args: GemmArgs, item: GemmItem, scratch: usize): void {
   const c = args.c + <usize>item.batch * args.cBatch + ((<usize>item.n0) << 2);
   const b = args.b + <usize>item.batch * args.bBatch + <usize>item.n0 * (args.transposeB ? args.ldb : 4);
   const t = scratch + TAIL;
-  if (args.bias) memory.copy(c, args.bias + ((<usize>item.n0) << 2), bytes);
-  else memory.fill(c, 0, bytes);
+  const all = <f64>K * <f64>args.ldb;
+  beginRows(c, 0, 1, bytes, args.bias ? args.bias + ((<usize>item.n0) << 2) : 0);
   for (let k0 = 0; k0 < K; k0 += KC) {
     const k = min(KC, K - k0);
     const x = a + ((<usize>k0) << 2);
     if (args.transposeB) {
-      f32Dot(x, b + ((<usize>k0) << 2), args.ldb, k, cols, t, 4);
+      dots(x, b + ((<usize>k0) << 2), args.ldb, k, cols, t, 4);
     } else {
       memory.fill(t, 0, bytes);
-      let row = b + <usize>k0 * args.ldb;
-      let i = 0;
-      for (; i + 8 <= k; i += 8, row += args.ldb << 3)
-        f32Gemv8(x + ((<usize>i) << 2), row, args.ldb, cols, t);
-      for (; i < k; i++, row += args.ldb) f32Gemv1(x + ((<usize>i) << 2), row, cols, t);
+      sweep(x, b + <usize>k0 * args.ldb, args.ldb, k, cols, t, all);
     }
-    for (let j: usize = 0; j < bytes; j += 4) store<f32>(c + j, load<f32>(c + j) + load<f32>(t + j));
+    addRow(c, t, bytes);
   }
+}
+
+/** c += t */
+function addRow(c: usize, t: usize, bytes: usize): void {
+  let i: usize = 0;
+  for (const whole = bytes & ~15; i < whole; i += 16) {
+    v128.store(c + i, f32x4.add(v128.load(c + i), v128.load(t + i)));
+  }
+  for (; i < bytes; i += 4) store<f32>(c + i, load<f32>(c + i) + load<f32>(t + i));
 }

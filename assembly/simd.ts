@@ -1,6 +1,6 @@
 /**
  * The vector vocabulary of the kernels: four float32 lanes. This is the only file that knows relaxed instructions;
- * select.ts alone also asks for the feature, to choose tiles. The branch is decided at compile time, so each build
+ * select.ts and select-rows.ts alone also ask for the feature, to choose kernels. The branch is decided at compile time, so each build
  * holds one form only.
  */
 

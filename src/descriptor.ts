@@ -185,11 +185,14 @@ export interface Words {
 // Addresses lie above 2³¹ in large memories: shift by >>>, never by >>. (Divided, an index is a float64.) One store a field, written out: a loop over the names
 // takes ten times as long, and a small call is little else.
 
-/** All but what {@link writeAttentionAddresses} writes. */
+/**
+ * All but addresses. `half` is here too, as scratch is asked for by it: FULL or HALF, until it is known whether ∞ or NaN is in a
+ * float16 cache.
+ */
 export function writeAttentionShape(
   { u32, f32 }: Words,
   address: number,
-  args: Omit<AttentionArgs, AttentionAddress>,
+  args: Omit<AttentionArgs, Exclude<AttentionAddress, 'half'>>,
 ): void {
   const at = address >>> 2;
   u32[at + 12] = args.group;
@@ -228,6 +231,7 @@ export function writeAttentionShape(
   u32[at + 45] = args.biasKey;
   u32[at + 46] = args.tile;
   u32[at + 47] = args.ring;
+  u32[at + 48] = args.half;
 }
 
 /** What a launch knows last: where everything is, and whether ∞ or NaN is in a float16 cache. */

@@ -22,10 +22,11 @@ export function f16Dot(a: usize, b: usize, ldb: usize, k: i32, rows: i32, t: usi
     const b1 = rows > 1 ? b + ldb : b;
     const b2 = rows > 2 ? b1 + ldb : b1;
     const b3 = rows > 3 ? b2 + ldb : b2;
-    let s0 = f32x4.splat(0);
-    let s1 = f32x4.splat(0);
-    let s2 = f32x4.splat(0);
-    let s3 = f32x4.splat(0);
+    const zero = f32x4.splat(0);
+    let s0 = zero;
+    let s1 = zero;
+    let s2 = zero;
+    let s3 = zero;
     let x = a;
     for (let d: usize = 0; d < all; d += 8, x += 16) {
       const y = v128.load(x);

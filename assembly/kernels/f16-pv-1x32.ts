@@ -26,14 +26,15 @@ export function f16Pv1x32(
   const end = p + ((<usize>keys) << 5);
   const f = v128.load32_splat(factor);
   for (; valueDim > 0; valueDim -= 32, v += 64, o += 128) {
-    let s0 = f32x4.splat(0);
-    let s1 = f32x4.splat(0);
-    let s2 = f32x4.splat(0);
-    let s3 = f32x4.splat(0);
-    let s4 = f32x4.splat(0);
-    let s5 = f32x4.splat(0);
-    let s6 = f32x4.splat(0);
-    let s7 = f32x4.splat(0);
+    const zero = f32x4.splat(0);
+    let s0 = zero;
+    let s1 = zero;
+    let s2 = zero;
+    let s3 = zero;
+    let s4 = zero;
+    let s5 = zero;
+    let s6 = zero;
+    let s7 = zero;
     let value = v;
     for (let w = p; w < end; w += 32, value += ldv) {
       const x = v128.load32_splat(w);

@@ -1,8 +1,8 @@
 /**
- * c[32] += Σₖ a[k] · B[k][32]: one row of A against four packed panels at once (M = 1, memory-bound).
+ * c[4 × 8] += Σₖ a[k] · B[k][4 × 8]: one row of A against four packed panels at once (M = 1, memory-bound).
  *
  *   a ─► k floats, splatted            b ─► four panels, `panel` bytes apart: four streams to read ahead
- *   c ─► 32 floats, bias or earlier blocks inside
+ *   c ─► eight floats a panel, `step` bytes apart; bias or earlier blocks inside
  *
  * Needs:     k >= 0.
  * Registers: 8 accumulators + 1 broadcast + 1 load.
@@ -10,19 +10,20 @@
  */
 import { madd } from '../simd';
 
-export function f32Gemm1x32(a: usize, b: usize, panel: usize, k: i32, c: usize): void {
+export function f32Gemm1x32(a: usize, b: usize, panel: usize, k: i32, c: usize, step: usize): void {
   assert(k >= 0);
   let b1 = b + panel;
   let b2 = b1 + panel;
   let b3 = b2 + panel;
-  let c0 = f32x4.splat(0);
-  let c1 = f32x4.splat(0);
-  let c2 = f32x4.splat(0);
-  let c3 = f32x4.splat(0);
-  let c4 = f32x4.splat(0);
-  let c5 = f32x4.splat(0);
-  let c6 = f32x4.splat(0);
-  let c7 = f32x4.splat(0);
+  const zero = f32x4.splat(0);
+  let c0 = zero;
+  let c1 = zero;
+  let c2 = zero;
+  let c3 = zero;
+  let c4 = zero;
+  let c5 = zero;
+  let c6 = zero;
+  let c7 = zero;
   const end = b + ((<usize>k) << 5);
   while (b < end) {
     const x = v128.load32_splat(a);
@@ -40,12 +41,16 @@ export function f32Gemm1x32(a: usize, b: usize, panel: usize, k: i32, c: usize):
     b2 += 32;
     b3 += 32;
   }
-  v128.store(c, f32x4.add(v128.load(c), c0));
-  v128.store(c, f32x4.add(v128.load(c, 16), c1), 16);
-  v128.store(c, f32x4.add(v128.load(c, 32), c2), 32);
-  v128.store(c, f32x4.add(v128.load(c, 48), c3), 48);
-  v128.store(c, f32x4.add(v128.load(c, 64), c4), 64);
-  v128.store(c, f32x4.add(v128.load(c, 80), c5), 80);
-  v128.store(c, f32x4.add(v128.load(c, 96), c6), 96);
-  v128.store(c, f32x4.add(v128.load(c, 112), c7), 112);
+  addPanel(c, c0, c1);
+  addPanel(c + step, c2, c3);
+  addPanel(c + 2 * step, c4, c5);
+  addPanel(c + 3 * step, c6, c7);
+}
+
+/** c[8] += x, y */
+// @ts-ignore: decorator
+@inline
+export function addPanel(c: usize, x: v128, y: v128): void {
+  v128.store(c, f32x4.add(v128.load(c), x));
+  v128.store(c, f32x4.add(v128.load(c, 16), y), 16);
 }

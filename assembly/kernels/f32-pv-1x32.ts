@@ -26,14 +26,15 @@ export function f32Pv1x32(
   const end = p + ((<usize>keys) << 5);
   const f = v128.load32_splat(factor);
   for (; valueDim >= 32; valueDim -= 32, v += 128, o += 128) {
-    let s0 = f32x4.splat(0);
-    let s1 = f32x4.splat(0);
-    let s2 = f32x4.splat(0);
-    let s3 = f32x4.splat(0);
-    let s4 = f32x4.splat(0);
-    let s5 = f32x4.splat(0);
-    let s6 = f32x4.splat(0);
-    let s7 = f32x4.splat(0);
+    const zero = f32x4.splat(0);
+    let s0 = zero;
+    let s1 = zero;
+    let s2 = zero;
+    let s3 = zero;
+    let s4 = zero;
+    let s5 = zero;
+    let s6 = zero;
+    let s7 = zero;
     let value = v;
     for (let w = p; w < end; w += 32, value += ldv) {
       const x = v128.load32_splat(w);
@@ -55,6 +56,14 @@ export function f32Pv1x32(
     v128.store(o, madd(v128.load(o, 96), f, s6), 96);
     v128.store(o, madd(v128.load(o, 112), f, s7), 112);
   }
+  pvLast(v, ldv, valueDim, p, keys, o, f);
+}
+
+/** Elements that are left of a sweep, four at a time. */
+// @ts-ignore: decorator
+@inline
+export function pvLast(v: usize, ldv: usize, valueDim: i32, p: usize, keys: i32, o: usize, f: v128): void {
+  const end = p + ((<usize>keys) << 5);
   for (; valueDim > 0; valueDim -= 4, v += 16, o += 16) {
     let sum = f32x4.splat(0);
     let value = v;

@@ -28,14 +28,15 @@ export function f32Pv4x8(
   assert(keys >= 0 && (valueDim & 7) == 0);
   const end = p + ((<usize>keys) << 5);
   for (; valueDim >= 8; valueDim -= 8, v += 32, o += 32) {
-    let a0 = f32x4.splat(0);
-    let a1 = f32x4.splat(0);
-    let b0 = f32x4.splat(0);
-    let b1 = f32x4.splat(0);
-    let c0 = f32x4.splat(0);
-    let c1 = f32x4.splat(0);
-    let d0 = f32x4.splat(0);
-    let d1 = f32x4.splat(0);
+    const zero = f32x4.splat(0);
+    let a0 = zero;
+    let a1 = zero;
+    let b0 = zero;
+    let b1 = zero;
+    let c0 = zero;
+    let c1 = zero;
+    let d0 = zero;
+    let d1 = zero;
     let value = v;
     for (let w = p; w < end; w += 32, value += ldv) {
       const v0 = v128.load(value);

@@ -33,14 +33,15 @@ export function f32Qk4x2(
   for (let j = 0; j < keys; j += 2) {
     // The last of an odd number of keys is taken twice, and written once.
     const other = j + 1 < keys ? k + ldk : k;
-    let a0 = f32x4.splat(0);
-    let a1 = f32x4.splat(0);
-    let a2 = f32x4.splat(0);
-    let a3 = f32x4.splat(0);
-    let b0 = f32x4.splat(0);
-    let b1 = f32x4.splat(0);
-    let b2 = f32x4.splat(0);
-    let b3 = f32x4.splat(0);
+    const zero = f32x4.splat(0);
+    let a0 = zero;
+    let a1 = zero;
+    let a2 = zero;
+    let a3 = zero;
+    let b0 = zero;
+    let b1 = zero;
+    let b2 = zero;
+    let b3 = zero;
     let a: v128, b: v128, x: v128;
     let d: usize = 0;
     for (; d < whole; d += 16) {

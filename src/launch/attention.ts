@@ -150,6 +150,7 @@ function writeShape(runtime: Runtime, problem: AttentionProblem): void {
     cap: softcap > 0 ? Math.max(2 ** -149, Math.min(softcap * Math.LOG2E, MAX)) : 0,
     tile: TILES[runtime.tile],
     ring: cache?.ring ? cache.capacity : 0,
+    half: cache?.half ? HALF : FULL,
     qFirst: 4 * heads * headDim,
     qHead: headStep(bshd, seqQ, headDim),
     qToken: tokenStep(bshd, heads, headDim),

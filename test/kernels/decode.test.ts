@@ -1,5 +1,5 @@
 /**
- * The kernels of the decoding family: scores (f32Qk4x2, and f32Dot into a column) and weighted sums (f32Pv4x8, f32Pv1x32, f32PvExactRow),
+ * The kernels of the decoding family: scores (f32Qk4x2, and f32Dot into a column) and weighted sums (f32Pv4x8, f32Pv1x16, f32Pv1x32, f32PvExactRow),
  * against their formulas in the order of the contract, and against each other: how many queries share a key head does not
  * touch the bits.
  */
@@ -185,8 +185,8 @@ describe.each(builds)('the decoding family, %s', (build) => {
         seen,
       };
     };
-    type Kernel = 'f32Pv4x8' | 'f32Pv1x32' | 'f32PvExactRow';
-    const ONE: readonly Kernel[] = ['f32Pv1x32', 'f32PvExactRow'];
+    type Kernel = 'f32Pv4x8' | 'f32Pv1x16' | 'f32Pv1x32' | 'f32PvExactRow';
+    const ONE: readonly Kernel[] = ['f32Pv1x16', 'f32Pv1x32', 'f32PvExactRow'];
     const ALL: readonly Kernel[] = ['f32Pv4x8', ...ONE];
     /** Four queries at once are only of pairs of vectors. */
     const each = (valueDim: number): readonly Kernel[] => (valueDim % 8 === 0 ? ALL : ONE);
@@ -217,8 +217,9 @@ describe.each(builds)('the decoding family, %s', (build) => {
           const [P, F] = [p.address + lane, factor.address + lane];
           if (kernel === 'f32Pv4x8')
             kernels[kernel](v.address, ldv, valueDim, P, keys, o.address, 4 * ldo, F);
-          else if (kernel === 'f32Pv1x32') kernels[kernel](v.address, ldv, valueDim, P, keys, o.address, F);
-          else kernels[kernel](v.address, ldv, valueDim, P, keys, seen.address + lane, o.address, F);
+          else if (kernel === 'f32PvExactRow')
+            kernels[kernel](v.address, ldv, valueDim, P, keys, seen.address + lane, o.address, F);
+          else kernels[kernel](v.address, ldv, valueDim, P, keys, o.address, F);
         });
         for (let r = 0; r < rows; r++) {
           out.set(o.floats.subarray(r * ldo, r * ldo + valueDim), (row + r) * valueDim);

@@ -23,6 +23,34 @@ export type Tile = (
   epilogue: Epilogue,
 ) => void;
 
+/** Dot products of one row with rows. */
+export type Dots = (
+  a: number,
+  b: number,
+  ldb: number,
+  k: number,
+  rows: number,
+  t: number,
+  step: number,
+) => void;
+
+/** One row against four packed panels. */
+export type FourPanels = (a: number, b: number, panel: number, k: number, c: number, step: number) => void;
+
+/** Rows of B swept once. */
+export type Sweep = (a: number, b: number, ldb: number, cols: number, t: number) => void;
+
+/** The weighted sum for one query. */
+export type PvRow = (
+  v: number,
+  ldv: number,
+  valueDim: number,
+  p: number,
+  keys: number,
+  o: number,
+  factor: number,
+) => void;
+
 /** f32RopeSplit and f32RopeInterleaved. */
 export type Turn = (
   x: number,
@@ -44,11 +72,12 @@ export type Choice = 'rowsAdd' | 'rowsMax' | 'columnsAdd';
 export type TestingExports = KernelExports &
   Readonly<Record<Row | Column, Tile>> &
   Readonly<Record<Choice, Panels>> &
-  Readonly<Record<'f32RopeSplit' | 'f32RopeInterleaved', Turn>> & {
-    f32Dot(a: number, b: number, ldb: number, k: number, rows: number, t: number, step: number): void;
-    f32Gemm1x32(a: number, b: number, panel: number, k: number, c: number): void;
+  Readonly<Record<'f32RopeSplit' | 'f32RopeInterleaved', Turn>> &
+  Readonly<Record<'f32Dot' | 'f32Dot8', Dots>> &
+  Readonly<Record<'f32Gemm1x32' | 'f32Gemm1x32Pairs', FourPanels>> &
+  Readonly<Record<'f32Gemv4' | 'f32Gemv8', Sweep>> &
+  Readonly<Record<'f32Pv1x16' | 'f32Pv1x32', PvRow>> & {
     f32Gemv1(a: number, b: number, cols: number, t: number): void;
-    f32Gemv8(a: number, b: number, ldb: number, cols: number, t: number): void;
     f32Pack(b: number, ldb: number, k: number, cols: number, panel: number): void;
     f32PvExact(
       v: number,
@@ -70,15 +99,6 @@ export type TestingExports = KernelExports &
       o: number,
       factor: number,
     ): void;
-    f32Pv1x32(
-      v: number,
-      ldv: number,
-      valueDim: number,
-      p: number,
-      keys: number,
-      o: number,
-      factor: number,
-    ): void;
     f32Pv4x8(
       v: number,
       ldv: number,
@@ -92,7 +112,16 @@ export type TestingExports = KernelExports &
     f32Qk4x2(q: number, ldq: number, k: number, ldk: number, headDim: number, keys: number, s: number): void;
     f32CopyRows(from: number, ldf: number, rows: number, n: number, to: number, ldt: number): void;
     f32Row(from: number, n: number, scale: number, to: number): void;
-    f32Touch(p: number, ld: number, rows: number, bytes: number, rest: number): void;
+    f32Touch(
+      k: number,
+      ldk: number,
+      kBytes: number,
+      v: number,
+      ldv: number,
+      vBytes: number,
+      rows: number,
+      rest: number,
+    ): void;
     f16Check(from: number, n: number): number;
     f16Narrow(from: number, n: number, to: number): void;
     f16Widen(from: number, ldf: number, rows: number, n: number, to: number, ldt: number, raw: boolean): void;

@@ -129,23 +129,24 @@ export const TABLE: readonly Row[] = [
 
   // ---- one row, few queries ----
   tile('f32-gemm-1x32'),
-  // Eight rows, each splatted before the loop, by one vector: what is loaded beside the vectors is the sum so far.
-  product('f32-gemv/f32Gemv8', [8, 1], { and: { stores: 1 } }),
-  row('f32-gemv/f32Gemv8', 'one column', { loads: 8 + 1, madds: 8, others: 1, stores: 1 }),
-  product('f32-gemv/f32Gemv1', [1, 1], { and: { stores: 1 }, at: ['gemm/rowInPlace'] }),
-  row(
-    'f32-gemv/f32Gemv1',
-    'one column',
-    { loads: 1 + 1, madds: 1, others: 1, stores: 1 },
-    { at: ['gemm/rowInPlace'] },
-  ),
-  product('f32-dot', [4, 1]),
+  product('f32-gemm-1x32-pairs', [1, 4], BASELINE),
+  row('f32-gemm-1x32-pairs', 'one step of the other two', { loads: 1 + 4, madds: 4 }, BASELINE),
+  // Rows are splatted before the loop; each has its own vectors; what is loaded beside them are the sums so far.
+  product('f32-gemv/f32Gemv8', [8, 2], { and: { loads: 8, stores: 2 } }),
+  product('f32-gemv/f32Gemv4', [4, 2], { and: { loads: 4, stores: 2 } }),
+  product('f32-gemv/f32Gemv1', [1, 2], { and: { loads: 1, stores: 2 }, at: ['select-rows/sweep'] }),
+  row('f32-gemv/lastColumns', 'one row of a column', { loads: 2, madds: 1 }),
+  row('gemm/rowInPlace', 'four floats of a block added', { loads: 2, adds: 1, stores: 1 }),
+  product('f32-dot', [4, 1], { steps: 2 }),
   row('f32-dot', 'one element', { loads: 4 + 1, madds: 4 }),
+  product('f32-dot-8', [8, 1], RELAXED),
   product('f16-dot', [4, 1], { and: times(4, UNPACK) }),
   product('f32-qk-4x2', [4, 2]),
   tile('f32-pv-4x8'),
   tile('f32-pv-1x32'),
   row('f32-pv-1x32', 'one key, four elements', sum(VECTOR_OR_TAIL, { loads: 1, madds: 1 })),
+  tile('f32-pv-1x16', { ...BASELINE, steps: 2 }),
+  row('f32-pv-1x16', 'one key, four elements', sum(VECTOR_OR_TAIL, { loads: 1, madds: 1 }), BASELINE),
   tile('f16-pv-1x32', { and: times(8, UNPACK) }),
   // Loads: weight, value and what is seen.
   row('f32-pv-exact', 'one key', { loads: 3, madds: 1, others: 1 }),
@@ -243,8 +244,9 @@ export const TABLE: readonly Row[] = [
   row('f32-copy-rows', 'one float', { loads: 1, stores: 1 }),
   row('f32-row', 'four floats', { loads: 1, muls: 1, stores: 1 }),
   row('f32-row', 'one float', { loads: 1, others: 1, stores: 1 }),
-  row('f32-touch', 'four lines', { loads: 4 }),
-  row('f32-touch', 'one line', { loads: 1 }),
+  row('f32-touch', 'two lines of K, two of V', { loads: 4 }),
+  row('f32-touch', 'one line of K', { loads: 1 }),
+  row('f32-touch', 'one line of V', { loads: 1 }),
   // 4 × 4 by eight shuffles, each row scaled.
   row('f32-transpose/f32RowsToPanel', 'four steps', { loads: 4, muls: 4, others: 8, stores: 4 }),
   row('f32-transpose/f32RowsToPanel', 'one step', { loads: 4, others: 4, stores: 4 }),

@@ -6,6 +6,20 @@ import { Arena, expectSame, type Block } from './harness.ts';
 
 const LENGTHS = [...Array.from({ length: 41 }, (_, i) => i), 64, 127, 128, 130];
 
+/** Where `count` rows of `bytes` begin and end. Rows that follow each other are one, of which a line may hold several. */
+function rowsOf(
+  address: number,
+  bytes: number,
+  gap: number,
+  count: number,
+): { readonly start: number; readonly end: number }[] {
+  const [length, rows] = gap === 0 ? [count * bytes, Math.min(count, 1)] : [bytes, count];
+  return Array.from({ length: rows }, (_, row) => {
+    const start = address + row * (bytes + gap);
+    return { start, end: start + length };
+  });
+}
+
 describe.each(builds)('rows, %s', (build) => {
   const arena = new Arena(build);
   const { kernels } = arena;
@@ -64,35 +78,42 @@ describe.each(builds)('rows, %s', (build) => {
     }
   });
 
-  it('f32Touch: every line of every row, nothing else, and it writes no more than four bytes', () => {
-    for (const bytes of [1, 2, 63, 64, 65, 127, 255, 256, 257, 520, 700]) {
-      for (const gap of [0, 4, 64]) {
-        for (const rows of [0, 1, 2, 5]) {
-          const size = Math.ceil(Math.max(0, rows * (bytes + gap) - gap) / 4);
-          for (const last of [false, true]) {
-            arena.clear();
-            const block = last ? arena.placeLast(new Float32Array(size)) : arena.room(size);
-            const rest = arena.room(1);
-            const memory = new Uint8Array(block.words.buffer);
-            const touched = (): number => {
-              arena.run([rest], () => {
-                kernels.f32Touch(block.address, bytes + gap, rows, bytes, rest.address);
-              });
-              return rest.words[0]!;
-            };
-            // Only bytes of rows are zero: a byte between or behind them would show.
-            block.words.fill(0xffffffff);
-            // Rows that follow each other are one.
-            const [length, count] = gap === 0 ? [rows * bytes, Math.min(rows, 1)] : [bytes, rows];
-            const starts = Array.from({ length: count }, (_, row) => block.address + row * (bytes + gap));
-            for (const start of starts) memory.fill(0, start, start + length);
-            expect(touched(), `${bytes} bytes, ${rows} rows, gap ${gap}`).toBe(0);
-            for (const start of starts) {
-              for (let line = start - (start % 64); line < start + length; line += 64) {
-                const [from, to] = [Math.max(line, start), Math.min(line + 64, start + length)];
-                memory.fill(8, from, to);
-                expect(touched(), `${bytes} bytes, ${rows} rows, gap ${gap}, line ${from}`).toBe(8);
-                memory.fill(0, from, to);
+  it('f32Touch: every line of every row of K and V, nothing else, and it writes no more than four bytes', () => {
+    const SIZES = [1, 63, 64, 65, 127, 128, 129, 257, 520];
+    for (const [i, kBytes] of SIZES.entries()) {
+      for (const vBytes of [kBytes, SIZES[(i + 3) % SIZES.length]!]) {
+        for (const gap of [0, 4, 64]) {
+          for (const rows of [0, 1, 2, 5]) {
+            for (const last of ['k', 'v']) {
+              const what = `${kBytes} and ${vBytes} bytes, ${rows} rows, gap ${gap}`;
+              arena.clear();
+              const place = (name: string, bytes: number): Block => {
+                const length = Math.ceil(Math.max(0, rows * (bytes + gap) - gap) / 4);
+                return name === last ? arena.placeLast(new Float32Array(length)) : arena.room(length);
+              };
+              const [k, v] = [place('k', kBytes), place('v', vBytes)];
+              const rest = arena.room(1);
+              const memory = new Uint8Array(rest.words.buffer);
+              const touched = (): number => {
+                arena.run([rest], () => {
+                  const [ldk, ldv] = [kBytes + gap, vBytes + gap];
+                  kernels.f32Touch(k.address, ldk, kBytes, v.address, ldv, vBytes, rows, rest.address);
+                });
+                return rest.words[0]!;
+              };
+              // Only bytes of rows are zero: a byte between or behind them would show.
+              k.words.fill(0xffffffff);
+              v.words.fill(0xffffffff);
+              const runs = [...rowsOf(k.address, kBytes, gap, rows), ...rowsOf(v.address, vBytes, gap, rows)];
+              for (const { start, end } of runs) memory.fill(0, start, end);
+              expect(touched(), what).toBe(0);
+              for (const { start, end } of runs) {
+                for (let line = start - (start % 64); line < end; line += 64) {
+                  const [from, to] = [Math.max(line, start), Math.min(line + 64, end)];
+                  memory.fill(8, from, to);
+                  expect(touched(), `${what}, line ${from}`).toBe(8);
+                  memory.fill(0, from, to);
+                }
               }
             }
           }
@@ -107,10 +128,10 @@ describe.each(builds)('rows, %s', (build) => {
         kernels.f32Row(4096, -1, 1, 8192);
       },
       () => {
-        kernels.f32Touch(4096, 4, -1, 1, 8192);
+        kernels.f32Touch(4096, 4, 1, 4096, 4, 1, -1, 8192);
       },
       () => {
-        kernels.f32Touch(4096, 4, 1, 0, 8192);
+        kernels.f32Touch(4096, 4, 0, 4096, 4, 1, 1, 8192);
       },
     ]) {
       expect(call).toThrow('assertion');

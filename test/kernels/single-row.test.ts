@@ -1,11 +1,11 @@
 /**
- * The kernels of a matmul with one row, M = 1: against packed panels (f32Gemm1x32), against B in place (f32Gemv8, f32Gemv1)
- * and against a B that lies transposed (f32Dot).
+ * The kernels of a matmul with one row, M = 1: against packed panels (f32Gemm1x32, f32Gemm1x32Pairs), against B in
+ * place (f32Gemv8, f32Gemv4, f32Gemv1) and against a B that lies transposed (f32Dot, f32Dot8).
  */
 import { describe, expect, it } from 'vitest';
 import { builds } from '../builds.ts';
 import { integers, normal } from '../data.ts';
-import { Arena, expectSame, expectWithin, gamma, type Block } from './harness.ts';
+import { Arena, expectSame, expectWithin, gamma, part, type Block } from './harness.ts';
 import { inPanels, spread } from './tiles.ts';
 
 /** Floats between two rows of B, or between two panels. */
@@ -42,7 +42,8 @@ describe.each(builds)('one row of A, %s', (build) => {
   const arena = new Arena(build);
   const { kernels } = arena;
 
-  describe('f32Gemm1x32', () => {
+  describe.each(['f32Gemm1x32', 'f32Gemm1x32Pairs'] as const)('%s', (kernel) => {
+    /** c as the kernel has it: eight floats a panel, so many canaries between them. */
     const run = (
       k: number,
       a: Float32Array,
@@ -61,14 +62,16 @@ describe.each(builds)('one row of A, %s', (build) => {
           gap,
         ),
       );
-      const y = place('c', c);
-      arena.run([y], () => {
-        kernels.f32Gemm1x32(x.address, panels.address, 4 * (8 * k + gap), k, y.address);
+      const y = place('c', spread(c, 8, gap));
+      const step = 8 + gap;
+      const written = [0, 1, 2, 3].map((panel) => part(y, panel * step, 8));
+      arena.run(written, () => {
+        kernels[kernel](x.address, panels.address, 4 * (8 * k + gap), k, y.address, 4 * step);
       });
-      return y.floats.slice();
+      return Float32Array.from(written.flatMap(({ floats }) => [...floats]));
     };
 
-    it.each([0, 1, 2, 3, 31, 64, 100])('k = %i', (k) => {
+    it.each([0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 64, 100])('k = %i', (k) => {
       for (const gap of GAPS) {
         const what = `gap ${gap}`;
         const whole = [small(k, 1), small(32 * k, 2), small(32, 3)] as const;
@@ -102,7 +105,7 @@ describe.each(builds)('one row of A, %s', (build) => {
 
     it('refuses a negative depth', () => {
       expect(() => {
-        kernels.f32Gemm1x32(4096, 4096, 32, -1, 8192);
+        kernels[kernel](4096, 4096, 32, -1, 8192, 32);
       }).toThrow('assertion');
     });
 
@@ -116,7 +119,7 @@ describe.each(builds)('one row of A, %s', (build) => {
     });
   });
 
-  describe.each([1, 8] as const)('f32Gemv%i', (rows) => {
+  describe.each([1, 4, 8] as const)('f32Gemv%i', (rows) => {
     const run = (
       cols: number,
       a: Float32Array,
@@ -131,7 +134,7 @@ describe.each(builds)('one row of A, %s', (build) => {
       const y = place('t', t);
       arena.run([y], () => {
         if (rows === 1) kernels.f32Gemv1(x.address, rowsOfB.address, cols, y.address);
-        else kernels.f32Gemv8(x.address, rowsOfB.address, 4 * (cols + gap), cols, y.address);
+        else kernels[`f32Gemv${rows}`](x.address, rowsOfB.address, 4 * (cols + gap), cols, y.address);
       });
       return y.floats.slice();
     };
@@ -159,7 +162,7 @@ describe.each(builds)('one row of A, %s', (build) => {
     });
 
     it('gives a column the same bits wherever it stands', () => {
-      const cols = 11;
+      const cols = 19;
       const [a, b, t] = [normal(rows, 1), normal(rows * cols, 2), normal(cols, 3)];
       const whole = run(cols, a, b, t, 0);
       for (let first = 1; first < cols; first++) {
@@ -176,7 +179,7 @@ describe.each(builds)('one row of A, %s', (build) => {
     });
 
     it('reads nothing beyond its operands', () => {
-      for (const cols of [1, 3, 4, 5]) {
+      for (const cols of [1, 3, 7, 8, 9]) {
         for (const last of ['a', 'b', 't']) {
           const whole = [small(rows, 1), small(rows * cols, 2), small(cols, 3)] as const;
           expectSame(
@@ -189,10 +192,10 @@ describe.each(builds)('one row of A, %s', (build) => {
     });
 
     it('keeps NaN in B to its column', () => {
-      for (let column = 0; column < 7; column++) {
-        const b = normal(rows * 7, 1);
-        b[7 * (rows - 1) + column] = NaN;
-        const isNaN = Array.from(run(7, normal(rows, 2), b, normal(7, 3), 0), Number.isNaN);
+      for (let column = 0; column < 11; column++) {
+        const b = normal(rows * 11, 1);
+        b[11 * (rows - 1) + column] = NaN;
+        const isNaN = Array.from(run(11, normal(rows, 2), b, normal(11, 3), 0), Number.isNaN);
         expect(isNaN).toEqual(isNaN.map((_, j) => j === column));
       }
     });
@@ -200,22 +203,28 @@ describe.each(builds)('one row of A, %s', (build) => {
     it('refuses a negative number of columns', () => {
       expect(() => {
         if (rows === 1) kernels.f32Gemv1(4096, 4096, -1, 4096);
-        else kernels.f32Gemv8(4096, 4096, 0, -1, 4096);
+        else kernels[`f32Gemv${rows}`](4096, 4096, 0, -1, 4096);
       }).toThrow('assertion');
     });
   });
 
-  describe('f32Dot', () => {
+  describe.each(['f32Dot', 'f32Dot8'] as const)('%s', (kernel) => {
+    /** f32Dot8 takes eight rows at a time, of whole vectors. */
+    const takes = (k: number, rows: number): boolean =>
+      kernel === 'f32Dot' || (k % 4 === 0 && rows % 8 === 0);
     /** B [rows × k]. */
     const run = (k: number, rows: number, a: Float32Array, b: Float32Array, gap: number, last?: string) => {
       const place = placer(arena, last);
       const x = place('a', a);
       const rowsOfB = place('b', spread(b, k, gap));
-      const t = place('t', new Float32Array(rows).fill(NaN));
-      arena.run([t], () => {
-        kernels.f32Dot(x.address, rowsOfB.address, 4 * (k + gap), k, rows, t.address, 4);
+      // A row of results, or a column of a panel of scores.
+      const step = k % 3 === 0 ? 8 : 1;
+      const t = place('t', new Float32Array(Math.max(0, rows - 1) * step + Math.min(rows, 1)).fill(NaN));
+      const written = Array.from({ length: rows }, (_, row) => part(t, row * step, 1));
+      arena.run(written, () => {
+        kernels[kernel](x.address, rowsOfB.address, 4 * (k + gap), k, rows, t.address, 4 * step);
       });
-      return t.floats.slice();
+      return Float32Array.from(written, ({ floats }) => floats[0]!);
     };
     const dots = (k: number, rows: number, term: (i: number, at: number) => number) =>
       Float64Array.from({ length: rows }, (_, row) => {
@@ -235,9 +244,9 @@ describe.each(builds)('one row of A, %s', (build) => {
       return Math.fround(Math.fround(x0 + x2) + Math.fround(x1 + x3));
     };
 
-    const DEPTHS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 31, 32, 33, 100];
-    it.each([0, 1, 2, 3, 4, 5, 7, 8, 9, 13])('%i rows', (rows) => {
-      for (const k of DEPTHS) {
+    const DEPTHS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 31, 32, 33, 100];
+    it.each([0, 1, 2, 3, 4, 5, 7, 8, 9, 13, 16].filter((rows) => takes(4, rows)))('%i rows', (rows) => {
+      for (const k of DEPTHS.filter((depth) => takes(depth, rows))) {
         for (const gap of GAPS) {
           const what = `k = ${k}, gap ${gap}`;
           const [wholeA, wholeB] = [small(k, 1), small(rows * k, 2)];
@@ -268,7 +277,10 @@ describe.each(builds)('one row of A, %s', (build) => {
         [1, 4],
         [4, 5],
         [5, 8],
+        [8, 4],
+        [16, 12],
       ] as const) {
+        if (!takes(k, rows)) continue;
         const [a, b] = [small(k, 1), small(rows * k, 2)];
         const exact = Float32Array.from(dots(k, rows, (i, at) => a[i]! * b[at]!));
         for (const last of ['a', 'b', 't']) {
@@ -278,11 +290,12 @@ describe.each(builds)('one row of A, %s', (build) => {
     });
 
     it('keeps NaN in B to its row', () => {
-      for (let bad = 0; bad < 6; bad++) {
-        for (const at of [0, 5]) {
-          const b = normal(6 * 6, 1);
-          b[6 * bad + at] = NaN;
-          const isNaN = Array.from(run(6, 6, normal(6, 2), b, 0), Number.isNaN);
+      const [k, rows] = kernel === 'f32Dot' ? [6, 6] : [8, 16];
+      for (let bad = 0; bad < rows; bad++) {
+        for (const at of [0, k - 1]) {
+          const b = normal(rows * k, 1);
+          b[k * bad + at] = NaN;
+          const isNaN = Array.from(run(k, rows, normal(k, 2), b, 0), Number.isNaN);
           expect(isNaN).toEqual(isNaN.map((_, row) => row === bad));
         }
       }
@@ -290,10 +303,10 @@ describe.each(builds)('one row of A, %s', (build) => {
 
     it('refuses a negative depth or number of rows', () => {
       expect(() => {
-        kernels.f32Dot(4096, 4096, 0, -1, 1, 4096, 4);
+        kernels[kernel](4096, 4096, 0, -1, 1, 4096, 4);
       }).toThrow('assertion');
       expect(() => {
-        kernels.f32Dot(4096, 4096, 0, 1, -1, 4096, 4);
+        kernels[kernel](4096, 4096, 0, 4, -8, 4096, 4);
       }).toThrow('assertion');
     });
   });
