@@ -219,6 +219,29 @@ describe.each(builds)('%s', async (build) => {
       pair.cache.dispose();
     });
 
+    it('has its room in the first call too, whatever the call before was', async () => {
+      const wide = { kvHeads: 1, headDim: 256, capacity: 96 } as const;
+      const rows = new Float32Array(96 * 256).map((_, i) => (i % 7) - 3);
+      const q = normal(4 * 256, 3);
+      const results = [];
+      for (const dtype of ['f32', 'f16'] as const) {
+        const fresh = await engineOf(build);
+        const other = fresh.kvCache({
+          kvHeads: 1,
+          headDim: 8,
+          capacity: 8,
+          dtype: dtype === 'f32' ? 'f16' : 'f32',
+        });
+        other.append(new Float32Array(8), new Float32Array(8));
+        other.attend(new Float32Array(8), { heads: 1 });
+        const cache = fresh.kvCache({ ...wide, dtype });
+        cache.append(rows, rows);
+        results.push(cache.attend(q, { heads: 4, scale: 0.01 }));
+        fresh.dispose();
+      }
+      const [full, half] = results as [Float32Array, Float32Array];
+      for (const [i, x] of full.entries()) expect(half[i]).toBeCloseTo(x, 5);
+    });
     it('∞ and NaN are what they were, and masked they are not seen', () => {
       for (const special of [NaN, Infinity, -Infinity]) {
         const pair = new Pair(engine, one);
