@@ -151,7 +151,7 @@ export class GemmArgs {
   tile: i32;
 }
 
-/** One block of C for `gemm`; for `pack` the columns n0 … n0 + cols of B (n0 a multiple of 8 in both). */
+/** One block of C for `gemm`; for `pack` steps m0 … m0 + rows of columns n0 … n0 + cols of B (n0 a multiple of 8 in both). */
 @unmanaged
 export class GemmItem {
   batch: i32;

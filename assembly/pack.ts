@@ -6,25 +6,28 @@ import { GemmArgs, GemmItem } from './args';
 import { f32Pack } from './kernels/f32-pack';
 import { f32RowsToPanel } from './kernels/f32-transpose';
 
-/** Items name columns n0 … n0 + cols; scratch holds eight addresses. */
+/** Items name steps m0 … m0 + rows and columns n0 … n0 + cols of a B: rows of it as it lies. Scratch holds eight addresses. */
 export function pack(args: usize, begin: i32, end: i32, scratch: usize): void {
   const a = changetype<GemmArgs>(args);
-  const K = a.K;
+  const stride = (<usize>a.K) << 5;
   for (let i = begin; i < end; i++) {
     const item = changetype<GemmItem>(a.items + <usize>i * offsetof<GemmItem>());
-    const b = a.b + <usize>item.batch * a.bBatch;
-    let panel = a.packed + <usize>item.batch * a.packedBatch + <usize>(item.n0 >> 3) * ((<usize>K) << 5);
+    const k = item.rows;
+    const step: usize = a.transposeB ? 4 : a.ldb;
+    const b = a.b + <usize>item.batch * a.bBatch + <usize>item.m0 * step;
+    const panels = a.packed + <usize>item.batch * a.packedBatch + ((<usize>item.m0) << 5);
+    let panel = panels + <usize>(item.n0 >> 3) * stride;
     const last = item.n0 + item.cols;
-    for (let n = item.n0; n < last; n += 8, panel += (<usize>K) << 5) {
+    for (let n = item.n0; n < last; n += 8, panel += stride) {
       if (a.transposeB) {
         for (let lane = 0; lane < 8; lane++) {
           // Beyond the last column the last one is repeated: computed with, never stored.
           const column = min(n + lane, last - 1);
           store<u32>(scratch + ((<usize>lane) << 2), <u32>(b + <usize>column * a.ldb));
         }
-        f32RowsToPanel(scratch, K, 1, panel);
+        f32RowsToPanel(scratch, k, 1, panel);
       } else {
-        f32Pack(b + ((<usize>n) << 2), a.ldb, K, min(8, last - n), panel);
+        f32Pack(b + ((<usize>n) << 2), a.ldb, k, min(8, last - n), panel);
       }
     }
   }

@@ -9,7 +9,7 @@
  *     launch.run({ a: a.address, c: c.address }, room.address);
  *   });                                // c.result is the user's
  */
-import { bufferOf, byteOffsetOf, lengthOf, type Operand } from './checks.ts';
+import { bufferOf, byteOffsetOf, lengthOf, view, type Operand } from './checks.ts';
 import { MemoryLimitError, StateError, tagOf, typedArray } from './errors.ts';
 import type { Words } from './descriptor.ts';
 import type { Part, Runtime } from './runtime.ts';
@@ -83,6 +83,13 @@ export class Call {
     // Once: a view of a shared buffer that another thread grows may become longer at any time.
     const size = tagOf(x) === 'Uint8Array' ? 1 : 4;
     return fill(this.#stage(new Piece(lengthOf(x) * size)), x, size);
+  }
+
+  /** An operand that is read once: an array piece by piece, each of at most `bytes`. What lies in this memory stays there. */
+  feed(arg: string, x: Values, bytes: number): Slot | Feed {
+    if (x instanceof Tensor) return { address: addressOf(this.#op, arg, x) };
+    if (this.#runtime.owns(bufferOf(x))) return { address: byteOffsetOf(x) };
+    return new Feed(this.#runtime, x, this.room(bytes));
   }
 
   /** A side input that may be absent: its address is then 0. */
@@ -218,6 +225,28 @@ export class Call {
       received: "a view of this engine's memory, which this call had to grow",
       hint: 'take tensor.data again and repeat the call, or pass tensors',
     });
+  }
+}
+
+/** An array that is read piece by piece, through room that one of them needs. */
+export class Feed implements Slot {
+  readonly #runtime: Runtime;
+  readonly #from: Float32Array;
+  readonly #room: Slot;
+
+  constructor(runtime: Runtime, from: Float32Array, room: Slot) {
+    this.#runtime = runtime;
+    this.#from = from;
+    this.#room = room;
+  }
+
+  get address(): number {
+    return this.#room.address;
+  }
+
+  /** Copies `bytes` of the array, from byte `start` on, to the room. */
+  load(start: number, bytes: number): void {
+    this.#runtime.words.f32.set(view(this.#from, start / 4, bytes / 4), this.address >>> 2);
   }
 }
 

@@ -114,7 +114,7 @@ export const APPEND_ARGS = [
 /** AppendItem: new tokens of one row of the batch. */
 export const APPEND_ITEM = ['batch', 'start', 'count'] as const;
 
-/** GemmItem: a block of C; for `pack` columns of B. */
+/** GemmItem: a block of C; for `pack` steps of columns of B. */
 export const GEMM_ITEM = ['batch', 'm0', 'rows', 'n0', 'cols'] as const;
 
 /** RopeArgs: strides in bytes; `positions` and `frequencies` are addresses of tables. */
@@ -302,6 +302,11 @@ export function writeGemmArgs({ u32 }: Words, address: number, args: GemmArgs): 
   u32[at + 16] = args.packedBatch;
   u32[at + 17] = args.cBatch;
   u32[at + 18] = args.tile;
+}
+
+/** Where b is, alone. Modulo 2³², as addresses are in the kernels. */
+export function writeGemmB({ u32 }: Words, address: number, b: number): void {
+  u32[(address >>> 2) + 1] = b;
 }
 
 export function writeAppendArgs({ u32 }: Words, address: number, args: AppendArgs): void {

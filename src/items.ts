@@ -21,8 +21,11 @@ export interface Items {
 /** Columns of one matmul item: KC × NC of B stay in the second cache level (512 KB). Free to vary. */
 const NC = 512;
 
-/** Columns of one packing item. */
-const PACK = 64 * PANEL;
+/**
+ * Bytes of B that one packing item takes, where eight rows are not more. Piece by piece what is copied in is still in the first
+ * cache level when it is packed: 768 × 768 takes half the time of copying and packing it whole, 768 × 3072 a third. Free to vary.
+ */
+const SLAB = 32768;
 
 /** What items are cut from. */
 type Cut = Pick<
@@ -241,12 +244,17 @@ export function appendItems(lengths: readonly number[], counts: readonly number[
 
 /** { batch, m0, rows, n0, cols }: blocks of MC × NC of each C. One row is one item: its work is to read B once, in order. */
 export function gemmItems(batch: number, M: number, N: number): Items {
-  return grid(batch, M, MC, N, M === 1 ? Math.max(N, 1) : NC);
+  return grid(batch, M, MC, N, M === 1 ? N : NC);
 }
 
-/** { batch, 0, 1, n0, cols }: columns of each B to pack. */
-export function packItems(matrices: number, N: number): Items {
-  return grid(matrices, 1, 1, N, PACK);
+/** Rows of a packing item, of a B as it lies: each is `bytes` long. Whole panels, as rows of a transposed B are columns. */
+export function slabRows(bytes: number): number {
+  return PANEL * Math.max(1, Math.floor(SLAB / (PANEL * bytes)));
+}
+
+/** { batch, k0, steps, n0, cols }: rows of each B as it lies, `rows` of them an item. */
+export function packItems(matrices: number, N: number, K: number, transposeB: boolean, rows: number): Items {
+  return transposeB ? grid(matrices, K, K, N, rows) : grid(matrices, K, rows, N, N);
 }
 
 /** { batch, token0, tokens } of rope, { batch, q0, rows } of a merge: a few tokens each, with all of their heads. */
@@ -268,7 +276,7 @@ export function tokenItems(batch: number, seq: number): Items {
 /** Blocks of `height` rows and `width` columns of each of `batch` matrices, column by column. */
 function grid(batch: number, M: number, height: number, N: number, width: number): Items {
   return {
-    count: batch * Math.ceil(M / height) * Math.ceil(N / width),
+    count: M > 0 && N > 0 ? batch * Math.ceil(M / height) * Math.ceil(N / width) : 0,
     write(u32, at) {
       for (let b = 0; b < batch; b++) {
         for (let n0 = 0; n0 < N; n0 += width) {

@@ -1,8 +1,8 @@
 /** Public operations on a runtime, for arrays and for tensors alike: check, stage, launch. */
 import type { Operand } from './checks.ts';
-import { Call, type Keep, type Slot } from './call.ts';
+import { Call, Feed, type Keep, type Slot } from './call.ts';
 import { launchAttention } from './launch/attention.ts';
-import { launchGemm, launchPack, needsPacking, packedBytes } from './launch/gemm.ts';
+import { launchGemm, launchPack, needsPacking, packedBytes, type PackLaunch } from './launch/gemm.ts';
 import { launchMerge } from './launch/merge.ts';
 import { launchRope, stridesOf } from './launch/rope.ts';
 import { resolveAttention, type AttentionProblem } from './options/attention.ts';
@@ -160,11 +160,11 @@ export function matmul(
   const { batch, N, K, sharedB, packed, tensors, outShape } = problem;
   const call = new Call(runtime, op, keep);
   const A = call.input('a', a as Values);
-  const B = packed ? { address: addressOf(op, 'b', b as PackedMatrix) } : call.input('b', b as Values);
+  const pack = !packed && needsPacking(problem) ? launchPack(runtime, op, problem) : undefined;
+  const B = packed ? { address: addressOf(op, 'b', b as PackedMatrix) } : bOf(call, b as Values, pack);
   const bias = problem.bias && call.input('bias', problem.bias.value as Values);
   const C = call.output('out', valueOf(problem.out), outShape, tensors);
   const gemm = launchGemm(runtime, op, problem);
-  const pack = !packed && needsPacking(problem) ? launchPack(runtime, op, problem) : undefined;
   const panels = pack && call.room((sharedB ? 1 : batch) * packedBytes(N, K));
   const room = call.room(Math.max(gemm.bytes, pack?.bytes ?? 0));
   call.compute(() => {
@@ -175,10 +175,15 @@ export function matmul(
       c: C.address,
       bias: bias?.address ?? 0,
     };
-    pack?.run(addresses, room.address);
+    pack?.run(addresses, room.address, B instanceof Feed ? B : undefined);
     gemm.run(addresses, room.address);
   });
   return C.result;
+}
+
+/** What a matmul multiplies by: fed to its packing, or as it lies. */
+function bOf(call: Call, b: Values, pack: PackLaunch | undefined): Slot {
+  return pack === undefined ? call.input('b', b) : call.feed('b', b, pack.piece);
 }
 
 /** `rope`: an array is copied to where its result will be and turned in place. */
@@ -237,12 +242,13 @@ export function packMatrix(runtime: Runtime, op: string, b: unknown, options: un
   const { K, N, transposeB } = problem;
   const shape = { batch: 1, M: 0, N, K, transposeA: false, transposeB, sharedB: true };
   const call = new Call(runtime, op);
-  const B = call.input('b', b as Values);
   const launch = launchPack(runtime, op, shape);
+  const B = bOf(call, b as Values, launch);
   const room = call.room(launch.bytes);
   const packed = call.block(packedBytes(N, K));
   call.compute(() => {
-    launch.run({ a: 0, b: B.address, c: 0, bias: 0, packed: packed.address }, room.address);
+    const addresses = { a: 0, b: B.address, c: 0, bias: 0, packed: packed.address };
+    launch.run(addresses, room.address, B instanceof Feed ? B : undefined);
   });
   return PackedMatrix.make(runtime, packed.address, K, N);
 }

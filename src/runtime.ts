@@ -191,10 +191,21 @@ export class Runtime {
    * Runs `count` items of the call in a descriptor, one call into wasm each: V8 never replaces a running frame, so one
    * long call would stay in the baseline compiler's code (341 ms for a first attention where 64 calls take 113).
    * A trap poisons. A caller's stack that ends in here does not: kernels keep no state that could be half changed.
+   * `before` is told of each item before it is run.
    */
-  run(op: string, driver: Driver, descriptor: number, count: number, scratch: number): void {
+  run(
+    op: string,
+    driver: Driver,
+    descriptor: number,
+    count: number,
+    scratch: number,
+    before?: (item: number) => void,
+  ): void {
     try {
-      for (let i = 0; i < count; i++) driver(descriptor, i, i + 1, scratch);
+      for (let i = 0; i < count; i++) {
+        before?.(i);
+        driver(descriptor, i, i + 1, scratch);
+      }
     } catch (cause) {
       if (!(cause instanceof WebAssembly.RuntimeError)) throw cause;
       this.#end = 'poisoned';

@@ -4,8 +4,9 @@
  *   room: | items | scratch |
  */
 import { PANEL } from '../../common/abi.ts';
-import { GEMM_ITEM, writeGemmArgs, type GemmArgs } from '../descriptor.ts';
-import { gemmItems, packItems, type Items } from '../items.ts';
+import type { Feed } from '../call.ts';
+import { GEMM_ITEM, writeGemmArgs, writeGemmB, type GemmArgs } from '../descriptor.ts';
+import { gemmItems, packItems, slabRows, type Items } from '../items.ts';
 import { align } from '../memory/allocator.ts';
 import type { Runtime } from '../runtime.ts';
 import { TILES } from '../tile.ts';
@@ -42,10 +43,41 @@ export function needsPacking({ batch, M, sharedB }: GemmShape): boolean {
   return M > 1 || (sharedB && batch > 1);
 }
 
+/** A launch that packs B: as it lies in memory, or from an array piece by piece. */
+export interface PackLaunch extends Launch<GemmAddresses> {
+  /** Bytes of the largest piece. */
+  readonly piece: number;
+  /** `feed` brings the pieces of an array: without it B is where its address says. */
+  run(addresses: GemmAddresses, room: number, feed?: Feed): void;
+}
+
 /** B of a matmul into panels. */
-export function launchPack(runtime: Runtime, op: string, shape: GemmShape): Launch<GemmAddresses> {
-  const items = packItems(shape.sharedB ? 1 : shape.batch, shape.N);
-  return launchGemmDriver(runtime, op, shape, items, 'pack');
+export function launchPack(runtime: Runtime, op: string, shape: GemmShape): PackLaunch {
+  const { N, K, transposeB } = shape;
+  const matrices = shape.sharedB ? 1 : shape.batch;
+  const [length, all] = transposeB ? [4 * K, N] : [4 * N, K];
+  const rows = slabRows(length);
+  const items = packItems(matrices, N, K, transposeB, rows);
+  const launch = launchGemmDriver(runtime, op, shape, items, 'pack');
+  const each = items.count / matrices;
+  return {
+    bytes: launch.bytes,
+    piece: length * Math.min(rows, all),
+    run(addresses, room, feed) {
+      launch.run(
+        addresses,
+        room,
+        feed &&
+          ((item) => {
+            const row = (item % each) * rows;
+            const start = length * (Math.floor(item / each) * all + row);
+            feed.load(start, length * Math.min(rows, all - row));
+            // Where B would begin, if this piece had all before it.
+            writeGemmB(runtime.words, runtime.descriptor, feed.address - start);
+          }),
+      );
+    },
+  };
 }
 
 /** C = op(A)·op(B) + bias. */
@@ -60,13 +92,18 @@ export function launchGemm(runtime: Runtime, op: string, given: GemmShape): Laun
   return launchGemmDriver(runtime, op, shape, gemmItems(batch, M, N), 'gemm');
 }
 
+interface GemmLaunch extends Launch<GemmAddresses> {
+  /** `before` is told of each item before it is run. */
+  run(addresses: GemmAddresses, room: number, before?: (item: number) => void): void;
+}
+
 function launchGemmDriver(
   runtime: Runtime,
   op: string,
   { M, N, K, transposeA, transposeB, sharedB }: GemmShape,
   items: Items,
   driver: 'gemm' | 'pack',
-): Launch<GemmAddresses> {
+): GemmLaunch {
   const scratch = align(4 * GEMM_ITEM.length * items.count);
   const args: GemmArgs = {
     a: 0,
@@ -93,7 +130,7 @@ function launchGemmDriver(
   const scratchBytes = runtime.kernels.gemmScratch(runtime.descriptor);
   return {
     bytes: items.count > 0 ? scratch + align(scratchBytes) : 0,
-    run({ a, b, packed, c, bias }, room) {
+    run({ a, b, packed, c, bias }, room, before) {
       if (items.count === 0) return;
       args.a = a;
       args.b = b;
@@ -104,7 +141,7 @@ function launchGemmDriver(
       const { words, descriptor, kernels } = runtime;
       writeGemmArgs(words, descriptor, args);
       items.write(words.u32, room >>> 2);
-      runtime.run(op, kernels[driver], descriptor, items.count, room + scratch);
+      runtime.run(op, kernels[driver], descriptor, items.count, room + scratch, before);
     },
   };
 }
