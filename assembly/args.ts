@@ -125,7 +125,7 @@ export class CombineItem {
 export class GemmArgs {
   a: usize;
   b: usize;
-  /** B in panels of 8 columns: [⌈N/8⌉][K][8]; 0 where B is read in place (M = 1). */
+  /** B in panels of 8 columns: [⌈N/8⌉][K][8], or of steps k0 … k1 only; 0 where B is read in place (M = 1). */
   packed: usize;
   c: usize;
   /** [N], or 0. */
@@ -149,6 +149,11 @@ export class GemmArgs {
   packedBatch: usize;
   cBatch: usize;
   tile: i32;
+  /** Steps of this run, from a multiple of KC on. The first begins C, the others add to it. */
+  k0: i32;
+  k1: i32;
+  /** From one panel to the next. */
+  panel: usize;
 }
 
 /** One block of C for `gemm`; for `pack` steps m0 … m0 + rows of columns n0 … n0 + cols of B (n0 a multiple of 8 in both). */

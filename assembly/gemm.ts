@@ -42,9 +42,9 @@ function depthBlock(
   ldc: usize,
   bias: usize,
 ): void {
-  const k = min(KC, args.K - k0);
-  const p = packed + ((<usize>k0) << 5);
-  const stride = (<usize>args.K) << 5;
+  const k = min(KC, args.k1 - k0);
+  const p = packed + ((<usize>(k0 - args.k0)) << 5);
+  const stride = args.panel;
   if (!k0) beginRows(c, ldc, rows, (<usize>panels) << 5, bias);
   if (args.transposeA) {
     columnsAdd(
@@ -75,36 +75,40 @@ function beginRows(c: usize, ldc: usize, rows: i32, bytes: usize, bias: usize): 
   }
 }
 
+function copyRows(from: usize, ldf: usize, rows: i32, bytes: usize, to: usize, ldt: usize): void {
+  for (; rows > 0; rows--, from += ldf, to += ldt) memory.copy(to, from, bytes);
+}
+
 /** Any M: depth blocks outermost, then panels; a tail of fewer than eight columns goes through scratch. */
 function block(args: GemmArgs, batch: i32, m0: i32, rows: i32, n0: i32, cols: i32, scratch: usize): void {
-  const K = args.K;
+  const k1 = args.k1;
   const a = args.a + <usize>batch * args.aBatch + <usize>m0 * (args.transposeA ? 4 : args.lda);
   const c = args.c + <usize>batch * args.cBatch + <usize>m0 * args.ldc + ((<usize>n0) << 2);
-  const packed = args.packed + <usize>batch * args.packedBatch + <usize>(n0 >> 3) * ((<usize>K) << 5);
+  const packed = args.packed + <usize>batch * args.packedBatch + <usize>(n0 >> 3) * args.panel;
   const panels = cols >> 3;
   const tail = cols & 7;
   const bias = args.bias ? args.bias + ((<usize>n0) << 2) : 0;
 
   // K = 0 still runs once: it writes the bias or zeros.
-  let k0 = 0;
+  let k0 = args.k0;
   do {
     depthBlock(args, a, rows, packed, panels, k0, c, args.ldc, bias);
     k0 += KC;
-  } while (k0 < K);
+  } while (k0 < k1);
   if (!tail) return;
 
   // The last, incomplete panel: its bias padded to eight floats and its columns kept in scratch.
-  const last = (<usize>panels) << 5;
-  const lastPanel = packed + <usize>panels * ((<usize>K) << 5);
-  if (args.bias) memory.copy(scratch, bias + last, (<usize>tail) << 2);
-  k0 = 0;
+  const last = c + ((<usize>panels) << 5);
+  const lastPanel = packed + <usize>panels * args.panel;
+  const bytes = (<usize>tail) << 2;
+  if (args.bias) memory.copy(scratch, bias + ((<usize>panels) << 5), bytes);
+  k0 = args.k0;
+  if (k0) copyRows(last, args.ldc, rows, bytes, scratch + TAIL, 32);
   do {
     depthBlock(args, a, rows, lastPanel, 1, k0, scratch + TAIL, 32, args.bias ? scratch : 0);
     k0 += KC;
-  } while (k0 < K);
-  for (let i = 0; i < rows; i++) {
-    memory.copy(c + <usize>i * args.ldc + last, scratch + TAIL + ((<usize>i) << 5), (<usize>tail) << 2);
-  }
+  } while (k0 < k1);
+  copyRows(scratch + TAIL, 32, rows, bytes, last, args.ldc);
 }
 
 /**
@@ -114,7 +118,7 @@ function block(args: GemmArgs, batch: i32, m0: i32, rows: i32, n0: i32, cols: i3
  */
 function rowTimesPanels(args: GemmArgs, item: GemmItem, scratch: usize): void {
   const K = args.K;
-  const panelBytes = (<usize>K) << 5;
+  const panelBytes = args.panel;
   const a = args.a + <usize>item.batch * args.aBatch;
   let c = args.c + <usize>item.batch * args.cBatch + ((<usize>item.n0) << 2);
   let panel = args.packed + <usize>item.batch * args.packedBatch + <usize>(item.n0 >> 3) * panelBytes;

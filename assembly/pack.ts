@@ -9,7 +9,7 @@ import { f32RowsToPanel } from './kernels/f32-transpose';
 /** Items name steps m0 … m0 + rows and columns n0 … n0 + cols of a B: rows of it as it lies. Scratch holds eight addresses. */
 export function pack(args: usize, begin: i32, end: i32, scratch: usize): void {
   const a = changetype<GemmArgs>(args);
-  const stride = (<usize>a.K) << 5;
+  const stride = a.panel;
   for (let i = begin; i < end; i++) {
     const item = changetype<GemmItem>(a.items + <usize>i * offsetof<GemmItem>());
     const k = item.rows;

@@ -361,6 +361,9 @@ export const GemmArgs_bBatch: usize = offsetof<GemmArgs>('bBatch');
 export const GemmArgs_packedBatch: usize = offsetof<GemmArgs>('packedBatch');
 export const GemmArgs_cBatch: usize = offsetof<GemmArgs>('cBatch');
 export const GemmArgs_tile: usize = offsetof<GemmArgs>('tile');
+export const GemmArgs_k0: usize = offsetof<GemmArgs>('k0');
+export const GemmArgs_k1: usize = offsetof<GemmArgs>('k1');
+export const GemmArgs_panel: usize = offsetof<GemmArgs>('panel');
 export const GemmArgs_size: usize = offsetof<GemmArgs>();
 
 export const GemmItem_batch: usize = offsetof<GemmItem>('batch');

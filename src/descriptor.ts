@@ -79,6 +79,9 @@ export const GEMM_ARGS = [
   'packedBatch',
   'cBatch',
   'tile',
+  'k0',
+  'k1',
+  'panel',
 ] as const;
 
 /** Sequence, one of a batch. `offset` is float64, eight bytes. */
@@ -302,6 +305,9 @@ export function writeGemmArgs({ u32 }: Words, address: number, args: GemmArgs): 
   u32[at + 16] = args.packedBatch;
   u32[at + 17] = args.cBatch;
   u32[at + 18] = args.tile;
+  u32[at + 19] = args.k0;
+  u32[at + 20] = args.k1;
+  u32[at + 21] = args.panel;
 }
 
 /** Where b is, alone. Modulo 2³², as addresses are in the kernels. */

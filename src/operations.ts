@@ -2,7 +2,7 @@
 import type { Operand } from './checks.ts';
 import { Call, Feed, type Keep, type Slot } from './call.ts';
 import { launchAttention } from './launch/attention.ts';
-import { launchGemm, launchPack, needsPacking, packedBytes, type PackLaunch } from './launch/gemm.ts';
+import { launchGemm, launchPack, launchProduct, needsPacking, type PackLaunch } from './launch/gemm.ts';
 import { launchMerge } from './launch/merge.ts';
 import { launchRope, stridesOf } from './launch/rope.ts';
 import { resolveAttention, type AttentionProblem } from './options/attention.ts';
@@ -157,26 +157,25 @@ export function matmul(
 ): Values {
   runtime.requireAlive(op);
   const problem = resolveMatmul(op, new EngineDoor(runtime), a, b, options);
-  const { batch, N, K, sharedB, packed, tensors, outShape } = problem;
+  const { packed, tensors, outShape } = problem;
   const call = new Call(runtime, op, keep);
   const A = call.input('a', a as Values);
-  const pack = !packed && needsPacking(problem) ? launchPack(runtime, op, problem) : undefined;
-  const B = packed ? { address: addressOf(op, 'b', b as PackedMatrix) } : bOf(call, b as Values, pack);
+  const product = packed || !needsPacking(problem) ? undefined : launchProduct(runtime, op, problem);
+  const launch = product ?? launchGemm(runtime, op, problem);
+  const B = packed ? { address: addressOf(op, 'b', b as PackedMatrix) } : bOf(call, b as Values, product);
   const bias = problem.bias && call.input('bias', problem.bias.value as Values);
   const C = call.output('out', valueOf(problem.out), outShape, tensors);
-  const gemm = launchGemm(runtime, op, problem);
-  const panels = pack && call.room((sharedB ? 1 : batch) * packedBytes(N, K));
-  const room = call.room(Math.max(gemm.bytes, pack?.bytes ?? 0));
+  const panels = product ? call.room(product.panels) : B;
+  const room = call.room(launch.bytes);
   call.compute(() => {
     const addresses = {
       a: A.address,
       b: B.address,
-      packed: packed ? B.address : (panels?.address ?? 0),
+      packed: packed || product ? panels.address : 0,
       c: C.address,
       bias: bias?.address ?? 0,
     };
-    pack?.run(addresses, room.address, B instanceof Feed ? B : undefined);
-    gemm.run(addresses, room.address);
+    launch.run(addresses, room.address, B instanceof Feed ? B : undefined);
   });
   return C.result;
 }
@@ -245,7 +244,7 @@ export function packMatrix(runtime: Runtime, op: string, b: unknown, options: un
   const launch = launchPack(runtime, op, shape);
   const B = bOf(call, b as Values, launch);
   const room = call.room(launch.bytes);
-  const packed = call.block(packedBytes(N, K));
+  const packed = call.block(launch.panels);
   call.compute(() => {
     const addresses = { a: 0, b: B.address, c: 0, bias: 0, packed: packed.address };
     launch.run(addresses, room.address, B instanceof Feed ? B : undefined);

@@ -27,6 +27,7 @@ describe.each(builds)('%s', (build) => {
       const x = engine.tensor([1000], pattern(1000));
       const out = pattern(64);
       const [q, k, rows] = [normal(64, 1), normal(MIB / 2, 2), normal(128, 3)];
+      const large = normal(MIB, 4);
       const watched = await watch(engine, x, out, q, k);
       const tensor = engine.tensor([1, 256, 1, 16]);
       // What shows that nothing is lost has its own memory to take first.
@@ -38,8 +39,8 @@ describe.each(builds)('%s', (build) => {
         ['tensor', 2 ** 31, () => engine.tensor([2 ** 29])],
         ['tensor', 2 ** 32, () => engine.tensor([2 ** 30])],
         ['attention', 4 * MIB, () => engine.attention(q, k, k, shape)],
-        ['matmul', 4 * MIB, () => engine.matmul(rows, k, { M: 2, K: 64, N: MIB / 128 })],
-        ['packMatrix', 4 * MIB, () => engine.packMatrix(k, { K: 64, N: MIB / 128 })],
+        ['matmul', 4 * MIB, () => engine.matmul(rows, large, { M: 2, K: 64, N: MIB / 64 })],
+        ['packMatrix', 4 * MIB, () => engine.packMatrix(large, { K: 64, N: MIB / 64 })],
         [
           'attentionWeights',
           4 * 2 ** 22,
@@ -88,7 +89,7 @@ describe.each(builds)('%s', (build) => {
     it('refused a layer, nothing of it stays', async () => {
       const engine = await small(4 * MIB);
       const watched = await watch(engine);
-      const n = 480;
+      const n = 520;
       const w = new Float32Array(n * n);
       const options = {
         modelDim: n,
