@@ -166,6 +166,30 @@ describe.each(builds)('%s', async (build) => {
     });
   });
 
+  // Speed must not be paid for: over many keys sums in blocks are nearer than the plain chain of float32, however sharp the scores.
+  describe('with many keys the error is less than naive float32 makes, all elements pooled', () => {
+    const problems = [
+      { seqQ: 64, seqK: 1024, headDim: 64 },
+      { seqQ: 64, seqK: 2048, headDim: 128 },
+      { seqQ: 2, seqK: 4096, headDim: 128 },
+    ].flatMap((shape) => [0.3, 1, 2, 4, 8].map((sigma) => ({ ...shape, sigma })));
+    it.each(problems)('seqQ $seqQ, seqK $seqK, headDim $headDim, sigma $sigma', ({ sigma, ...shape }) => {
+      const options = { ...shape, heads: 4 };
+      const [q, k, v] = attentionInputs({ options, sigma });
+      const out = engine.attention(q, k, v, options);
+      const pooled = { heed: 0, naive: 0 };
+      for (const row of attentionLaw(q, k, v, options, every(7, 4 * shape.seqQ))) {
+        const naive = row.naive();
+        for (const [d, value] of row.out('blocks').values.entries()) {
+          pooled.heed += (out[row.at + d]! - value) ** 2;
+          pooled.naive += (naive[d]! - value) ** 2;
+        }
+      }
+      expect(pooled.heed).toBeGreaterThan(0);
+      expect(pooled.heed).toBeLessThan(pooled.naive);
+    });
+  });
+
   describe('matmul', () => {
     const cases = [...awkwardMatmul, ...realMatmul.filter(({ options: { M, N, K } }) => M * N * K < 2e8)];
     it.each(cases.map((each) => [each.name, each] as const))('%s', (_, each) => {
