@@ -7,6 +7,8 @@ import { PANEL } from '../../common/abi.ts';
 import { GEMM_ITEM, writeGemmArgs, type GemmArgs } from '../descriptor.ts';
 import { gemmItems, packItems, type Items } from '../items.ts';
 import { align } from '../memory/allocator.ts';
+import type { MatmulProblem } from '../options/matmul.ts';
+import type { Recent } from '../recent.ts';
 import type { Runtime } from '../runtime.ts';
 import { TILES } from '../tile.ts';
 import type { Launch } from './launch.ts';
@@ -38,8 +40,57 @@ export function packedBytes(N: number, K: number): number {
 }
 
 /** Whether B pays for packing: a single row reads it once, in place. */
-export function needsPacking({ batch, M, sharedB }: GemmShape): boolean {
+function needsPacking({ batch, M, sharedB }: GemmShape): boolean {
   return M > 1 || (sharedB && batch > 1);
+}
+
+/** A matmul whose B is packed first where that pays: into `panelBytes` of room, which `packed` is the address of. */
+export interface MatmulLaunch extends Launch<GemmAddresses> {
+  readonly panelBytes: number;
+}
+
+/** C = op(A)·op(B) + bias. `again`: the launch of a call before, where that had this problem. */
+export function launchMatmul(
+  runtime: Runtime,
+  op: string,
+  problem: MatmulProblem,
+  again = false,
+): MatmulLaunch {
+  if (!again) return new Matmul(runtime, op, problem);
+  const { all } = runtime.matmuls as Recent<Matmul>;
+  for (let i = 0; i < all.length; i++) if (all[i]!.isOf(op, problem)) return all[i]!;
+  const launch = new Matmul(runtime, op, problem);
+  runtime.matmuls.keep(launch);
+  return launch;
+}
+
+class Matmul implements MatmulLaunch {
+  readonly bytes: number;
+  readonly panelBytes: number;
+  readonly #op: string;
+  readonly #problem: MatmulProblem;
+  readonly #gemm: Launch<GemmAddresses>;
+  readonly #pack: Launch<GemmAddresses> | undefined;
+
+  constructor(runtime: Runtime, op: string, problem: MatmulProblem) {
+    const { batch, N, K, sharedB } = problem;
+    this.#op = op;
+    this.#problem = problem;
+    this.#gemm = launchGemm(runtime, op, problem);
+    this.#pack = !problem.packed && needsPacking(problem) ? launchPack(runtime, op, problem) : undefined;
+    this.panelBytes = this.#pack === undefined ? 0 : (sharedB ? 1 : batch) * packedBytes(N, K);
+    this.bytes = Math.max(this.#gemm.bytes, this.#pack === undefined ? 0 : this.#pack.bytes);
+  }
+
+  /** Whether another call needs the same. */
+  isOf(op: string, problem: MatmulProblem): boolean {
+    return problem === this.#problem && op === this.#op;
+  }
+
+  run(addresses: GemmAddresses, room: number): void {
+    this.#pack?.run(addresses, room);
+    this.#gemm.run(addresses, room);
+  }
 }
 
 /** B of a matmul into panels. */
@@ -48,7 +99,7 @@ export function launchPack(runtime: Runtime, op: string, shape: GemmShape): Laun
   return launchGemmDriver(runtime, op, shape, items, 'pack');
 }
 
-/** C = op(A)·op(B) + bias. */
+/** C = op(A)·op(B) + bias, with B in place or packed. */
 export function launchGemm(runtime: Runtime, op: string, given: GemmShape): Launch<GemmAddresses> {
   const { N, K, transposeB, sharedB } = given;
   // A single row lies the same way transposed or not; a batch that shares B is one tall matrix.
@@ -87,7 +138,7 @@ function launchGemmDriver(
     bBatch: sharedB ? 0 : 4 * K * N,
     packedBatch: sharedB ? 0 : packedBytes(N, K),
     cBatch: 4 * M * N,
-    tile: TILES[runtime.tile],
+    tile: 0,
   };
   writeGemmArgs(runtime.words, runtime.descriptor, args);
   const scratchBytes = runtime.kernels.gemmScratch(runtime.descriptor);
@@ -101,6 +152,7 @@ function launchGemmDriver(
       args.c = c;
       args.bias = bias;
       args.items = room;
+      args.tile = TILES[runtime.tile];
       const { words, descriptor, kernels } = runtime;
       writeGemmArgs(words, descriptor, args);
       items.write(words.u32, room >>> 2);

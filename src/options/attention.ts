@@ -5,7 +5,9 @@
  * Order inside a resolver: option names → kinds and words → dimensions → heads → sizes → lengths → overlap.
  */
 import * as check from '../checks.ts';
-import { fit, or, PLAIN, type Door, type Filled, type Fit, type Given, type Operand } from '../checks.ts';
+import { fit, isFloats, or, PLAIN } from '../checks.ts';
+import type { Door, Filled, Fit, Given, Operand, Told } from '../checks.ts';
+import { Again, withOut, type Resolved } from './again.ts';
 import { PLACES, read, SCORES, settle } from './scores.ts';
 import type { AttentionOptions, Scores, Starts } from './scores.ts';
 
@@ -77,7 +79,6 @@ export interface AttentionProblem extends Filled<AttentionShape>, Scores {
   /** Queries and keys of all sequences. */
   readonly totalQ: number;
   readonly totalK: number;
-  readonly out: Operand | undefined;
   /** K and V are in a cache. */
   readonly cache: CacheLayout | undefined;
 }
@@ -97,9 +98,20 @@ export const LAYOUTS = ['bshd', 'bhsd'] as const;
 
 const DIMS = ['batch', 'heads', 'kvHeads', 'seqQ', 'seqK', 'headDim', 'valueDim'] as const;
 const PACKED = ['cuSeqlensQ', 'cuSeqlensK'] as const;
-const ATTENTION = new check.Known(...DIMS, 'layout', ...PACKED, ...PLACES, ...SCORES);
+const ATTENTION = new check.Known(
+  (absent) => ({ ...absent }),
+  ...DIMS,
+  'layout',
+  ...PACKED,
+  ...PLACES,
+  ...SCORES,
+);
+type Options = Readonly<Given<keyof typeof ATTENTION.absent>>;
+
 /** What packed sequences exclude. */
 const UNPACKED = ['batch', 'seqQ', 'seqK', 'mask', 'bias', 'keyLengths'] as const;
+
+const BEFORE = new Again<AttentionProblem>();
 
 /**
  * `attention(q, k, v, options)`; with `weights` also room for [batch, heads, seqQ, seqK].
@@ -113,8 +125,35 @@ export function resolveAttention(
   v: unknown,
   options: unknown,
   weights = false,
-): AttentionProblem {
-  const o = check.options(op, options, ATTENTION);
+): Resolved<AttentionProblem> {
+  const told = check.told(op, options, ATTENTION.names);
+  const same = weights ? undefined : again(q, k, v, told);
+  if (same !== undefined) return same;
+  const { problem, out } = resolve(op, door, q, k, v, check.named(told, ATTENTION), weights);
+  return { problem, out, again: !weights && !problem.tensors && BEFORE.keep(told, problem) };
+}
+
+/** The problem of a call before, where this one has arrays that fit it. */
+function again(q: unknown, k: unknown, v: unknown, told: Told): Resolved<AttentionProblem> | undefined {
+  const call = BEFORE.find(told);
+  if (call === undefined) return undefined;
+  const { heads, kvHeads, headDim, valueDim, totalQ, totalK } = call.problem;
+  const fits =
+    isFloats(q, totalQ * heads * headDim) &&
+    isFloats(k, totalK * kvHeads * headDim) &&
+    isFloats(v, totalK * kvHeads * valueDim);
+  return fits ? withOut(call, told, totalQ * heads * valueDim) : undefined;
+}
+
+function resolve(
+  op: string,
+  door: Door,
+  q: unknown,
+  k: unknown,
+  v: unknown,
+  o: Options,
+  weights: boolean,
+): Omit<Resolved<AttentionProblem>, 'again'> {
   const layout = check.word(op, 'layout', o.layout, LAYOUTS);
   const starts = packedStarts(op, o, layout, weights);
   const scores = read(op, door, o);
@@ -165,7 +204,7 @@ export function resolveAttention(
   check.disjoint(op, out, logSumExp);
   if (tensors)
     for (const each of [Q, K, V, alibi, sinks, bias?.data, mask?.data]) check.disjoint(op, out, each);
-  return {
+  const problem: AttentionProblem = {
     tensors,
     packed,
     batch,
@@ -188,9 +227,9 @@ export function resolveAttention(
     sinks,
     logSumExp,
     sequence: settled.sequence,
-    out,
     cache: undefined,
   };
+  return { problem, out };
 }
 
 /** How an operand must lie, in one of the orders below. */
@@ -229,12 +268,7 @@ const THD = {
 };
 
 /** Where packed sequences begin, if they are packed. */
-function packedStarts(
-  op: string,
-  o: Readonly<Given<keyof typeof ATTENTION.absent>>,
-  layout: Layout,
-  weights: boolean,
-): Starts | undefined {
+function packedStarts(op: string, o: Options, layout: Layout, weights: boolean): Starts | undefined {
   if (o.cuSeqlensQ === undefined && o.cuSeqlensK === undefined) return undefined;
   const beside = 'packed sequences (cuSeqlensQ)';
   for (const name of UNPACKED) {

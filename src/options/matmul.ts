@@ -1,6 +1,8 @@
 /** The options of matmul and packMatrix, and their resolvers: as in `attention.ts`. */
 import * as check from '../checks.ts';
-import { fit, or, type Door, type Filled, type Fit, type Operand } from '../checks.ts';
+import { fit, isFloats, or } from '../checks.ts';
+import type { Door, Filled, Fit, Given, Operand, Told } from '../checks.ts';
+import { Again, withOut, type Resolved } from './again.ts';
 
 /** C = A·B + bias. */
 export interface MatmulOptions {
@@ -35,7 +37,6 @@ export interface MatmulProblem extends Filled<Omit<MatmulOptions, 'bias' | 'out'
   /** [batch, M, N], or [M, N] where both operands are tensors of two dimensions. */
   readonly outShape: readonly number[];
   readonly bias: Operand | undefined;
-  readonly out: Operand | undefined;
 }
 
 /** A matrix to pack, with nothing left open. */
@@ -43,9 +44,21 @@ export interface PackProblem extends Filled<PackOptions> {
   readonly tensors: boolean;
 }
 
-const MATMUL = new check.Known('M', 'N', 'K', 'batch', 'transposeA', 'transposeB', 'bias', 'out');
+const MATMUL = new check.Known(
+  (absent) => ({ ...absent }),
+  'M',
+  'N',
+  'K',
+  'batch',
+  'transposeA',
+  'transposeB',
+  'bias',
+  'out',
+);
 const DIMS = ['batch', 'M', 'N', 'K'] as const;
-const PACK = new check.Known('K', 'N', 'transposeB');
+const PACK = new check.Known((absent) => ({ ...absent }), 'K', 'N', 'transposeB');
+
+const BEFORE = new Again<MatmulProblem>();
 
 /** `matmul(a, b, options)`. @throws HeedTypeError, HeedRangeError; whatever the door throws. */
 export function resolveMatmul(
@@ -54,8 +67,40 @@ export function resolveMatmul(
   a: unknown,
   b: unknown,
   options: unknown,
-): MatmulProblem {
-  const o = check.options(op, options, MATMUL);
+): Resolved<MatmulProblem> {
+  const told = check.told(op, options, MATMUL.names);
+  const same = again(op, door, a, b, told);
+  if (same !== undefined) return same;
+  const { problem, out } = resolve(op, door, a, b, check.named(told, MATMUL));
+  return { problem, out, again: !problem.tensors && BEFORE.keep(told, problem) };
+}
+
+/** The problem of a call before, where this one has arrays, or a packed matrix, that fit it. */
+function again(
+  op: string,
+  door: Door,
+  a: unknown,
+  b: unknown,
+  told: Told,
+): Resolved<MatmulProblem> | undefined {
+  const call = BEFORE.find(told);
+  if (call === undefined) return undefined;
+  const { batch, M, N, K, packed, sharedB } = call.problem;
+  if (!isFloats(a, batch * M * K)) return undefined;
+  if (packed) {
+    const matrix = door.packedOf(op, 'b', b);
+    if (matrix?.K !== K || matrix.N !== N) return undefined;
+  } else if (!isFloats(b, (sharedB ? 1 : batch) * K * N)) return undefined;
+  return withOut(call, told, batch * M * N);
+}
+
+function resolve(
+  op: string,
+  door: Door,
+  a: unknown,
+  b: unknown,
+  o: Readonly<Given<keyof typeof MATMUL.absent>>,
+): Omit<Resolved<MatmulProblem>, 'again'> {
   const transposeA = check.flag(op, 'transposeA', o.transposeA);
   const transposeB = check.flag(op, 'transposeB', o.transposeB);
   const A = check.operand(op, door, 'a', a);
@@ -101,7 +146,8 @@ export function resolveMatmul(
   });
   if (tensors) for (const other of [A, B, bias]) check.disjoint(op, out, other);
   const outShape = flatOut ? [M, N] : [batch, M, N];
-  return { tensors, batch, M, N, K, transposeA, transposeB, sharedB, packed, outShape, bias, out };
+  const problem = { tensors, batch, M, N, K, transposeA, transposeB, sharedB, packed, outShape, bias };
+  return { problem, out };
 }
 
 function batchOf({ shape }: Operand): number | undefined {
