@@ -140,9 +140,23 @@ function array(
   length(op, arg, x);
 }
 
-/** Whether x is a Float32Array of so many elements, of which there is at least one: an empty one may have lost its memory. */
-export function isFloats(x: unknown, count: number): x is object {
-  return tagOf(x) === 'Float32Array' && count > 0 && lengthOf(x) === count;
+/**
+ * Whether x is a Float32Array of `count` elements or, where there is a shape, a live tensor of that. Not of an empty array, which
+ * may have lost its memory. ERR_DISPOSED, ERR_FOREIGN_TENSOR.
+ */
+export function isLike(
+  op: string,
+  door: Door,
+  arg: string,
+  x: unknown,
+  count: number,
+  shape: readonly number[] | undefined,
+): x is object {
+  if (shape === undefined) return tagOf(x) === 'Float32Array' && count > 0 && lengthOf(x) === count;
+  const own = door.shapeOf(op, arg, x);
+  if (own?.length !== shape.length) return false;
+  for (let i = 0; i < shape.length; i++) if (own[i] !== shape[i]) return false;
+  return true;
 }
 
 /** x as an operand, of the same kind (array or tensor) as `like` where that is given. `kinds`: of arrays. */

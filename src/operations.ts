@@ -6,7 +6,7 @@ import { launchMatmul, launchPack, packedBytes } from './launch/gemm.ts';
 import { launchMerge } from './launch/merge.ts';
 import { launchRope, stridesOf } from './launch/rope.ts';
 import type { Resolved } from './options/again.ts';
-import { resolveAttention, type AttentionProblem } from './options/attention.ts';
+import { outShapeOf, resolveAttention, type AttentionProblem } from './options/attention.ts';
 import { resolveTensor } from './options/engine.ts';
 import { resolveMatmul, resolvePack } from './options/matmul.ts';
 import { resolveMerge, type AttentionPart } from './options/merge.ts';
@@ -83,11 +83,6 @@ function attend(
     launch.run(addressesOf(Q.address, K.address, V.address, out, sum, weights, sides), room.address);
   });
   return { out: out.result, weights: weights?.result, logSumExp: sum?.result } as Inspection<Values>;
-}
-
-function outShapeOf({ batch, heads, seqQ, valueDim, layout, packed, totalQ }: AttentionProblem): number[] {
-  if (packed) return [totalQ, heads, valueDim];
-  return layout === 'bshd' ? [batch, seqQ, heads, valueDim] : [batch, heads, seqQ, valueDim];
 }
 
 /** The logSumExp of a call. */

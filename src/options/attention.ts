@@ -5,9 +5,10 @@
  * Order inside a resolver: option names → kinds and words → dimensions → heads → sizes → lengths → overlap.
  */
 import * as check from '../checks.ts';
-import { fit, isFloats, or, PLAIN } from '../checks.ts';
+import { fit, isLike, or, PLAIN } from '../checks.ts';
 import type { Door, Filled, Fit, Given, Operand, Told } from '../checks.ts';
-import { Again, withOut, type Resolved } from './again.ts';
+import { Recent } from '../recent.ts';
+import { isSame, keep, withOut, type Before, type Resolved } from './again.ts';
 import { PLACES, read, SCORES, settle } from './scores.ts';
 import type { AttentionOptions, Scores, Starts } from './scores.ts';
 
@@ -111,7 +112,7 @@ type Options = Readonly<Given<keyof typeof ATTENTION.absent>>;
 /** What packed sequences exclude. */
 const UNPACKED = ['batch', 'seqQ', 'seqK', 'mask', 'bias', 'keyLengths'] as const;
 
-const BEFORE = new Again<AttentionProblem>();
+const BEFORE = new Recent<Before<AttentionProblem>>();
 
 /**
  * `attention(q, k, v, options)`; with `weights` also room for [batch, heads, seqQ, seqK].
@@ -127,22 +128,32 @@ export function resolveAttention(
   weights = false,
 ): Resolved<AttentionProblem> {
   const told = check.told(op, options, ATTENTION.names);
-  const same = weights ? undefined : again(q, k, v, told);
-  if (same !== undefined) return same;
-  const { problem, out } = resolve(op, door, q, k, v, check.named(told, ATTENTION), weights);
-  return { problem, out, again: !weights && !problem.tensors && BEFORE.keep(told, problem) };
+  const same = weights ? undefined : again(op, door, q, k, v, told);
+  return same ?? resolve(op, door, q, k, v, told, weights);
 }
 
-/** The problem of a call before, where this one has arrays that fit it. */
-function again(q: unknown, k: unknown, v: unknown, told: Told): Resolved<AttentionProblem> | undefined {
-  const call = BEFORE.find(told);
-  if (call === undefined) return undefined;
-  const { heads, kvHeads, headDim, valueDim, totalQ, totalK } = call.problem;
-  const fits =
-    isFloats(q, totalQ * heads * headDim) &&
-    isFloats(k, totalK * kvHeads * headDim) &&
-    isFloats(v, totalK * kvHeads * valueDim);
-  return fits ? withOut(call, told, totalQ * heads * valueDim) : undefined;
+/** What a call comes to that is like one before. */
+function again(
+  op: string,
+  door: Door,
+  q: unknown,
+  k: unknown,
+  v: unknown,
+  told: Told,
+): Resolved<AttentionProblem> | undefined {
+  const { all } = BEFORE;
+  for (let i = 0; i < all.length; i++) {
+    const before = all[i]!;
+    if (!isSame(before, told)) continue;
+    const [qShape, kShape, vShape] = before.shapes;
+    const { heads, kvHeads, headDim, valueDim, totalQ, totalK } = before.problem;
+    const fits =
+      isLike(op, door, 'q', q, totalQ * heads * headDim, qShape) &&
+      isLike(op, door, 'k', k, totalK * kvHeads * headDim, kShape) &&
+      isLike(op, door, 'v', v, totalK * kvHeads * valueDim, vShape);
+    if (fits) return withOut(op, door, before, told, totalQ * heads * valueDim, q, k, v);
+  }
+  return undefined;
 }
 
 function resolve(
@@ -151,9 +162,10 @@ function resolve(
   q: unknown,
   k: unknown,
   v: unknown,
-  o: Options,
+  told: Told,
   weights: boolean,
-): Omit<Resolved<AttentionProblem>, 'again'> {
+): Resolved<AttentionProblem> {
+  const o = check.named(told, ATTENTION);
   const layout = check.word(op, 'layout', o.layout, LAYOUTS);
   const starts = packedStarts(op, o, layout, weights);
   const scores = read(op, door, o);
@@ -229,7 +241,16 @@ function resolve(
     sequence: settled.sequence,
     cache: undefined,
   };
-  return { problem, out };
+  const shapes = [Q.shape, K.shape, V.shape];
+  const outShape = tensors ? outShapeOf(problem) : undefined;
+  return { problem, out, again: !weights && keep(BEFORE, told, problem, shapes, outShape) };
+}
+
+/** The result's dimensions, as they lie. */
+export function outShapeOf(problem: AttentionProblem): number[] {
+  const { batch, heads, seqQ, valueDim, layout, packed, totalQ } = problem;
+  if (packed) return [totalQ, heads, valueDim];
+  return layout === 'bshd' ? [batch, seqQ, heads, valueDim] : [batch, heads, seqQ, valueDim];
 }
 
 /** How an operand must lie, in one of the orders below. */

@@ -1,8 +1,9 @@
 /** The options of matmul and packMatrix, and their resolvers: as in `attention.ts`. */
 import * as check from '../checks.ts';
-import { fit, isFloats, or } from '../checks.ts';
-import type { Door, Filled, Fit, Given, Operand, Told } from '../checks.ts';
-import { Again, withOut, type Resolved } from './again.ts';
+import { fit, isLike, or } from '../checks.ts';
+import type { Door, Filled, Fit, Operand, Told } from '../checks.ts';
+import { Recent } from '../recent.ts';
+import { isSame, keep, withOut, type Before, type Resolved } from './again.ts';
 
 /** C = A·B + bias. */
 export interface MatmulOptions {
@@ -58,7 +59,7 @@ const MATMUL = new check.Known(
 const DIMS = ['batch', 'M', 'N', 'K'] as const;
 const PACK = new check.Known((absent) => ({ ...absent }), 'K', 'N', 'transposeB');
 
-const BEFORE = new Again<MatmulProblem>();
+const BEFORE = new Recent<Before<MatmulProblem>>();
 
 /** `matmul(a, b, options)`. @throws HeedTypeError, HeedRangeError; whatever the door throws. */
 export function resolveMatmul(
@@ -69,13 +70,10 @@ export function resolveMatmul(
   options: unknown,
 ): Resolved<MatmulProblem> {
   const told = check.told(op, options, MATMUL.names);
-  const same = again(op, door, a, b, told);
-  if (same !== undefined) return same;
-  const { problem, out } = resolve(op, door, a, b, check.named(told, MATMUL));
-  return { problem, out, again: !problem.tensors && BEFORE.keep(told, problem) };
+  return again(op, door, a, b, told) ?? resolve(op, door, a, b, told);
 }
 
-/** The problem of a call before, where this one has arrays, or a packed matrix, that fit it. */
+/** What a call comes to that is like one before. */
 function again(
   op: string,
   door: Door,
@@ -83,24 +81,24 @@ function again(
   b: unknown,
   told: Told,
 ): Resolved<MatmulProblem> | undefined {
-  const call = BEFORE.find(told);
-  if (call === undefined) return undefined;
-  const { batch, M, N, K, packed, sharedB } = call.problem;
-  if (!isFloats(a, batch * M * K)) return undefined;
-  if (packed) {
-    const matrix = door.packedOf(op, 'b', b);
-    if (matrix?.K !== K || matrix.N !== N) return undefined;
-  } else if (!isFloats(b, (sharedB ? 1 : batch) * K * N)) return undefined;
-  return withOut(call, told, batch * M * N);
+  const { all } = BEFORE;
+  for (let i = 0; i < all.length; i++) {
+    const before = all[i]!;
+    if (!isSame(before, told)) continue;
+    const [aShape, bShape] = before.shapes;
+    const { batch, M, N, K, packed, sharedB } = before.problem;
+    if (!isLike(op, door, 'a', a, batch * M * K, aShape)) continue;
+    const matrix = packed ? door.packedOf(op, 'b', b) : undefined;
+    const fits = packed
+      ? matrix?.K === K && matrix.N === N
+      : isLike(op, door, 'b', b, (sharedB ? 1 : batch) * K * N, bShape);
+    if (fits) return withOut(op, door, before, told, batch * M * N, a, b);
+  }
+  return undefined;
 }
 
-function resolve(
-  op: string,
-  door: Door,
-  a: unknown,
-  b: unknown,
-  o: Readonly<Given<keyof typeof MATMUL.absent>>,
-): Omit<Resolved<MatmulProblem>, 'again'> {
+function resolve(op: string, door: Door, a: unknown, b: unknown, told: Told): Resolved<MatmulProblem> {
+  const o = check.named(told, MATMUL);
   const transposeA = check.flag(op, 'transposeA', o.transposeA);
   const transposeB = check.flag(op, 'transposeB', o.transposeB);
   const A = check.operand(op, door, 'a', a);
@@ -147,7 +145,8 @@ function resolve(
   if (tensors) for (const other of [A, B, bias]) check.disjoint(op, out, other);
   const outShape = flatOut ? [M, N] : [batch, M, N];
   const problem = { tensors, batch, M, N, K, transposeA, transposeB, sharedB, packed, outShape, bias };
-  return { problem, out };
+  const again = keep(BEFORE, told, problem, [A.shape, B.shape], tensors ? outShape : undefined);
+  return { problem, out, again };
 }
 
 function batchOf({ shape }: Operand): number | undefined {
