@@ -125,6 +125,10 @@ function empty(op: string, arg: string, x: unknown): 0 {
   throw new HeedTypeError('ERR_DETACHED', { op, arg, expected: `${tagOf(x)} on a live buffer`, received });
 }
 
+function isOneOf(tag: string | undefined, allowed: readonly string[]): boolean {
+  return tag === allowed[0] || allowed.includes(tag ?? '');
+}
+
 /** A typed array of one of the kinds in `allowed`, of any realm and on any buffer. ERR_ARG_TYPE, ERR_DETACHED. */
 function array(
   op: string,
@@ -134,15 +138,15 @@ function array(
   allowed: readonly string[],
   orElse: string,
 ): void {
-  if (tag !== allowed[0] && !allowed.includes(tag ?? '')) {
+  if (!isOneOf(tag, allowed)) {
     wrongKind(op, arg, allowed.join(' or ') + orElse, x, arrayHint(kindOf(x), allowed));
   }
   length(op, arg, x);
 }
 
 /**
- * Whether x is a Float32Array of `count` elements or, where there is a shape, a live tensor of that. Not of an empty array, which
- * may have lost its memory. ERR_DISPOSED, ERR_FOREIGN_TENSOR.
+ * Whether x is an array of `count` floats or, where there is a shape, a live tensor of that. Not of an empty array, which may have
+ * lost its memory. ERR_DISPOSED, ERR_FOREIGN_TENSOR.
  */
 export function isLike(
   op: string,
@@ -152,7 +156,7 @@ export function isLike(
   count: number,
   shape: readonly number[] | undefined,
 ): x is object {
-  if (shape === undefined) return tagOf(x) === 'Float32Array' && count > 0 && lengthOf(x) === count;
+  if (shape === undefined) return count > 0 && isOneOf(tagOf(x), door.floats) && lengthOf(x) === count;
   const own = door.shapeOf(op, arg, x);
   if (own?.length !== shape.length) return false;
   for (let i = 0; i < shape.length; i++) if (own[i] !== shape[i]) return false;
