@@ -252,7 +252,7 @@ export class Known<Name extends string> {
 /** What a call is told: names and values, in the order of the caller's object. */
 export interface Told {
   readonly names: readonly string[];
-  readonly values: readonly unknown[];
+  readonly values: unknown[];
 }
 
 const NOTHING: Told = { names: [], values: [] };

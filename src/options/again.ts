@@ -32,7 +32,7 @@ export interface Before<Problem> {
   readonly outShape: TensorShape;
 }
 
-/** Keeps a call, if it may be. */
+/** Keeps a call, if it may be: what it was told is its own then, and no longer told. */
 export function keep<Problem>(
   before: Recent<Before<Problem>>,
   { names, values }: Told,
@@ -40,25 +40,30 @@ export function keep<Problem>(
   shapes: readonly TensorShape[],
   outShape: TensorShape,
 ): boolean {
-  const kept: unknown[] = [];
   let out = -1;
   for (let i = 0; i < names.length; i++) {
     if (names[i] === 'out') out = i;
     else if (typeof values[i] === 'object') return false;
-    kept.push(i === out ? undefined : values[i]);
   }
-  before.keep({ problem, names, values: kept, out, shapes, outShape });
+  if (out >= 0) values[out] = undefined;
+  before.keep({ problem, names, values, out, shapes, outShape });
   return true;
 }
 
 /** Whether a call is told the same as one before, but for `out`. */
 export function isSame(before: Before<unknown>, { names, values }: Told): boolean {
   if (names.length !== before.names.length) return false;
-  for (let i = 0; i < names.length; i++) {
-    if (names[i] !== before.names[i]) return false;
-    if (i !== before.out && !Object.is(values[i], before.values[i])) return false;
+  // Values first: it is by one of these that calls differ.
+  for (let i = 0; i < values.length; i++) {
+    if (i !== before.out && !isEqual(values[i], before.values[i])) return false;
   }
+  for (let i = 0; i < names.length; i++) if (names[i] !== before.names[i]) return false;
   return true;
+}
+
+/** As Object.is, which alone makes a call 0.1 µs longer where eight do not fit. NaN is never kept. */
+function isEqual(a: unknown, b: unknown): boolean {
+  return a === b && (a !== 0 || Object.is(a, b));
 }
 
 /** What such a call comes to, with `out` of its own. Undefined where that does not fit, or is a tensor that is one of the operands. */
