@@ -4,15 +4,15 @@
  * a call takes all its memory at once, before anything is written.
  *
  *   const call = new Call(runtime, op);
- *   const a = call.input('a', x), c = call.output('out', out, [M, N], tensors), room = call.room(bytes);
+ *   const a = call.input('a', x, M * K), c = call.output('out', out, M * N), room = call.room(bytes);
  *   call.compute(() => {               // addresses are known in here
  *     launch.run({ a: a.address, c: c.address }, room.address);
  *   });                                // c.result is the user's
  */
 import { bufferOf, byteOffsetOf, lengthOf, view, type Operand } from './checks.ts';
 import { MemoryLimitError, StateError, tagOf, typedArray } from './errors.ts';
-import type { Words } from './descriptor.ts';
-import type { Part, Runtime } from './runtime.ts';
+import { align } from './memory/allocator.ts';
+import type { Runtime } from './runtime.ts';
 import { Tensor, addressOf, type Values } from './tensor.ts';
 
 /** %TypedArray%.prototype.set, of which no array has one of its own. */
@@ -37,14 +37,16 @@ export type Keep = (made: Tensor) => void;
 type Numbers = Float32Array | Uint8Array;
 
 /** A piece of a call's memory: what is copied into it before the work, and what comes out of it. */
-class Piece implements Part, Slot {
+class Piece implements Slot {
   readonly bytes: number;
+  /** Of what is staged from its beginning, until there is room. */
   address = 0;
-  /** An array whose first `bytes` are copied in, and where it lies on its buffer: growth detaches one on this engine's memory. */
+  /** An array whose first `bytes` are copied in. */
   from: Numbers | undefined = undefined;
-  offset = 0;
-  /** Bytes of one of its elements. */
-  size = 4;
+  /** Whether that is so few numbers that they are copied one by one. */
+  few = false;
+  /** Where it lay on this engine's memory, which had to grow. */
+  before = -1;
   /** The name of a result, which is copied into the array that was given, or a new one; or is made a tensor of this shape. */
   readonly arg: string | undefined;
   readonly shape: readonly number[] | undefined;
@@ -63,11 +65,13 @@ const NOWHERE: Slot = { address: 0 };
 export class Call {
   readonly #runtime: Runtime;
   readonly #op: string;
+  readonly #keep: Keep | undefined;
   /** Nothing is left of these. */
   readonly #staged: Piece[] = [];
+  #stagedBytes = 0;
   /** These outlive the call. */
   readonly #allocated: Piece[] = [];
-  readonly #keep: Keep | undefined;
+  #allocatedBytes = 0;
 
   /** ERR_DISPOSED, ERR_POISONED: again, as reading the options may have run the user's code. */
   constructor(runtime: Runtime, op: string, keep?: Keep) {
@@ -77,12 +81,16 @@ export class Call {
     this.#keep = keep;
   }
 
-  /** An operand that is read: numbers, or the bytes of a mask. */
-  input(arg: string, x: Values | Uint8Array): Slot {
+  /**
+   * An operand that is read: so many numbers, as the door has found. (Asked again, an array on a shared buffer that another
+   * thread grows may be longer.)
+   */
+  input(arg: string, x: Values, count: number): Slot {
     if (x instanceof Tensor) return { address: addressOf(this.#op, arg, x) };
-    // Once: a view of a shared buffer that another thread grows may become longer at any time.
-    const size = tagOf(x) === 'Uint8Array' ? 1 : 4;
-    return fill(this.#stage(new Piece(lengthOf(x) * size)), x, size);
+    const piece = this.#stage(new Piece(4 * count));
+    piece.from = x;
+    piece.few = piece.bytes <= FEW;
+    return piece;
   }
 
   /** An operand that is read once: an array piece by piece, each of at most `bytes`. What lies in this memory stays there. */
@@ -92,30 +100,33 @@ export class Call {
     return new Feed(this.#runtime, x, this.room(bytes));
   }
 
-  /** A side input that may be absent: its address is then 0. */
+  /** A side input that may be absent: its address is then 0. Numbers, or the bytes of a mask. */
   side(given: Operand | undefined): Slot {
-    return given ? this.input(given.arg, given.value as Values | Uint8Array) : NOWHERE;
+    if (given === undefined) return NOWHERE;
+    const { arg, value } = given;
+    if (tagOf(value) !== 'Uint8Array') return this.input(arg, value as Values, countOf(value as Values));
+    const piece = this.#stage(new Piece(lengthOf(value)));
+    piece.from = value as Uint8Array;
+    return piece;
   }
 
   /**
-   * An operand that is written: what was given, or a new tensor or array of that shape. `from`: an array that it begins as,
-   * copied straight to its place.
+   * An operand that is written, of so many numbers: what was given, or a new array, or a new tensor where that has a shape.
+   * `from`: an array that it begins as, copied straight to its place.
    */
   output(
     arg: string,
     given: Values | undefined,
-    shape: readonly number[],
-    tensors: boolean,
+    count: number,
+    shape?: readonly number[],
     from?: Float32Array,
   ): ResultSlot {
     if (given instanceof Tensor) return { address: addressOf(this.#op, arg, given), result: given };
-    let bytes = 4;
-    for (let axis = 0; axis < shape.length; axis++) bytes *= shape[axis]!;
-    const piece =
-      given === undefined && tensors
-        ? this.#allocate(new Piece(bytes, arg, undefined, shape))
-        : this.#stage(new Piece(bytes, arg, given));
-    return (from ? fill(piece, from) : piece) as ResultSlot;
+    const piece = new Piece(4 * count, arg, given, shape);
+    piece.from = from;
+    if (given === undefined && shape !== undefined) this.#allocate(piece);
+    else this.#stage(piece);
+    return piece as ResultSlot;
   }
 
   /** Bytes that only this call needs. */
@@ -133,48 +144,45 @@ export class Call {
    * written then. Whatever is thrown, nothing stays allocated.
    */
   compute(work: () => void): void {
-    const runtime = this.#runtime;
     const staged = this.#staged;
     const allocated = this.#allocated;
     try {
-      const before = runtime.words;
-      this.#take(before);
-      for (let i = 0; i < staged.length; i++) this.#copyIn(staged[i]!, before);
-      for (let i = 0; i < allocated.length; i++) this.#copyIn(allocated[i]!, before);
+      this.#take();
+      for (let i = 0; i < staged.length; i++) this.#copyIn(staged[i]!);
+      for (let i = 0; i < allocated.length; i++) this.#copyIn(allocated[i]!);
       work();
       for (let i = 0; i < staged.length; i++) this.#copyOut(staged[i]!);
     } catch (error) {
-      for (const { address } of allocated) if (address !== 0) runtime.free(address);
+      for (const { address } of allocated) if (address !== 0) this.#runtime.free(address);
       throw error;
     }
     for (let i = 0; i < allocated.length; i++) {
       const piece = allocated[i]!;
       if (piece.shape === undefined) continue;
-      piece.result = Tensor.make(runtime, piece.address, piece.shape);
+      piece.result = Tensor.make(this.#runtime, piece.address, piece.shape);
       this.#keep?.(piece.result);
     }
   }
 
   #stage(piece: Piece): Piece {
+    piece.address = this.#stagedBytes;
+    this.#stagedBytes += align(piece.bytes);
     this.#staged.push(piece);
     return piece;
   }
 
   #allocate(piece: Piece): Piece {
+    this.#allocatedBytes += align(piece.bytes);
     this.#allocated.push(piece);
     return piece;
   }
 
-  /** `before`: this engine's memory before the call. */
-  #copyIn({ from, offset, size, bytes, address }: Piece, before: Words): void {
+  #copyIn({ from, few, before, bytes, address }: Piece): void {
     if (from === undefined) return;
     const { words } = this.#runtime;
-    if (words !== before && bufferOf(from) === before.u8.buffer) {
-      words.u8.copyWithin(address, offset, offset + bytes);
-    } else if (bytes <= FEW) {
-      if (size === 4) copyFew(words.f32, address >>> 2, from, 0, bytes >>> 2);
-      else copyFew(words.u8, address, from, 0, bytes);
-    } else words.u8.set(new Uint8Array(bufferOf(from), offset, bytes), address);
+    if (before >= 0) words.u8.copyWithin(address, before, before + bytes);
+    else if (few) copyFew(words.f32, address >>> 2, from as Float32Array, 0, bytes >>> 2);
+    else words.u8.set(new Uint8Array(bufferOf(from), byteOffsetOf(from), bytes), address);
   }
 
   #copyOut({ arg, result, bytes, address }: Piece): void {
@@ -184,25 +192,31 @@ export class Call {
     else setOf(result, runtime.floats(address, bytes / 4));
   }
 
-  #take(before: Words): void {
+  #take(): void {
     const runtime = this.#runtime;
     const staged = this.#staged;
     const allocated = this.#allocated;
-    runtime.stage(this.#op, staged, allocated);
-    for (let i = 0; i < allocated.length; i++) {
-      allocated[i]!.address = runtime.allocate(this.#op, allocated[i]!.bytes);
-    }
-    if (runtime.words !== before) this.#refuseStale(before.u8.buffer);
+    if (allocated.length > 0 || this.#stagedBytes > runtime.staged) this.#grow();
     for (let i = 0; i < staged.length; i++) {
       const piece = staged[i]!;
+      piece.address += runtime.staging;
       if (piece.arg !== undefined) piece.result ??= this.#newArray(piece.bytes);
     }
   }
 
-  /** ERR_STALE_VIEW for a result on what was the memory before it grew. */
-  #refuseStale(memory: ArrayBufferLike): void {
+  /** Takes what is not there yet. Memory may grow, which detaches arrays that lie on it. */
+  #grow(): void {
+    const runtime = this.#runtime;
+    const before = runtime.buffer;
+    const pieces = [...this.#staged, ...this.#allocated];
+    const onIt = pieces.filter(({ from }) => from !== undefined && bufferOf(from) === before);
+    const offsets = onIt.map(({ from }) => byteOffsetOf(from));
+    runtime.stage(this.#op, this.#stagedBytes, this.#allocatedBytes);
+    for (const piece of this.#allocated) piece.address = runtime.allocate(this.#op, piece.bytes);
+    if (runtime.buffer === before) return;
+    for (const [i, piece] of onIt.entries()) piece.before = offsets[i]!;
     for (const { arg, result } of this.#staged) {
-      if (arg !== undefined && result && bufferOf(result) === memory) throw this.#staleView(arg);
+      if (arg !== undefined && result && bufferOf(result) === before) throw this.#staleView(arg);
     }
   }
 
@@ -246,20 +260,21 @@ export class Feed implements Slot {
 
   /** Copies `bytes` of the array, from byte `start` on, to the room. */
   load(start: number, bytes: number): void {
-    this.#runtime.words.f32.set(view(this.#from, start / 4, bytes / 4), this.address >>> 2);
+    const { f32 } = this.#runtime.words;
+    const at = this.address >>> 2;
+    if (bytes <= FEW) copyFew(f32, at, this.#from, start >>> 2, bytes >>> 2);
+    else f32.set(view(this.#from, start / 4, bytes / 4), at);
   }
 }
 
-function fill(piece: Piece, from: Numbers, size = 4): Piece {
-  piece.from = from;
-  piece.offset = byteOffsetOf(from);
-  piece.size = size;
-  return piece;
+/** Elements of an array or a tensor. */
+function countOf(x: Values): number {
+  return x instanceof Tensor ? x.size : lengthOf(x);
 }
 
 /** Bytes up to which numbers are copied one by one: without views the smallest call takes 4 % less. */
 const FEW = 256;
 
-function copyFew(to: Numbers, at: number, from: Numbers, start: number, count: number): void {
+function copyFew(to: Float32Array, at: number, from: Float32Array, start: number, count: number): void {
   for (let i = 0; i < count; i++) to[at + i] = from[start + i]!;
 }

@@ -125,6 +125,10 @@ function empty(op: string, arg: string, x: unknown): 0 {
   throw new HeedTypeError('ERR_DETACHED', { op, arg, expected: `${tagOf(x)} on a live buffer`, received });
 }
 
+function isOneOf(tag: string | undefined, allowed: readonly string[]): boolean {
+  return tag === allowed[0] || allowed.includes(tag ?? '');
+}
+
 /** A typed array of one of the kinds in `allowed`, of any realm and on any buffer. ERR_ARG_TYPE, ERR_DETACHED. */
 function array(
   op: string,
@@ -134,10 +138,29 @@ function array(
   allowed: readonly string[],
   orElse: string,
 ): void {
-  if (tag !== allowed[0] && !allowed.includes(tag ?? '')) {
+  if (!isOneOf(tag, allowed)) {
     wrongKind(op, arg, allowed.join(' or ') + orElse, x, arrayHint(kindOf(x), allowed));
   }
   length(op, arg, x);
+}
+
+/**
+ * Whether x is an array of `count` floats or, where there is a shape, a live tensor of that. Not of an empty array, which may have
+ * lost its memory. ERR_DISPOSED, ERR_FOREIGN_TENSOR.
+ */
+export function isLike(
+  op: string,
+  door: Door,
+  arg: string,
+  x: unknown,
+  count: number,
+  shape: readonly number[] | undefined,
+): x is object {
+  if (shape === undefined) return count > 0 && isOneOf(tagOf(x), door.floats) && lengthOf(x) === count;
+  const own = door.shapeOf(op, arg, x);
+  if (own?.length !== shape.length) return false;
+  for (let i = 0; i < shape.length; i++) if (own[i] !== shape[i]) return false;
+  return true;
 }
 
 /** x as an operand, of the same kind (array or tensor) as `like` where that is given. `kinds`: of arrays. */
@@ -212,34 +235,65 @@ export class Known<Name extends string> {
   readonly names: ReadonlySet<string>;
   /** All of them, absent: what a call is told goes into a copy, which has them all, so that no prototype is asked for one. */
   readonly absent: Readonly<Given<Name>>;
+  /** That copy. */
+  readonly copy: (absent: Readonly<Given<Name>>) => Given<Name>;
 
-  constructor(...names: readonly Name[]) {
+  /**
+   * `new Known((absent) => ({ ...absent }), 'a', 'b')`. Whoever knows options writes their copy: V8 has one way of copying a place
+   * in the code, and where options of several kinds are copied in one it takes 0.46 µs instead of 0.05.
+   */
+  constructor(copy: (absent: Readonly<Given<Name>>) => Given<Name>, ...names: readonly Name[]) {
     this.names = new Set(names);
     this.absent = Object.fromEntries(names.map((name) => [name, undefined])) as Given<Name>;
+    this.copy = copy;
   }
 }
+
+/** What a call is told: names and values, in the order of the caller's object. */
+export interface Told {
+  readonly names: readonly string[];
+  readonly values: unknown[];
+}
+
+const NOTHING: Told = { names: [], values: [] };
 
 /**
  * Reads an options object: once, up front, its own string keys only. A getter is called at most once and what it
  * throws passes through; a value of undefined means absent. ERR_ARG_TYPE if it is no object, ERR_UNKNOWN_OPTION.
  */
+export function told(op: string, given: unknown, known: ReadonlySet<string>, prefix = ''): Told {
+  if (given === undefined) return NOTHING;
+  // Not by kindOf: to tell a buffer from an object it has brand checks throw, which costs 12 µs.
+  const object = typeof given === 'object' && given !== null && !ArrayBuffer.isView(given);
+  if (!object || Array.isArray(given)) wrongKind(op, prefix || 'options', 'an object', given);
+  const names = getOwnPropertyNames(given);
+  for (let i = 0; i < names.length; i++) {
+    if (!known.has(names[i]!)) unknownOption(op, names[i]!, known, prefix);
+  }
+  const values: unknown[] = [];
+  for (let i = 0; i < names.length; i++) values.push((given as Given<string>)[names[i]!]);
+  return { names, values };
+}
+
+/** The same by name. */
+export function named<Name extends string>(
+  { names, values }: Told,
+  known: Known<Name>,
+): Readonly<Given<Name>> {
+  if (names.length === 0) return known.absent;
+  const all = known.copy(known.absent);
+  for (let i = 0; i < names.length; i++) all[names[i] as Name] = values[i];
+  return all;
+}
+
+/** Both. */
 export function options<Name extends string>(
   op: string,
   given: unknown,
   known: Known<Name>,
-  prefix = '',
+  prefix?: string,
 ): Readonly<Given<Name>> {
-  if (given === undefined) return known.absent;
-  // Not by kindOf: to tell a buffer from an object it has brand checks throw, which costs 12 µs.
-  const object = typeof given === 'object' && given !== null && !ArrayBuffer.isView(given);
-  if (!object || Array.isArray(given)) wrongKind(op, prefix || 'options', 'an object', given);
-  const names = getOwnPropertyNames(given) as Name[];
-  for (let i = 0; i < names.length; i++) {
-    if (!known.names.has(names[i]!)) unknownOption(op, names[i]!, known.names, prefix);
-  }
-  const values: Given<Name> = { ...known.absent };
-  for (let i = 0; i < names.length; i++) values[names[i]!] = (given as Given<Name>)[names[i]!];
-  return values;
+  return named(told(op, given, known.names, prefix), known);
 }
 
 function unknownOption(op: string, name: string, known: ReadonlySet<string>, prefix: string): never {

@@ -166,7 +166,12 @@ export const MERGE_ITEM = ['batch', 'q0', 'rows'] as const;
 export type AttentionArgs = Record<(typeof ATTENTION_ARGS)[number], number>;
 type AttentionOperand =
   'q' | 'k' | 'v' | 'out' | 'logSumExp' | 'weights' | 'mask' | 'bias' | 'alibi' | 'sinks';
-type AttentionAddress = AttentionOperand | 'sequences' | 'items' | 'half' | 'parts' | 'combines';
+export type AttentionOperands = Readonly<Pick<AttentionArgs, AttentionOperand>>;
+/** All that is said of a shape. */
+type AttentionShapeArgs = Omit<
+  AttentionArgs,
+  AttentionOperand | 'sequences' | 'items' | 'parts' | 'combines' | 'tile'
+>;
 export type AppendArgs = Record<(typeof APPEND_ARGS)[number], number>;
 export type GemmArgs = Record<(typeof GEMM_ARGS)[number], number>;
 export type RopeArgs = Record<(typeof ROPE_ARGS)[number], number>;
@@ -192,11 +197,7 @@ export interface Words {
  * All but addresses. `half` is here too, as scratch is asked for by it: FULL or HALF, until it is known whether ∞ or NaN is in a
  * float16 cache.
  */
-export function writeAttentionShape(
-  { u32, f32 }: Words,
-  address: number,
-  args: Omit<AttentionArgs, Exclude<AttentionAddress, 'half'>>,
-): void {
+export function writeAttentionShape({ u32, f32 }: Words, address: number, args: AttentionShapeArgs): void {
   const at = address >>> 2;
   u32[at + 12] = args.group;
   u32[at + 13] = args.seqQ;
@@ -232,33 +233,39 @@ export function writeAttentionShape(
   u32[at + 43] = args.biasHead;
   u32[at + 44] = args.biasQuery;
   u32[at + 45] = args.biasKey;
-  u32[at + 46] = args.tile;
   u32[at + 47] = args.ring;
   u32[at + 48] = args.half;
 }
 
-/** What a launch knows last: where everything is, and whether ∞ or NaN is in a float16 cache. */
+/** What a launch knows last: where everything is, whether ∞ or NaN is in a float16 cache, and the best tile. */
 export function writeAttentionAddresses(
   { u32 }: Words,
   address: number,
-  args: Readonly<Pick<AttentionArgs, AttentionAddress>>,
+  operands: AttentionOperands,
+  sequences: number,
+  items: number,
+  parts: number,
+  combines: number,
+  half: number,
+  tile: number,
 ): void {
   const at = address >>> 2;
-  u32[at] = args.q;
-  u32[at + 1] = args.k;
-  u32[at + 2] = args.v;
-  u32[at + 3] = args.out;
-  u32[at + 4] = args.logSumExp;
-  u32[at + 5] = args.weights;
-  u32[at + 6] = args.mask;
-  u32[at + 7] = args.bias;
-  u32[at + 8] = args.alibi;
-  u32[at + 9] = args.sinks;
-  u32[at + 10] = args.sequences;
-  u32[at + 11] = args.items;
-  u32[at + 48] = args.half;
-  u32[at + 49] = args.parts;
-  u32[at + 50] = args.combines;
+  u32[at] = operands.q;
+  u32[at + 1] = operands.k;
+  u32[at + 2] = operands.v;
+  u32[at + 3] = operands.out;
+  u32[at + 4] = operands.logSumExp;
+  u32[at + 5] = operands.weights;
+  u32[at + 6] = operands.mask;
+  u32[at + 7] = operands.bias;
+  u32[at + 8] = operands.alibi;
+  u32[at + 9] = operands.sinks;
+  u32[at + 10] = sequences;
+  u32[at + 11] = items;
+  u32[at + 46] = tile;
+  u32[at + 48] = half;
+  u32[at + 49] = parts;
+  u32[at + 50] = combines;
 }
 
 /** One Sequence, whose queries see `before` keys before and `after` keys behind where they stand. `address` is a multiple of 8. */

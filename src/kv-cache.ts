@@ -137,9 +137,11 @@ export class KVCache extends Owner {
     const problem = resolveAppend(op, () => this.stateOf(), k, v, options);
     const { keys, values } = this.addressesOf(op);
     const call = new Call(runtime, op);
-    const K = call.input('k', k);
-    const V = call.input('v', v);
-    const launch = launchAppend(runtime, op, this.stateOf(), problem);
+    const state = this.stateOf();
+    const tokens = state.batch * problem.tokens * state.kvHeads;
+    const K = call.input('k', k, tokens * state.headDim);
+    const V = call.input('v', v, tokens * state.valueDim);
+    const launch = launchAppend(runtime, op, state, problem);
     const room = call.room(launch.bytes);
     call.compute(() => {
       const addresses = { k: K.address, v: V.address, keys, values };
@@ -175,9 +177,9 @@ export class KVCache extends Owner {
     const op = 'attend';
     const runtime = this.#runtime;
     this.addressesOf(op);
-    const problem = resolveAttend(op, new EngineDoor(runtime), () => this.stateOf(), q, options);
+    const resolved = resolveAttend(op, new EngineDoor(runtime), () => this.stateOf(), q, options);
     const { keys, values } = this.addressesOf(op);
-    return attendTo(runtime, op, q, { keys, values }, problem);
+    return attendTo(runtime, op, q, { keys, values }, resolved);
   }
 }
 

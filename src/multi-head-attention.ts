@@ -169,14 +169,13 @@ export class MultiHeadAttention {
       sinks: problem.sinks,
       logSumExp: problem.logSumExp,
       sequence: problem.sequence,
-      out: undefined,
       cache: problem.cache && layoutOf(problem.cache.state),
     };
 
     // Everything that the pass needs, at once: operands, intermediate results, and room for the largest launch.
     const call = new Call(runtime, op);
-    const X = call.input('x', x);
-    const C = problem.context ? call.input('context', problem.context) : X;
+    const X = call.input('x', x, batch * seqQ * modelDim);
+    const C = problem.context ? call.input('context', problem.context, batch * seqK * contextDim) : X;
     const sides = operations.sidesOf(call, problem);
     // With a cache only the keys of x are projected.
     const keys = cache ? seqQ : seqK;
@@ -186,14 +185,12 @@ export class MultiHeadAttention {
     const K = call.room(kBytes);
     const V = call.room(kBytes);
     const O = call.room(qBytes);
-    const out = call.output('out', problem.out, [batch, seqQ, modelDim], false);
+    const out = call.output('out', problem.out, batch * seqQ * modelDim);
     const wantsSum = inspect || problem.logSumExp !== undefined;
     const sum = wantsSum
-      ? call.output('logSumExp', problem.logSumExp?.value as Values | undefined, [batch, heads, seqQ], false)
+      ? call.output('logSumExp', problem.logSumExp?.value as Values | undefined, batch * heads * seqQ)
       : undefined;
-    const weights = inspect
-      ? call.output('weights', undefined, [batch, heads, seqQ, seqK], false)
-      : undefined;
+    const weights = inspect ? call.output('weights', undefined, batch * heads * seqQ * seqK) : undefined;
 
     const width = heads * headDim;
     const steps = {

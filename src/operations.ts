@@ -1,11 +1,12 @@
 /** Public operations on a runtime, for arrays and for tensors alike: check, stage, launch. */
 import type { Operand } from './checks.ts';
-import { Call, Feed, type Keep, type Slot } from './call.ts';
-import { launchAttention } from './launch/attention.ts';
-import { launchGemm, launchPack, launchProduct, needsPacking, type PackLaunch } from './launch/gemm.ts';
+import { Call, Feed, type Keep, type ResultSlot, type Slot } from './call.ts';
+import { launchAttention, type AttentionAddresses } from './launch/attention.ts';
+import { launchMatmul, launchPack, type MatmulLaunch, type PackLaunch } from './launch/gemm.ts';
 import { launchMerge } from './launch/merge.ts';
 import { launchRope, stridesOf } from './launch/rope.ts';
-import { resolveAttention, type AttentionProblem } from './options/attention.ts';
+import type { Resolved } from './options/again.ts';
+import { outShapeOf, resolveAttention, type AttentionProblem } from './options/attention.ts';
 import { resolveTensor } from './options/engine.ts';
 import { resolveMatmul, resolvePack } from './options/matmul.ts';
 import { resolveMerge, type AttentionPart } from './options/merge.ts';
@@ -61,41 +62,58 @@ function attend(
   keep?: Keep,
 ): Inspection<Values> {
   runtime.requireAlive(op);
-  const problem = resolveAttention(op, new EngineDoor(runtime), q, k, v, options, inspect);
-  const { batch, heads, seqQ, seqK, valueDim, layout, tensors, packed, totalQ } = problem;
+  const resolved = resolveAttention(op, new EngineDoor(runtime), q, k, v, options, inspect);
+  const { problem, again } = resolved;
+  const { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim, tensors, totalQ, totalK } = problem;
   const call = new Call(runtime, op, keep);
-  const Q = call.input('q', q as Values);
-  const K = call.input('k', k as Values);
-  const V = call.input('v', v as Values);
+  const Q = call.input('q', q as Values, totalQ * heads * headDim);
+  const K = call.input('k', k as Values, totalK * kvHeads * headDim);
+  const V = call.input('v', v as Values, totalK * kvHeads * valueDim);
   const sides = sidesOf(call, problem);
-  const unpacked = layout === 'bshd' ? [batch, seqQ, heads, valueDim] : [batch, heads, seqQ, valueDim];
-  const shape = packed ? [totalQ, heads, valueDim] : unpacked;
-  const out = call.output('out', valueOf(problem.out), shape, tensors);
-  const wantsSum = inspect || problem.logSumExp !== undefined;
-  const sumShape = packed ? [heads, totalQ] : [batch, heads, seqQ];
-  const sum = wantsSum ? call.output('logSumExp', valueOf(problem.logSumExp), sumShape, tensors) : undefined;
+  const shape = tensors ? outShapeOf(problem) : undefined;
+  const out = call.output('out', valueOf(resolved.out), totalQ * heads * valueDim, shape);
+  const sum = inspect || problem.logSumExp !== undefined ? sumOf(call, problem) : undefined;
+  const weightsShape = tensors ? [batch, heads, seqQ, seqK] : undefined;
   const weights = inspect
-    ? call.output('weights', undefined, [batch, heads, seqQ, seqK], tensors)
+    ? call.output('weights', undefined, batch * heads * seqQ * seqK, weightsShape)
     : undefined;
-  const launch = launchAttention(runtime, op, problem);
+  const launch = launchAttention(runtime, op, problem, again);
   const room = call.room(launch.bytes);
   call.compute(() => {
-    const addresses = {
-      q: Q.address,
-      k: K.address,
-      v: V.address,
-      out: out.address,
-      logSumExp: sum?.address ?? 0,
-      weights: weights?.address ?? 0,
-      mask: sides.mask.address,
-      bias: sides.bias.address,
-      alibi: sides.alibi.address,
-      sinks: sides.sinks.address,
-      special: false,
-    };
-    launch.run(addresses, room.address);
+    launch.run(addressesOf(Q.address, K.address, V.address, out, sum, weights, sides), room.address);
   });
   return { out: out.result, weights: weights?.result, logSumExp: sum?.result } as Inspection<Values>;
+}
+
+/** The logSumExp of a call. */
+function sumOf(call: Call, problem: AttentionProblem): ResultSlot {
+  const { batch, heads, seqQ, totalQ, packed, tensors } = problem;
+  const unpacked = packed ? [heads, totalQ] : [batch, heads, seqQ];
+  return call.output('logSumExp', valueOf(problem.logSumExp), totalQ * heads, tensors ? unpacked : undefined);
+}
+
+function addressesOf(
+  q: number,
+  k: number,
+  v: number,
+  out: Slot,
+  logSumExp: Slot | undefined,
+  weights: Slot | undefined,
+  { mask, bias, alibi, sinks }: Sides,
+): AttentionAddresses {
+  return {
+    q,
+    k,
+    v,
+    out: out.address,
+    logSumExp: logSumExp === undefined ? 0 : logSumExp.address,
+    weights: weights === undefined ? 0 : weights.address,
+    mask: mask.address,
+    bias: bias.address,
+    alibi: alibi.address,
+    sinks: sinks.address,
+    special: false,
+  };
 }
 
 /** Attention of arrays to keys and values that lie on the engine's memory. */
@@ -104,32 +122,18 @@ export function attendTo(
   op: string,
   q: Float32Array,
   { keys, values }: { readonly keys: number; readonly values: number },
-  problem: AttentionProblem,
+  { problem, out: given }: Resolved<AttentionProblem>,
 ): Float32Array {
-  const { batch, heads, seqQ, valueDim } = problem;
+  const { heads, headDim, valueDim, totalQ } = problem;
   const call = new Call(runtime, op);
-  const Q = call.input('q', q);
+  const Q = call.input('q', q, totalQ * heads * headDim);
   const sides = sidesOf(call, problem);
-  const out = call.output('out', valueOf(problem.out), [batch, seqQ, heads, valueDim], false);
-  const sum =
-    problem.logSumExp && call.output('logSumExp', valueOf(problem.logSumExp), [batch, heads, seqQ], false);
+  const out = call.output('out', valueOf(given), totalQ * heads * valueDim);
+  const sum = problem.logSumExp && sumOf(call, problem);
   const launch = launchAttention(runtime, op, problem);
   const room = call.room(launch.bytes);
   call.compute(() => {
-    const addresses = {
-      q: Q.address,
-      k: keys,
-      v: values,
-      out: out.address,
-      logSumExp: sum?.address ?? 0,
-      weights: 0,
-      mask: sides.mask.address,
-      bias: sides.bias.address,
-      alibi: sides.alibi.address,
-      sinks: sides.sinks.address,
-      special: false,
-    };
-    launch.run(addresses, room.address);
+    launch.run(addressesOf(Q.address, keys, values, out, sum, undefined, sides), room.address);
   });
   return out.result as Float32Array;
 }
@@ -156,22 +160,23 @@ export function matmul(
   keep?: Keep,
 ): Values {
   runtime.requireAlive(op);
-  const problem = resolveMatmul(op, new EngineDoor(runtime), a, b, options);
-  const { packed, tensors, outShape } = problem;
+  const { problem, out, again } = resolveMatmul(op, new EngineDoor(runtime), a, b, options);
+  const { batch, M, N, K, sharedB, packed, tensors, outShape } = problem;
   const call = new Call(runtime, op, keep);
-  const A = call.input('a', a as Values);
-  const product = packed || !needsPacking(problem) ? undefined : launchProduct(runtime, op, problem);
-  const launch = product ?? launchGemm(runtime, op, problem);
-  const B = packed ? { address: addressOf(op, 'b', b as PackedMatrix) } : bOf(call, b as Values, product);
-  const bias = problem.bias && call.input('bias', problem.bias.value as Values);
-  const C = call.output('out', valueOf(problem.out), outShape, tensors);
-  const panels = product ? call.room(product.panels) : B;
+  const launch = launchMatmul(runtime, op, problem, again);
+  const A = call.input('a', a as Values, batch * M * K);
+  const B = packed
+    ? { address: addressOf(op, 'b', b as PackedMatrix) }
+    : bOf(call, b as Values, (sharedB ? 1 : batch) * K * N, launch);
+  const bias = problem.bias && call.input('bias', problem.bias.value as Values, N);
+  const C = call.output('out', valueOf(out), batch * M * N, tensors ? outShape : undefined);
+  const panels = launch.panels === undefined ? undefined : call.room(launch.panels);
   const room = call.room(launch.bytes);
   call.compute(() => {
     const addresses = {
       a: A.address,
       b: B.address,
-      packed: packed || product ? panels.address : 0,
+      packed: packed ? B.address : (panels?.address ?? 0),
       c: C.address,
       bias: bias?.address ?? 0,
     };
@@ -180,9 +185,9 @@ export function matmul(
   return C.result;
 }
 
-/** What a matmul multiplies by: fed to its packing, or as it lies. */
-function bOf(call: Call, b: Values, pack: PackLaunch | undefined): Slot {
-  return pack === undefined ? call.input('b', b) : call.feed('b', b, pack.piece);
+/** What a matmul multiplies by, so many numbers: fed to its packing, or as it lies. */
+function bOf(call: Call, b: Values, count: number, { panels, piece }: MatmulLaunch | PackLaunch): Slot {
+  return panels === undefined ? call.input('b', b, count) : call.feed('b', b, piece);
 }
 
 /** `rope`: an array is copied to where its result will be and turned in place. */
@@ -192,9 +197,10 @@ export function rope(runtime: Runtime, op: string, x: unknown, options: unknown,
   const { batch, seq, heads, headDim, layout, tensors } = problem;
   const call = new Call(runtime, op, keep);
   const shape = layout === 'bshd' ? [batch, seq, heads, headDim] : [batch, heads, seq, headDim];
+  const count = batch * seq * heads * headDim;
   const from = tensors ? undefined : (x as Float32Array);
-  const out = call.output('out', valueOf(problem.out), shape, tensors, from);
-  const X = tensors ? call.input('x', x as Tensor) : out;
+  const out = call.output('out', valueOf(problem.out), count, tensors ? shape : undefined, from);
+  const X = tensors ? call.input('x', x as Tensor, count) : out;
   const strides = stridesOf(layout, seq, heads, headDim);
   const launch = launchRope(runtime, op, problem, strides, strides);
   const room = call.room(launch.bytes);
@@ -215,13 +221,14 @@ export function mergeAttention(
   const problem = resolveMerge(op, new EngineDoor(runtime), parts, options);
   const { batch, heads, seqQ, valueDim, layout, tensors } = problem;
   const call = new Call(runtime, op);
+  const rows = batch * heads * seqQ;
   const inputs = problem.parts.map((part) => ({
-    out: call.input(part.out.arg, part.out.value as Values),
-    logSumExp: call.input(part.logSumExp.arg, part.logSumExp.value as Values),
+    out: call.input(part.out.arg, part.out.value as Values, rows * valueDim),
+    logSumExp: call.input(part.logSumExp.arg, part.logSumExp.value as Values, rows),
   }));
   const shape = layout === 'bshd' ? [batch, seqQ, heads, valueDim] : [batch, heads, seqQ, valueDim];
-  const out = call.output('out', undefined, shape, tensors);
-  const sum = call.output('logSumExp', undefined, [batch, heads, seqQ], tensors);
+  const out = call.output('out', undefined, rows * valueDim, tensors ? shape : undefined);
+  const sum = call.output('logSumExp', undefined, rows, tensors ? [batch, heads, seqQ] : undefined);
   const launch = launchMerge(runtime, op, problem);
   const room = call.room(launch.bytes);
   call.compute(() => {
@@ -242,7 +249,7 @@ export function packMatrix(runtime: Runtime, op: string, b: unknown, options: un
   const shape = { batch: 1, M: 0, N, K, transposeA: false, transposeB, sharedB: true };
   const call = new Call(runtime, op);
   const launch = launchPack(runtime, op, shape);
-  const B = bOf(call, b as Values, launch);
+  const B = bOf(call, b as Values, K * N, launch);
   const room = call.room(launch.bytes);
   const packed = call.block(launch.panels);
   call.compute(() => {
@@ -258,10 +265,10 @@ export function tensor(runtime: Runtime, op: string, shape: unknown, data: unkno
   const problem = resolveTensor(op, shape, data);
   const call = new Call(runtime, op, keep);
   // Straight to its place: staged, the largest tensor would be half of what there is room for.
-  const result = call.output('tensor', undefined, problem.shape, true, problem.data);
+  const size = problem.shape.reduce((a, b) => a * b, 1);
+  const result = call.output('tensor', undefined, size, problem.shape, problem.data);
   call.compute(() => {
     const to = result.address >>> 2;
-    const size = problem.shape.reduce((a, b) => a * b, 1);
     if (!problem.data) runtime.words.f32.fill(0, to, to + size);
   });
   return result.result as Tensor;

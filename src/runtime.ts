@@ -11,6 +11,7 @@ import { align, Allocator } from './memory/allocator.ts';
 import { KernelTrapError, MemoryLimitError, StateError } from './errors.ts';
 import { DESCRIPTOR_BYTES, type Words } from './descriptor.ts';
 import { MAX_PAGES, PAGE, instantiate, type Build, type Instance } from './wasm/instantiate.ts';
+import { Recent } from './recent.ts';
 import { candidates, TileChoice, TILES, TILES_OF, type Tile } from './tile.ts';
 import type { Driver, KernelExports } from './wasm/exports.ts';
 
@@ -22,12 +23,6 @@ export interface MemoryUse {
   readonly reserved: number;
   /** Most that may be taken. */
   readonly limit: number;
-}
-
-/** Memory that a call asks for, and where it is once there is room. */
-export interface Part {
-  readonly bytes: number;
-  address: number;
 }
 
 /** By build: what an engine has found out, others need not. */
@@ -43,6 +38,11 @@ export class Runtime {
   readonly descriptor: number;
   /** That of attention, of which a call has one launch: what it writes before there is room still stands when it runs. */
   readonly attentionDescriptor: number;
+  /** Number of the launch whose shape stands there: theirs to give and to compare. */
+  attentionShape = 0;
+  /** Launches that may be used again: theirs to keep and to find. */
+  readonly attentions: Recent<object> = new Recent<object>();
+  readonly matmuls: Recent<object> = new Recent<object>();
 
   /** Undefined once disposed of: an engine that somebody still holds does not hold its memory. */
   #instance: Instance | undefined;
@@ -147,20 +147,23 @@ export class Runtime {
     this.#orphans.unregister(owner);
   }
 
+  /** Where staging begins, and how many bytes it has. */
+  get staging(): number {
+    return this.#staging;
+  }
+
+  get staged(): number {
+    return this.#stagingBytes;
+  }
+
   /**
-   * Makes room for the parts of one call and sets their addresses. What they held before is gone. ERR_MEMORY_LIMIT, and
-   * before anything grows where there can be no room for `blocks`, which the call will allocate, too.
+   * Makes staging hold `bytes`. What it held before is gone. ERR_MEMORY_LIMIT, and before anything grows where there can be no
+   * room for `blocks` bytes more, which the call will allocate, too.
    */
-  stage(op: string, parts: readonly Part[], blocks: readonly Part[]): void {
-    const total = bytesIn(parts);
-    const more = Math.max(0, total - this.#stagingBytes) + bytesIn(blocks);
+  stage(op: string, bytes: number, blocks: number): void {
+    const more = Math.max(0, bytes - this.#stagingBytes) + blocks;
     if (this.#allocator.inUse + more > this.#limit) throw this.#tooMuch(op, more);
-    if (total > this.#stagingBytes) this.#growStaging(op, total);
-    let next = this.#staging;
-    for (const part of parts) {
-      part.address = next;
-      next += align(part.bytes);
-    }
+    if (bytes > this.#stagingBytes) this.#growStaging(op, bytes);
   }
 
   /** Whether a buffer is this memory: that of a tensor's `data`. */
@@ -290,12 +293,6 @@ export class Runtime {
     this.#allocator.free(address);
     warnOnce();
   }
-}
-
-function bytesIn(parts: readonly Part[]): number {
-  let sum = 0;
-  for (const { bytes } of parts) sum += align(bytes);
-  return sum;
 }
 
 function wordsOf({ buffer }: Pick<WebAssembly.Memory, 'buffer'>): Words {

@@ -105,8 +105,10 @@ describe.each(builds)('descriptors, %s', (build) => {
 
   it('AttentionArgs: written where it is read', () => {
     expectWritten('AttentionArgs', ATTENTION_ARGS, (words, at) => {
-      writeAttentionShape(words, at, numbered(ATTENTION_ARGS));
-      writeAttentionAddresses(words, at, numbered(ATTENTION_ARGS));
+      const args = numbered(ATTENTION_ARGS);
+      const { sequences, items, parts, combines, half, tile } = args;
+      writeAttentionShape(words, at, args);
+      writeAttentionAddresses(words, at, args, sequences, items, parts, combines, half, tile);
     });
   });
 

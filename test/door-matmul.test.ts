@@ -15,7 +15,7 @@ describe('matmul', () => {
   const a = f32(6);
   const b = f32(12);
   const resolve = (more: object, x: unknown = a, y: unknown = b) =>
-    resolveMatmul('matmul', PLAIN, x, y, { ...good, ...more });
+    resolveMatmul('matmul', PLAIN, x, y, { ...good, ...more }).problem;
 
   it('fills in the defaults', () => {
     const defaults = { batch: 1, transposeA: false, transposeB: false, sharedB: true, packed: false };
@@ -23,7 +23,6 @@ describe('matmul', () => {
       tensors: false,
       outShape: [1, 2, 4],
       bias: undefined,
-      out: undefined,
       ...defaults,
       ...good,
     });

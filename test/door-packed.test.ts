@@ -103,7 +103,9 @@ describe('packed sequences (faults 71, 73)', () => {
     expect(resolve(packed, { cuSeqlensQ })).toMatchObject({ seqQ: 6 });
     const none = { headDim: 4, cuSeqlensQ: i32(0) };
     expect(attention(f32(0), f32(0), f32(0), none)).toHaveLength(0);
-    expect(resolveAttention('attention', PLAIN, f32(0), f32(0), f32(0), none)).toMatchObject({ batch: 0 });
+    expect(resolveAttention('attention', PLAIN, f32(0), f32(0), f32(0), none).problem).toMatchObject({
+      batch: 0,
+    });
     const { sequence } = resolve(packed, {});
     expect(sequence(1)).toEqual({ queries: 4, keys: 2, firstQuery: 2, firstKey: 5, offset: -2 });
   });

@@ -35,7 +35,9 @@ function refused(args: { q?: unknown; k?: unknown; v?: unknown }, options: unkno
 const options = (more: object): unknown => ({ ...good, ...more });
 
 it('the call that all faults start from passes', () => {
-  expect(resolveAttention('attention', PLAIN, q, k, v, good)).toEqual({
+  const { problem, out } = resolveAttention('attention', PLAIN, q, k, v, good);
+  expect(out).toBeUndefined();
+  expect(problem).toEqual({
     tensors: false,
     batch: 1,
     valueDim: 4,
@@ -45,7 +47,6 @@ it('the call that all faults start from passes', () => {
     ...{ mask: undefined, bias: undefined, alibi: undefined, sinks: undefined },
     sequence: expect.any(Function) as unknown,
     cache: undefined,
-    out: undefined,
     logSumExp: undefined,
     ...good,
   });
@@ -54,7 +55,7 @@ it('the call that all faults start from passes', () => {
 
 it('defaults follow what is stated', () => {
   const given = { seqQ: 3, heads: 2, headDim: 4, causal: true };
-  const problem = resolveAttention('attention', PLAIN, q, q, q, given);
+  const { problem } = resolveAttention('attention', PLAIN, q, q, q, given);
   expect(problem).toMatchObject({ kvHeads: 2, seqK: 3, valueDim: 4, after: 0 });
 });
 
@@ -197,7 +198,7 @@ describe('heads, sizes, lengths (faults 1, 19, 21)', () => {
     const none = f32(0);
     expect(attention(none, none, none, { batch: 2 ** 30, seqQ: 0, headDim: 1 })).toHaveLength(0);
     expect(attention(none, none, none, { batch: 0, seqQ: 2 ** 30, headDim: 1 })).toHaveLength(0);
-    const problem = resolveAttention('attention', PLAIN, none, none, none, {
+    const { problem } = resolveAttention('attention', PLAIN, none, none, none, {
       batch: 2 ** 30,
       seqQ: 0,
       headDim: 1,
@@ -277,8 +278,8 @@ describe('options (faults 41–44)', () => {
       layout: undefined,
     };
     const given = Object.assign(Object.create(null) as object, good, absent, { [Symbol('x')]: 1 });
-    const resolved = resolveAttention('attention', PLAIN, q, k, v, given);
-    const { sequence, ...rest } = resolveAttention('attention', PLAIN, q, k, v, good);
+    const resolved = resolveAttention('attention', PLAIN, q, k, v, given).problem;
+    const { sequence, ...rest } = resolveAttention('attention', PLAIN, q, k, v, good).problem;
     expect(resolved).toMatchObject(rest);
     expect(resolved.sequence(0)).toEqual(sequence(0));
   });
@@ -293,7 +294,7 @@ describe('options (faults 41–44)', () => {
   it('a polluted Object.prototype is ignored', () => {
     const before = attention(q, k, v, good);
     Object.assign(Object.prototype, { scale: 5, causal: true, mask: 1 });
-    const problem = resolveAttention('attention', PLAIN, q, k, v, good);
+    const { problem } = resolveAttention('attention', PLAIN, q, k, v, good);
     expect(problem.scale).toBe(0.5);
     expect(problem).toMatchObject({ after: Infinity, mask: undefined });
     expect(attention(q, k, v, good)).toEqual(before);
@@ -382,7 +383,7 @@ describe('option values', () => {
   it('where a query stands: queryOffset, or what seqK and keyLengths say', () => {
     const offsets = (more: object): number[] => {
       const shape = { batch: 2, seqQ: 3, seqK: 5, headDim: 1, ...more };
-      const { sequence } = resolveAttention('attention', PLAIN, f32(6), f32(10), f32(10), shape);
+      const { sequence } = resolveAttention('attention', PLAIN, f32(6), f32(10), f32(10), shape).problem;
       return [sequence(0).offset, sequence(1).offset];
     };
     expect(offsets({})).toEqual([2, 2]);

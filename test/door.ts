@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { PLAIN } from '../src/checks.ts';
 import { HeedRangeError, HeedTypeError } from '../src/errors.ts';
 import type { HeedErrorCode } from '../src/errors.ts';
-import { resolveAttention } from '../src/options/attention.ts';
+import { resolveAttention, type AttentionProblem } from '../src/options/attention.ts';
 import { attention } from '../src/reference.ts';
 import { f32 } from './data.ts';
 import { fault, type Refusal } from './nothing-lost.ts';
@@ -71,15 +71,12 @@ export const packed: Dims & Readonly<Record<'cuSeqlensQ' | 'cuSeqlensK', Int32Ar
 };
 
 /** The kernels' door, after checking that the reference refuses the same in the same words, or lets the same pass. */
-export function resolve(
-  shape: typeof good | typeof packed,
-  more: object,
-): ReturnType<typeof resolveAttention> {
+export function resolve(shape: typeof good | typeof packed, more: object): AttentionProblem {
   const keys = 'batch' in shape ? 40 : 28;
   const given = [f32(48), f32(keys), f32(keys)] as const;
   const untyped = attention as (...all: unknown[]) => unknown;
   try {
-    const problem = resolveAttention('attention', PLAIN, ...given, { ...shape, ...more });
+    const { problem } = resolveAttention('attention', PLAIN, ...given, { ...shape, ...more });
     untyped(...given, { ...shape, ...more });
     return problem;
   } catch (error) {

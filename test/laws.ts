@@ -84,7 +84,13 @@ export function* matmulLaw(
   options: MatmulOptions,
   rows?: Iterable<number>,
 ): Generator<RowLaw> {
-  const { batch, M, N, K, transposeA, transposeB, sharedB } = resolveMatmul('law', PLAIN, a, b, options);
+  const { batch, M, N, K, transposeA, transposeB, sharedB } = resolveMatmul(
+    'law',
+    PLAIN,
+    a,
+    b,
+    options,
+  ).problem;
   const [aRow, aStep] = transposeA ? [1, M] : [K, 1];
   const [bRow, bStep] = transposeB ? [1, K] : [N, 1];
   const depths = { blocks: Math.min(K, KC) + Math.ceil(K / KC), chain: K };
@@ -121,7 +127,7 @@ export function* attentionLaw(
   options: AttentionCall,
   rows?: Iterable<number>,
 ): Generator<AttentionRowLaw> {
-  const problem = resolveAttention('law', PLAIN, q, k, v, options);
+  const { problem } = resolveAttention('law', PLAIN, q, k, v, options);
   const { heads, kvHeads, seqQ, seqK, headDim, valueDim, layout, packed, totalQ } = problem;
   const bshd = layout === 'bshd';
   const step = bshd ? kvHeads : 1;

@@ -20,7 +20,7 @@ describe.each(builds)('%s', (build) => {
     const engine = await engineOf(build);
     const options = { seqQ: 8192, heads: 12, headDim: 64 };
     const x = new Float32Array(8192 * 12 * 64);
-    const problem = resolveAttention('attention', PLAIN, x, x, x, options);
+    const { problem } = resolveAttention('attention', PLAIN, x, x, x, options);
     expect(launchAttention(runtimeOf('test', engine), 'attention', problem).bytes).toBeLessThan(8e6);
     engine.dispose();
   });
@@ -32,7 +32,7 @@ describe.each(builds)('%s', (build) => {
     const growth = async (more: object): Promise<number> => {
       const engine = await engineOf(build);
       const before = engine.memory.reserved;
-      const problem = resolveAttention('attention', PLAIN, q, k, v, { ...dims, ...more });
+      const { problem } = resolveAttention('attention', PLAIN, q, k, v, { ...dims, ...more });
       const { bytes } = launchAttention(runtimeOf('test', engine), 'attention', problem);
       expect(bytes, 'items and scratch').toBe(room);
       engine.attention(q, k, v, { ...dims, ...more });
@@ -41,7 +41,7 @@ describe.each(builds)('%s', (build) => {
       return reserved - before;
     };
     const engine = await engineOf(build);
-    const plain = resolveAttention('attention', PLAIN, q, k, v, dims);
+    const { problem: plain } = resolveAttention('attention', PLAIN, q, k, v, dims);
     const room = launchAttention(runtimeOf('test', engine), 'attention', plain).bytes;
     engine.dispose();
     const none = await growth({});
@@ -69,10 +69,18 @@ describe.each(builds)('%s', (build) => {
     let total = 0;
     const cuSeqlensQ = Int32Array.of(0, ...lengths.map((n) => (total += n)));
     const x = normal(8 * total, 1);
-    const problem = resolveAttention('attention', PLAIN, x, x, x, { cuSeqlensQ, headDim: 8, causal: true });
+    const { problem } = resolveAttention('attention', PLAIN, x, x, x, {
+      cuSeqlensQ,
+      headDim: 8,
+      causal: true,
+    });
     // Padded to a batch there were 501 · 32 items of 28 bytes; there are 501 + 31, and 501 sequences of 32.
     const { bytes } = launchAttention(runtimeOf('test', engine), 'attention', problem);
-    const one = resolveAttention('attention', PLAIN, x, x, x, { seqQ: total, headDim: 8, causal: true });
+    const { problem: one } = resolveAttention('attention', PLAIN, x, x, x, {
+      seqQ: total,
+      headDim: 8,
+      causal: true,
+    });
     const scratch = launchAttention(runtimeOf('test', engine), 'attention', one).bytes;
     expect(bytes - scratch).toBeLessThanOrEqual(28 * 501 + 32 * 501 + 3 * 64);
     engine.dispose();

@@ -179,9 +179,9 @@ describe.each(builds)('%s', (build) => {
     const tracking = new Float32Array(buffer).fill(1);
     const runtime = runtimeOf('test', engine);
     const call = new Call(runtime, 'test');
-    const slot = call.input('x', tracking);
+    const slot = call.input('x', tracking, 16);
     const behind = call.room(64);
-    const out = call.output('out', undefined, [16], false);
+    const out = call.output('out', undefined, 16);
     buffer.grow(4096);
     new Float32Array(buffer).fill(2);
     call.compute(() => {
@@ -192,7 +192,7 @@ describe.each(builds)('%s', (build) => {
     });
     expect(out.result).toEqual(new Float32Array(16).fill(2));
     const untouched = new Call(runtime, 'test');
-    const [again, next] = [untouched.input('x', tracking.subarray(0, 16)), untouched.room(64)];
+    const [again, next] = [untouched.input('x', tracking.subarray(0, 16), 16), untouched.room(64)];
     const found: number[] = [];
     untouched.compute(() => {
       found.push(...runtime.floats(next.address, 16), runtime.floats(again.address, 1)[0]!);

@@ -6,10 +6,12 @@
 import { FULL, HALF, HALF_SPECIAL } from '../../common/abi.ts';
 import { ATTENTION_ITEM, COMBINE_ITEM, SEQUENCE_BYTES } from '../descriptor.ts';
 import { writeAttentionAddresses, writeAttentionShape, writeSequence } from '../descriptor.ts';
+import type { AttentionOperands } from '../descriptor.ts';
 import { NONE, attentionItems, decodeItems, few, many, type Decoding, type Items } from '../items.ts';
 import { align } from '../memory/allocator.ts';
 import type { AttentionProblem } from '../options/attention.ts';
 import type { BroadcastShape } from '../options/scores.ts';
+import type { Recent } from '../recent.ts';
 import type { Runtime } from '../runtime.ts';
 import { TILES } from '../tile.ts';
 import type { Driver } from '../wasm/exports.ts';
@@ -18,33 +20,32 @@ import type { Launch } from './launch.ts';
 /** Largest float32. */
 const MAX = 3.4028234663852886e38;
 
-export interface AttentionAddresses {
-  readonly q: number;
-  readonly k: number;
-  readonly v: number;
-  readonly out: number;
-  /** 0 where they are not wanted, or not given. */
-  readonly logSumExp: number;
-  readonly weights: number;
-  readonly mask: number;
-  readonly bias: number;
-  readonly alibi: number;
-  readonly sinks: number;
+/** Those of operands that are not wanted, or not given, are 0. */
+export interface AttentionAddresses extends AttentionOperands {
   /** ∞ or NaN came among the float16 numbers of a cache after the launch was made. */
   readonly special: boolean;
 }
 
-/** Attention, and its weights where their address is given. */
+/** Attention, and its weights where their address is given. `again`: the launch of a call before, where that had this problem. */
 export function launchAttention(
   runtime: Runtime,
   op: string,
   problem: AttentionProblem,
+  again = false,
 ): Launch<AttentionAddresses> {
-  return new AttentionLaunch(runtime, op, problem);
+  if (!again) return new AttentionLaunch(runtime, op, problem);
+  const { all } = runtime.attentions as Recent<AttentionLaunch>;
+  for (let i = 0; i < all.length; i++) if (all[i]!.isOf(op, problem)) return all[i]!;
+  const launch = new AttentionLaunch(runtime, op, problem);
+  runtime.attentions.keep(launch);
+  return launch;
 }
+
+let launches = 0;
 
 class AttentionLaunch implements Launch<AttentionAddresses> {
   readonly bytes: number;
+  readonly #number = ++launches;
   readonly #runtime: Runtime;
   readonly #op: string;
   readonly #problem: AttentionProblem;
@@ -60,6 +61,7 @@ class AttentionLaunch implements Launch<AttentionAddresses> {
     const { batch, seqQ, packed } = problem;
     const descriptor = runtime.attentionDescriptor;
     writeShape(runtime, problem);
+    runtime.attentionShape = this.#number;
     // Packed sequences may be of both families; others are of one.
     const items = packed || many(seqQ) ? attentionItems(problem, many) : NONE;
     const decoding = packed || few(seqQ) ? decodeItems(problem) : NO_DECODING;
@@ -82,30 +84,36 @@ class AttentionLaunch implements Launch<AttentionAddresses> {
     this.#scratch = scratch;
   }
 
+  /** Whether another call needs the same. */
+  isOf(op: string, problem: AttentionProblem): boolean {
+    return problem === this.#problem && op === this.#op;
+  }
+
   run(addresses: AttentionAddresses, room: number): void {
     if (this.bytes === 0) return;
     const { words, kernels, attentionDescriptor } = this.#runtime;
     const { batch, sequence, before, after, cache } = this.#problem;
+    if (this.#runtime.attentionShape !== this.#number) {
+      writeShape(this.#runtime, this.#problem);
+      this.#runtime.attentionShape = this.#number;
+    }
     const decoding = this.#decoding;
     const sequences = room + this.#sequences;
     const combines = room + this.#combines;
-    writeAttentionAddresses(words, attentionDescriptor, {
-      q: addresses.q,
-      k: addresses.k,
-      v: addresses.v,
-      out: addresses.out,
-      logSumExp: addresses.logSumExp,
-      weights: addresses.weights,
-      mask: addresses.mask,
-      bias: addresses.bias,
-      alibi: addresses.alibi,
-      sinks: addresses.sinks,
+    const half = cache?.half ? (cache.special || addresses.special ? HALF_SPECIAL : HALF) : FULL;
+    const parts = room + this.#parts;
+    const tile = TILES[this.#runtime.tile];
+    writeAttentionAddresses(
+      words,
+      attentionDescriptor,
+      addresses,
       sequences,
-      items: room,
-      half: cache?.half ? (cache.special || addresses.special ? HALF_SPECIAL : HALF) : FULL,
-      parts: room + this.#parts,
+      room,
+      parts,
       combines,
-    });
+      half,
+      tile,
+    );
     for (let b = 0; b < batch; b++) {
       writeSequence(words, sequences + SEQUENCE_BYTES * b, sequence(b), before, after);
     }
@@ -148,7 +156,6 @@ function writeShape(runtime: Runtime, problem: AttentionProblem): void {
     capHalf: Math.min(Math.LN2 / softcap, MAX),
     capTwice: Math.min(2 / softcap, MAX),
     cap: softcap > 0 ? Math.max(2 ** -149, Math.min(softcap * Math.LOG2E, MAX)) : 0,
-    tile: TILES[runtime.tile],
     ring: cache?.ring ? cache.capacity : 0,
     half: cache?.half ? HALF : FULL,
     qFirst: 4 * heads * headDim,

@@ -8,6 +8,8 @@ import type { Feed } from '../call.ts';
 import { GEMM_ITEM, writeGemmArgs, writeGemmB, type GemmArgs } from '../descriptor.ts';
 import { gemmItems, packItems, slabRows, type Items } from '../items.ts';
 import { align } from '../memory/allocator.ts';
+import type { MatmulProblem } from '../options/matmul.ts';
+import type { Recent } from '../recent.ts';
 import type { Runtime } from '../runtime.ts';
 import { TILES } from '../tile.ts';
 import type { Driver } from '../wasm/exports.ts';
@@ -40,7 +42,7 @@ export function packedBytes(N: number, K: number): number {
 }
 
 /** Whether B pays for packing: a single row reads it once, in place. */
-export function needsPacking({ batch, M, sharedB }: GemmShape): boolean {
+function needsPacking({ batch, M, sharedB }: GemmShape): boolean {
   return M > 1 || (sharedB && batch > 1);
 }
 
@@ -54,10 +56,75 @@ interface Steps {
 export interface PackLaunch extends Launch<GemmAddresses> {
   /** Bytes of the largest piece. */
   readonly piece: number;
-  /** Bytes of the panels. */
+  /** Bytes of the panels, which `packed` is the address of. */
   readonly panels: number;
   /** `feed` brings the pieces of an array: without it B is where its address says. */
   run(addresses: GemmAddresses, room: number, feed?: Feed): void;
+}
+
+/** A matmul. Where it packs its B on the way it has `panels`; else B is packed already, or is read in place. */
+export interface MatmulLaunch extends Launch<GemmAddresses> {
+  readonly piece: number;
+  readonly panels: number | undefined;
+  run(addresses: GemmAddresses, room: number, feed?: Feed): void;
+}
+
+/** C = op(A)·op(B) + bias. `again`: the launch of a call before, where that had this problem. */
+export function launchMatmul(
+  runtime: Runtime,
+  op: string,
+  problem: MatmulProblem,
+  again = false,
+): MatmulLaunch {
+  if (!again) return new Matmul(runtime, op, problem);
+  const { all } = runtime.matmuls as Recent<Matmul>;
+  for (let i = 0; i < all.length; i++) if (all[i]!.isOf(op, problem)) return all[i]!;
+  const launch = new Matmul(runtime, op, problem);
+  runtime.matmuls.keep(launch);
+  return launch;
+}
+
+/** B is packed as a whole, or, where that is faster, depth block by depth block, each used while it is in the second cache level. */
+class Matmul implements MatmulLaunch {
+  readonly bytes: number;
+  readonly piece: number;
+  readonly panels: number | undefined;
+  readonly #op: string;
+  readonly #problem: MatmulProblem;
+  readonly #depth: number;
+  readonly #gemm: Gemm;
+  readonly #pack: Packing | undefined;
+
+  constructor(runtime: Runtime, op: string, problem: MatmulProblem) {
+    const packs = !problem.packed && needsPacking(problem);
+    const depth = packs ? depthOf(problem) : problem.K;
+    const pack = packs ? new Packing(runtime, op, problem, depth) : undefined;
+    this.#op = op;
+    this.#problem = problem;
+    this.#depth = depth;
+    this.#gemm = new Gemm(runtime, op, problem, depth);
+    this.#pack = pack;
+    this.bytes = Math.max(this.#gemm.bytes, pack === undefined ? 0 : pack.bytes);
+    this.piece = pack === undefined ? 0 : pack.piece;
+    this.panels = pack?.panels;
+  }
+
+  /** Whether another call needs the same. */
+  isOf(op: string, problem: MatmulProblem): boolean {
+    return problem === this.#problem && op === this.#op;
+  }
+
+  run(addresses: GemmAddresses, room: number, feed?: Feed): void {
+    const { K } = this.#problem;
+    // With K = 0 too: that gives the bias, or zeros.
+    let k0 = 0;
+    do {
+      const steps = { k0, k1: Math.min(K, k0 + this.#depth) };
+      this.#pack?.run(addresses, room, steps, feed);
+      this.#gemm.run(addresses, room, steps);
+      k0 += this.#depth;
+    } while (k0 < K);
+  }
 }
 
 /** All of B. */
@@ -69,32 +136,6 @@ export function launchPack(runtime: Runtime, op: string, shape: GemmShape): Pack
     panels: pack.panels,
     run(addresses, room, feed) {
       pack.run(addresses, room, { k0: 0, k1: shape.K }, feed);
-    },
-  };
-}
-
-/**
- * C = op(A)·op(B) + bias with a B that is packed on the way: as a whole, or, where that is faster, depth block by depth block,
- * each multiplied with while it is in the second cache level.
- */
-export function launchProduct(runtime: Runtime, op: string, shape: GemmShape): PackLaunch {
-  const { K } = shape;
-  const depth = depthOf(shape);
-  const pack = new Packing(runtime, op, shape, depth);
-  const gemm = new Gemm(runtime, op, shape, depth);
-  return {
-    bytes: Math.max(pack.bytes, gemm.bytes),
-    piece: pack.piece,
-    panels: pack.panels,
-    run(addresses, room, feed) {
-      // With K = 0 too: that gives the bias, or zeros.
-      let k0 = 0;
-      do {
-        const steps = { k0, k1: Math.min(K, k0 + depth) };
-        pack.run(addresses, room, steps, feed);
-        gemm.run(addresses, room, steps);
-        k0 += depth;
-      } while (k0 < K);
     },
   };
 }
@@ -139,7 +180,7 @@ class Packing {
     const { N, K, transposeB } = shape;
     this.#runtime = runtime;
     this.#op = op;
-    this.#args = argsOf(runtime, shape, depth);
+    this.#args = argsOf(shape, depth);
     this.#matrices = shape.sharedB ? 1 : shape.batch;
     this.#length = 4 * (transposeB ? K : N);
     this.#rows = slabRows(this.#length);
@@ -192,7 +233,7 @@ class Gemm {
     const M = tall ? shape.batch * shape.M : shape.M;
     this.#runtime = runtime;
     this.#op = op;
-    this.#args = argsOf(runtime, { ...shape, M, transposeA }, depth);
+    this.#args = argsOf({ ...shape, M, transposeA }, depth);
     this.#items = gemmItems(batch, M, shape.N);
     this.bytes = roomFor(runtime, this.#args, this.#items);
   }
@@ -212,7 +253,7 @@ class Gemm {
 }
 
 /** A descriptor without addresses, of a B whose panels hold `depth` steps. */
-function argsOf(runtime: Runtime, shape: Omit<GemmShape, 'batch'>, depth: number): GemmArgs {
+function argsOf(shape: Omit<GemmShape, 'batch'>, depth: number): GemmArgs {
   const { M, N, K, transposeA, transposeB, sharedB } = shape;
   return {
     a: 0,
@@ -233,7 +274,7 @@ function argsOf(runtime: Runtime, shape: Omit<GemmShape, 'batch'>, depth: number
     bBatch: sharedB ? 0 : 4 * K * N,
     packedBatch: sharedB ? 0 : packedBytes(N, depth),
     cBatch: 4 * M * N,
-    tile: TILES[runtime.tile],
+    tile: 0,
     k0: 0,
     k1: K,
     panel: 4 * PANEL * depth,
@@ -264,6 +305,7 @@ function drive(
   if (items.count === 0) return;
   const { words, descriptor } = runtime;
   args.items = room;
+  args.tile = TILES[runtime.tile];
   writeGemmArgs(words, descriptor, args);
   items.write(words.u32, room >>> 2);
   runtime.run(op, driver, descriptor, items.count, room + scratchAt(items), before);

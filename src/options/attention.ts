@@ -5,7 +5,10 @@
  * Order inside a resolver: option names → kinds and words → dimensions → heads → sizes → lengths → overlap.
  */
 import * as check from '../checks.ts';
-import { fit, or, PLAIN, type Door, type Filled, type Fit, type Given, type Operand } from '../checks.ts';
+import { fit, isLike, or, PLAIN } from '../checks.ts';
+import type { Door, Filled, Fit, Given, Operand, Told } from '../checks.ts';
+import { Recent } from '../recent.ts';
+import { isSame, keep, withOut, type Before, type Resolved } from './again.ts';
 import { PLACES, read, SCORES, settle } from './scores.ts';
 import type { AttentionOptions, Scores, Starts } from './scores.ts';
 
@@ -77,7 +80,6 @@ export interface AttentionProblem extends Filled<AttentionShape>, Scores {
   /** Queries and keys of all sequences. */
   readonly totalQ: number;
   readonly totalK: number;
-  readonly out: Operand | undefined;
   /** K and V are in a cache. */
   readonly cache: CacheLayout | undefined;
 }
@@ -97,9 +99,20 @@ export const LAYOUTS = ['bshd', 'bhsd'] as const;
 
 const DIMS = ['batch', 'heads', 'kvHeads', 'seqQ', 'seqK', 'headDim', 'valueDim'] as const;
 const PACKED = ['cuSeqlensQ', 'cuSeqlensK'] as const;
-const ATTENTION = new check.Known(...DIMS, 'layout', ...PACKED, ...PLACES, ...SCORES);
+const ATTENTION = new check.Known(
+  (absent) => ({ ...absent }),
+  ...DIMS,
+  'layout',
+  ...PACKED,
+  ...PLACES,
+  ...SCORES,
+);
+type Options = Readonly<Given<keyof typeof ATTENTION.absent>>;
+
 /** What packed sequences exclude. */
 const UNPACKED = ['batch', 'seqQ', 'seqK', 'mask', 'bias', 'keyLengths'] as const;
+
+const BEFORE = new Recent<Before<AttentionProblem>>();
 
 /**
  * `attention(q, k, v, options)`; with `weights` also room for [batch, heads, seqQ, seqK].
@@ -113,8 +126,46 @@ export function resolveAttention(
   v: unknown,
   options: unknown,
   weights = false,
-): AttentionProblem {
-  const o = check.options(op, options, ATTENTION);
+): Resolved<AttentionProblem> {
+  const told = check.told(op, options, ATTENTION.names);
+  const same = weights ? undefined : again(op, door, q, k, v, told);
+  return same ?? resolve(op, door, q, k, v, told, weights);
+}
+
+/** What a call comes to that is like one before. */
+function again(
+  op: string,
+  door: Door,
+  q: unknown,
+  k: unknown,
+  v: unknown,
+  told: Told,
+): Resolved<AttentionProblem> | undefined {
+  const { all } = BEFORE;
+  for (let i = 0; i < all.length; i++) {
+    const before = all[i]!;
+    if (!isSame(before, told)) continue;
+    const [qShape, kShape, vShape] = before.shapes;
+    const { heads, kvHeads, headDim, valueDim, totalQ, totalK } = before.problem;
+    const fits =
+      isLike(op, door, 'q', q, totalQ * heads * headDim, qShape) &&
+      isLike(op, door, 'k', k, totalK * kvHeads * headDim, kShape) &&
+      isLike(op, door, 'v', v, totalK * kvHeads * valueDim, vShape);
+    if (fits) return withOut(op, door, before, told, totalQ * heads * valueDim, q, k, v);
+  }
+  return undefined;
+}
+
+function resolve(
+  op: string,
+  door: Door,
+  q: unknown,
+  k: unknown,
+  v: unknown,
+  told: Told,
+  weights: boolean,
+): Resolved<AttentionProblem> {
+  const o = check.named(told, ATTENTION);
   const layout = check.word(op, 'layout', o.layout, LAYOUTS);
   const starts = packedStarts(op, o, layout, weights);
   const scores = read(op, door, o);
@@ -165,7 +216,7 @@ export function resolveAttention(
   check.disjoint(op, out, logSumExp);
   if (tensors)
     for (const each of [Q, K, V, alibi, sinks, bias?.data, mask?.data]) check.disjoint(op, out, each);
-  return {
+  const problem: AttentionProblem = {
     tensors,
     packed,
     batch,
@@ -188,9 +239,18 @@ export function resolveAttention(
     sinks,
     logSumExp,
     sequence: settled.sequence,
-    out,
     cache: undefined,
   };
+  const shapes = [Q.shape, K.shape, V.shape];
+  const outShape = tensors ? outShapeOf(problem) : undefined;
+  return { problem, out, again: !weights && keep(BEFORE, told, problem, shapes, outShape) };
+}
+
+/** The result's dimensions, as they lie. */
+export function outShapeOf(problem: AttentionProblem): number[] {
+  const { batch, heads, seqQ, valueDim, layout, packed, totalQ } = problem;
+  if (packed) return [totalQ, heads, valueDim];
+  return layout === 'bshd' ? [batch, seqQ, heads, valueDim] : [batch, heads, seqQ, valueDim];
 }
 
 /** How an operand must lie, in one of the orders below. */
@@ -229,12 +289,7 @@ const THD = {
 };
 
 /** Where packed sequences begin, if they are packed. */
-function packedStarts(
-  op: string,
-  o: Readonly<Given<keyof typeof ATTENTION.absent>>,
-  layout: Layout,
-  weights: boolean,
-): Starts | undefined {
+function packedStarts(op: string, o: Options, layout: Layout, weights: boolean): Starts | undefined {
   if (o.cuSeqlensQ === undefined && o.cuSeqlensK === undefined) return undefined;
   const beside = 'packed sequences (cuSeqlensQ)';
   for (const name of UNPACKED) {

@@ -2,6 +2,7 @@
 import * as check from '../checks.ts';
 import { fit, or, PLAIN, type Door, type Filled } from '../checks.ts';
 import { BK } from '../../common/abi.ts';
+import type { Resolved } from './again.ts';
 import { LAYOUTS, type AttentionProblem, type CacheLayout, type Layout } from './attention.ts';
 import { PLACES, read, SCORES, settle, type AttentionOptions, type Scores } from './scores.ts';
 
@@ -61,9 +62,18 @@ export interface AppendProblem {
   readonly layout: Layout;
 }
 
-const CACHE = new check.Known('batch', 'kvHeads', 'headDim', 'valueDim', 'capacity', 'dtype', 'ring');
-const APPEND = new check.Known('counts', 'layout');
-const ATTEND = new check.Known('heads', 'seqQ', 'layout', ...SCORES, ...PLACES);
+const CACHE = new check.Known(
+  (absent) => ({ ...absent }),
+  'batch',
+  'kvHeads',
+  'headDim',
+  'valueDim',
+  'capacity',
+  'dtype',
+  'ring',
+);
+const APPEND = new check.Known((absent) => ({ ...absent }), 'counts', 'layout');
+const ATTEND = new check.Known((absent) => ({ ...absent }), 'heads', 'seqQ', 'layout', ...SCORES, ...PLACES);
 
 /** `engine.kvCache(options)`. @throws HeedTypeError, HeedRangeError. */
 export function resolveCache(op: string, options: unknown): CacheProblem {
@@ -148,7 +158,7 @@ export function resolveAttend(
   state: () => CacheState,
   q: unknown,
   options: unknown,
-): AttentionProblem {
+): Resolved<AttentionProblem> {
   const o = check.options(op, options, ATTEND);
   const layout = check.word(op, 'layout', o.layout, LAYOUTS);
   for (const name of PLACES) {
@@ -181,7 +191,7 @@ export function resolveAttend(
     fits,
   );
   check.disjoint(op, out, logSumExp);
-  return {
+  const problem: AttentionProblem = {
     tensors: false,
     packed: false,
     batch,
@@ -204,9 +214,9 @@ export function resolveAttend(
     sinks,
     logSumExp,
     sequence: tokensOf(cache, seqQ),
-    out,
     cache: layoutOf(cache),
   };
+  return { problem, out, again: false };
 }
 
 /** A cache as it is when each sequence has n tokens more. (On Node 20 a spread here takes 4 µs, of 14 for a token of a layer.) */

@@ -38,7 +38,7 @@ export function resolveTensor(op: string, shape: unknown, data: unknown): Tensor
   return { shape: sizes, data: D?.value as Float32Array | undefined };
 }
 
-const ENGINE = new check.Known('threads', 'maxMemory', 'simd', 'tile');
+const ENGINE = new check.Known((absent) => ({ ...absent }), 'threads', 'maxMemory', 'simd', 'tile');
 
 /** `createEngine(options)`. `threads` above 1 pass: whether they can be had is the engine's to say. @throws as above. */
 export function resolveEngine(options: unknown): EngineProblem {

@@ -108,13 +108,23 @@ export interface ForwardProblem extends Scores, Filled<Pick<AttentionShape, 'bat
 }
 
 const LAYER = new check.Known(
+  (absent) => ({ ...absent }),
   ...(['modelDim', 'heads', 'kvHeads', 'headDim', 'contextDim'] as const),
   ...(['weights', 'weightLayout', 'rope', 'engine'] as const),
 );
 const APART = ['wq', 'wk', 'wv', 'bq', 'bk', 'bv'] as const;
 const WEIGHTS = [...APART, 'wqkv', 'bqkv', 'wo', 'bo'] as const;
-const PARTS = new check.Known(...WEIGHTS);
-const FORWARD = new check.Known('batch', 'seqQ', 'context', 'seqK', 'cache', ...PLACES, ...SCORES);
+const PARTS = new check.Known((absent) => ({ ...absent }), ...WEIGHTS);
+const FORWARD = new check.Known(
+  (absent) => ({ ...absent }),
+  'batch',
+  'seqQ',
+  'context',
+  'seqK',
+  'cache',
+  ...PLACES,
+  ...SCORES,
+);
 
 /** `new MultiHeadAttention(options)`. @throws HeedTypeError, HeedRangeError. */
 export function resolveLayer(options: unknown): LayerProblem {

@@ -1,6 +1,9 @@
 /** The options of matmul and packMatrix, and their resolvers: as in `attention.ts`. */
 import * as check from '../checks.ts';
-import { fit, or, type Door, type Filled, type Fit, type Operand } from '../checks.ts';
+import { fit, isLike, or } from '../checks.ts';
+import type { Door, Filled, Fit, Operand, Told } from '../checks.ts';
+import { Recent } from '../recent.ts';
+import { isSame, keep, withOut, type Before, type Resolved } from './again.ts';
 
 /** C = A·B + bias. */
 export interface MatmulOptions {
@@ -35,7 +38,6 @@ export interface MatmulProblem extends Filled<Omit<MatmulOptions, 'bias' | 'out'
   /** [batch, M, N], or [M, N] where both operands are tensors of two dimensions. */
   readonly outShape: readonly number[];
   readonly bias: Operand | undefined;
-  readonly out: Operand | undefined;
 }
 
 /** A matrix to pack, with nothing left open. */
@@ -43,9 +45,21 @@ export interface PackProblem extends Filled<PackOptions> {
   readonly tensors: boolean;
 }
 
-const MATMUL = new check.Known('M', 'N', 'K', 'batch', 'transposeA', 'transposeB', 'bias', 'out');
+const MATMUL = new check.Known(
+  (absent) => ({ ...absent }),
+  'M',
+  'N',
+  'K',
+  'batch',
+  'transposeA',
+  'transposeB',
+  'bias',
+  'out',
+);
 const DIMS = ['batch', 'M', 'N', 'K'] as const;
-const PACK = new check.Known('K', 'N', 'transposeB');
+const PACK = new check.Known((absent) => ({ ...absent }), 'K', 'N', 'transposeB');
+
+const BEFORE = new Recent<Before<MatmulProblem>>();
 
 /** `matmul(a, b, options)`. @throws HeedTypeError, HeedRangeError; whatever the door throws. */
 export function resolveMatmul(
@@ -54,8 +68,37 @@ export function resolveMatmul(
   a: unknown,
   b: unknown,
   options: unknown,
-): MatmulProblem {
-  const o = check.options(op, options, MATMUL);
+): Resolved<MatmulProblem> {
+  const told = check.told(op, options, MATMUL.names);
+  return again(op, door, a, b, told) ?? resolve(op, door, a, b, told);
+}
+
+/** What a call comes to that is like one before. */
+function again(
+  op: string,
+  door: Door,
+  a: unknown,
+  b: unknown,
+  told: Told,
+): Resolved<MatmulProblem> | undefined {
+  const { all } = BEFORE;
+  for (let i = 0; i < all.length; i++) {
+    const before = all[i]!;
+    if (!isSame(before, told)) continue;
+    const [aShape, bShape] = before.shapes;
+    const { batch, M, N, K, packed, sharedB } = before.problem;
+    if (!isLike(op, door, 'a', a, batch * M * K, aShape)) continue;
+    const matrix = packed ? door.packedOf(op, 'b', b) : undefined;
+    const fits = packed
+      ? matrix?.K === K && matrix.N === N
+      : isLike(op, door, 'b', b, (sharedB ? 1 : batch) * K * N, bShape);
+    if (fits) return withOut(op, door, before, told, batch * M * N, a, b);
+  }
+  return undefined;
+}
+
+function resolve(op: string, door: Door, a: unknown, b: unknown, told: Told): Resolved<MatmulProblem> {
+  const o = check.named(told, MATMUL);
   const transposeA = check.flag(op, 'transposeA', o.transposeA);
   const transposeB = check.flag(op, 'transposeB', o.transposeB);
   const A = check.operand(op, door, 'a', a);
@@ -101,7 +144,9 @@ export function resolveMatmul(
   });
   if (tensors) for (const other of [A, B, bias]) check.disjoint(op, out, other);
   const outShape = flatOut ? [M, N] : [batch, M, N];
-  return { tensors, batch, M, N, K, transposeA, transposeB, sharedB, packed, outShape, bias, out };
+  const problem = { tensors, batch, M, N, K, transposeA, transposeB, sharedB, packed, outShape, bias };
+  const again = keep(BEFORE, told, problem, [A.shape, B.shape], tensors ? outShape : undefined);
+  return { problem, out, again };
 }
 
 function batchOf({ shape }: Operand): number | undefined {

@@ -24,9 +24,9 @@ export interface MergeProblem extends Filled<MergeShape> {
   readonly parts: readonly Readonly<Record<'out' | 'logSumExp', Operand>>[];
 }
 
-const MERGE = new check.Known('batch', 'seqQ', 'heads', 'valueDim', 'layout');
+const MERGE = new check.Known((absent) => ({ ...absent }), 'batch', 'seqQ', 'heads', 'valueDim', 'layout');
 /** What attentionWeights gives is a part as it is. */
-const PART = new check.Known('out', 'logSumExp', 'weights');
+const PART = new check.Known((absent) => ({ ...absent }), 'out', 'logSumExp', 'weights');
 
 /** More parts than anybody has, few enough to be looked at one by one. */
 const MAX_PARTS = 2 ** 16;

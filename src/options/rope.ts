@@ -54,8 +54,9 @@ export interface RopeProblem extends Filled<Omit<RopeOptions, 'out' | 'offset' |
 }
 
 const DIMS = ['batch', 'seq', 'heads', 'headDim'] as const;
-const TURN = new check.Known('theta', 'rotaryDim', 'interleaved', 'scaling');
+const TURN = new check.Known((absent) => ({ ...absent }), 'theta', 'rotaryDim', 'interleaved', 'scaling');
 const ROPE = new check.Known(
+  (absent) => ({ ...absent }),
   ...DIMS,
   ...(['layout', 'offset', 'positions'] as const),
   ...(['theta', 'rotaryDim', 'interleaved', 'scaling', 'out'] as const),

@@ -49,7 +49,7 @@ export const PLACES = ['causal', 'queryOffset', 'keyLengths'] as const;
 export const SCORES = 'window mask bias scale softcap alibi sinks out logSumExp'.split(
   ' ',
 ) as readonly ScoreName[];
-const BROADCAST = new check.Known('data', 'shape');
+const BROADCAST = new check.Known((absent) => ({ ...absent }), 'data', 'shape');
 const BYTES = ['Uint8Array'] as const;
 
 type ScoreName = Exclude<keyof AttentionOptions, (typeof PLACES)[number]>;

@@ -70,10 +70,10 @@ export function attention<Out extends FloatArray = Float64Array>(
   v: FloatArray,
   options: ReferenceAttentionOptions<Out> | ReferenceVarlenOptions<Out>,
 ): Out {
-  const problem = resolveAttention('attention', door, q, k, v, options);
+  const { problem, out: given } = resolveAttention('attention', door, q, k, v, options);
   const { out, logSumExp } = attend(problem, q, k, v, undefined);
   deliver(logSumExp, problem.logSumExp);
-  return deliver(out, problem.out) as Out;
+  return deliver(out, given) as Out;
 }
 
 /**
@@ -98,13 +98,14 @@ export function attentionWeights<Out extends FloatArray = Float64Array>(
   v: FloatArray,
   options: ReferenceAttentionOptions<Out>,
 ): ReferenceAttentionWeights<Out> {
-  const problem = resolveAttention('attentionWeights', door, q, k, v, options, true);
+  const resolved = resolveAttention('attentionWeights', door, q, k, v, options, true);
+  const { problem } = resolved;
   const { batch, heads, seqQ, seqK } = problem;
   const weights = new Float64Array(batch * heads * seqQ * seqK);
   const { out, logSumExp } = attend(problem, q, k, v, weights);
   return {
     logSumExp: deliver(logSumExp, problem.logSumExp),
-    out: deliver(out, problem.out) as Out,
+    out: deliver(out, resolved.out) as Out,
     weights,
   };
 }

@@ -36,11 +36,11 @@ export function matmul<Out extends FloatArray = Float64Array>(
   b: FloatArray,
   options: ReferenceMatmulOptions<Out>,
 ): Out {
-  const problem = resolveMatmul('matmul', door, a, b, options);
+  const { problem, out } = resolveMatmul('matmul', door, a, b, options);
   const { batch, M, N, K, transposeA, transposeB, sharedB } = problem;
   const bias = problem.bias?.value as FloatArray | undefined;
   const c = new Float64Array(batch * M * N);
-  if (c.length === 0) return deliver(c, problem.out) as Out;
+  if (c.length === 0) return deliver(c, out) as Out;
   // a[m, k] is at m·aRow + k·aStep of its matrix.
   const [aRow, aStep] = transposeA ? [1, M] : [K, 1];
 
@@ -69,5 +69,5 @@ export function matmul<Out extends FloatArray = Float64Array>(
       }
     }
   }
-  return deliver(c, problem.out) as Out;
+  return deliver(c, out) as Out;
 }
