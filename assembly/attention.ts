@@ -36,6 +36,7 @@ import {
   inverseSums,
   lastKey,
   nearBlock,
+  openPanel,
   outputOffset,
   packPanel,
   padded,
@@ -73,9 +74,12 @@ function attend(args: AttentionArgs, item: AttentionItem, scratch: usize, exact:
   const factor = scratch + FACTOR;
   const most = exact ? 1 : <i32>WIDE - (<i32>WIDE % panelsOf(args.tile));
 
-  // Pass 1: the queries, packed.
+  // Pass 1: the queries, packed; the second time they are: `out` may lie where they lay.
   let panel = scratch + PANELS;
-  for (let r = item.q0; r < end; r += 8, panel += stride) packPanel(args, item, r, panel, scratch);
+  for (let r = item.q0; r < end; r += 8, panel += stride) {
+    if (exact) openPanel(args, item, r, panel, args.sinks);
+    else packPanel(args, item, r, panel, scratch);
+  }
 
   // Pass 2: block by block of keys, panel by panel: scores, softmax, weighted sum.
   const firstToken = <usize>sequenceOf(args, item).firstKey;
