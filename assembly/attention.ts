@@ -8,8 +8,8 @@
  *   Oᵀ[d × 8] = Oᵀ·factor + Vᵀ · Pᵀ      V splatted in place, the rescale fused into the store
  *
  * and one transpose at the end. Blocks of BK keys are the outer loop, panels of eight rows the inner one, so a block
- * of K and V is read from memory once per item. Where a tile is wider than a panel, panels whose rows all see the whole
- * block go together.
+ * of K and V is read from memory once per item. Panels whose rows all see the whole block go together, up to WIDE of them:
+ * a tile's rows of K, and its columns of V, then come to the first cache level once for all.
  *
  * A key that is masked for some rows of a panel meets them with p = 0, and 0 · NaN is NaN. Nothing is tested in the
  * loop: if a result is NaN although its row's sum is not, the item is computed once more with such keys skipped.
@@ -30,11 +30,13 @@ import {
   SCORE_BYTES,
   SEEN,
   SUM,
+  WIDE,
   areFar,
   firstKey,
   inverseSums,
   lastKey,
-  nearKeys,
+  nearBlock,
+  openPanel,
   outputOffset,
   packPanel,
   padded,
@@ -70,42 +72,42 @@ function attend(args: AttentionArgs, item: AttentionItem, scratch: usize, exact:
   const end = item.q0 + item.rows;
   const s = scratch + SCORES;
   const factor = scratch + FACTOR;
-  const wide = exact ? 1 : panelsOf(args.tile);
+  const most = exact ? 1 : <i32>WIDE - (<i32>WIDE % panelsOf(args.tile));
 
-  // Pass 1: the queries, packed.
+  // Pass 1: the queries, packed; the second time they are: `out` may lie where they lay.
   let panel = scratch + PANELS;
-  for (let r = item.q0; r < end; r += 8, panel += stride) packPanel(args, item, r, panel, scratch);
+  for (let r = item.q0; r < end; r += 8, panel += stride) {
+    if (exact) openPanel(args, item, r, panel, args.sinks);
+    else packPanel(args, item, r, panel, scratch);
+  }
 
   // Pass 2: block by block of keys, panel by panel: scores, softmax, weighted sum.
   const firstToken = <usize>sequenceOf(args, item).firstKey;
   const kHead = args.k + firstToken * args.kFirst + <usize>item.head * args.kHead;
   const vHead = args.v + firstToken * args.vFirst + <usize>item.head * args.vHead;
-  const near = args.half != 0 || (areFar(args) && item.rows >= 32);
-  const ldk = near ? padded(args.headDim) << 2 : args.kToken;
-  const ldv = near ? padded(valueDim) << 2 : args.vToken;
-  const nearK = nearKeys(args, item, scratch);
+  const isNear = args.half != 0 || (areFar(args) && item.rows >= 128);
+  const ldk = args.half ? padded(args.headDim) << 2 : args.kToken;
+  const ldv = isNear ? padded(valueDim) << 2 : args.vToken;
+  const near = nearBlock(args, item, scratch);
   for (let block = item.k0; block < item.k1; block += BK) {
     const last = min(block + BK, item.k1);
     let k = kHead + slotOf(args, block) * args.kToken;
     let v = vHead + slotOf(args, block) * args.vToken;
-    if (near) {
-      const nearV = nearK + <usize>BK * ldk;
-      if (args.half) {
-        f16Widen(k, args.kToken, last - block, args.headDim, nearK, ldk, false);
-        f16Widen(v, args.vToken, last - block, valueDim, nearV, ldv, false);
-      } else {
-        f32CopyRows(k, args.kToken, last - block, args.headDim, nearK, ldk);
-        f32CopyRows(v, args.vToken, last - block, valueDim, nearV, ldv);
-      }
-      k = nearK;
+    if (args.half) {
+      const nearV = near + <usize>BK * ldk;
+      f16Widen(k, args.kToken, last - block, args.headDim, near, ldk, false);
+      f16Widen(v, args.vToken, last - block, valueDim, nearV, ldv, false);
+      k = near;
       v = nearV;
+    } else if (isNear) {
+      f32CopyRows(v, args.vToken, last - block, valueDim, near, ldv);
+      v = near;
     }
     panel = scratch + PANELS;
     let r = item.q0;
     while (r < end) {
       const group = panel;
-      const panels =
-        wide > 1 && r + 8 * (wide - 1) < end ? panelsAtOnce(args, panel, stride, wide, block, last) : 1;
+      const panels = panelsAtOnce(args, panel, stride, min(most, (end - r + 7) >> 3), block, last);
       r += 8 * panels;
       panel += <usize>panels * stride;
       const first = firstKey(group, block);

@@ -47,7 +47,7 @@ import {
   sequenceOf,
   slotOf,
   startSoftmax,
-  nearKeys,
+  nearBlock,
   writeLogSumExp,
 } from './panel';
 import { dots, weightedSum } from './select-rows';
@@ -112,7 +112,7 @@ function attend(args: AttentionArgs, item: AttentionItem, scratch: usize, exact:
   const size: usize = args.half ? 1 : 2;
   const kBytes = (<usize>headDim) << size;
   const vBytes = (<usize>valueDim) << size;
-  const wide = args.half && !direct ? nearKeys(args, item, scratch) : 0;
+  const wide = args.half && !direct ? nearBlock(args, item, scratch) : 0;
   const ldk = wide ? ldq : args.kToken;
   const ldv = wide ? ldo : args.vToken;
   for (let block = item.k0; block < item.k1; block += BK) {

@@ -8,6 +8,7 @@
 import { KC, MC } from '../common/abi';
 import { GemmArgs, GemmItem } from './args';
 import { ONES } from './constants';
+import { f32CopyRows } from './kernels/f32-copy-rows';
 import { columnsAdd, rowsAdd } from './select';
 import { SIDE, dots, panelsAdd, sweep } from './select-rows';
 
@@ -75,10 +76,6 @@ function beginRows(c: usize, ldc: usize, rows: i32, bytes: usize, bias: usize): 
   }
 }
 
-function copyRows(from: usize, ldf: usize, rows: i32, bytes: usize, to: usize, ldt: usize): void {
-  for (; rows > 0; rows--, from += ldf, to += ldt) memory.copy(to, from, bytes);
-}
-
 /** Any M: depth blocks outermost, then panels; a tail of fewer than eight columns goes through scratch. */
 function block(args: GemmArgs, batch: i32, m0: i32, rows: i32, n0: i32, cols: i32, scratch: usize): void {
   const k1 = args.k1;
@@ -100,15 +97,14 @@ function block(args: GemmArgs, batch: i32, m0: i32, rows: i32, n0: i32, cols: i3
   // The last, incomplete panel: its bias padded to eight floats and its columns kept in scratch.
   const last = c + ((<usize>panels) << 5);
   const lastPanel = packed + <usize>panels * args.panel;
-  const bytes = (<usize>tail) << 2;
-  if (args.bias) memory.copy(scratch, bias + ((<usize>panels) << 5), bytes);
+  if (args.bias) memory.copy(scratch, bias + ((<usize>panels) << 5), (<usize>tail) << 2);
   k0 = args.k0;
-  if (k0) copyRows(last, args.ldc, rows, bytes, scratch + TAIL, 32);
+  if (k0) f32CopyRows(last, args.ldc, rows, tail, scratch + TAIL, 32);
   do {
     depthBlock(args, a, rows, lastPanel, 1, k0, scratch + TAIL, 32, args.bias ? scratch : 0);
     k0 += KC;
   } while (k0 < k1);
-  copyRows(scratch + TAIL, 32, rows, bytes, last, args.ldc);
+  f32CopyRows(scratch + TAIL, 32, rows, tail, last, args.ldc);
 }
 
 /**

@@ -25,7 +25,7 @@ import {
   rowTable,
   sequenceOf,
   slotOf,
-  nearKeys,
+  nearBlock,
 } from './panel';
 
 /** Same descriptor, items and scratch as `attention`; writes args.weights only. */
@@ -77,7 +77,7 @@ function scores(args: AttentionArgs, item: AttentionItem, block: i32, panel: usi
   let ldk = args.kToken;
   let k = args.k + token * args.kFirst + <usize>item.head * args.kHead + slotOf(args, first) * ldk;
   if (args.half) {
-    const wide = nearKeys(args, item, scratch);
+    const wide = nearBlock(args, item, scratch);
     f16Widen(k, ldk, keys, args.headDim, wide, padded(args.headDim) << 2, false);
     k = wide;
     ldk = padded(args.headDim) << 2;

@@ -124,6 +124,7 @@ export class Call {
     if (given instanceof Tensor) return { address: addressOf(this.#op, arg, given), result: given };
     const piece = new Piece(4 * count, arg, given, shape);
     piece.from = from;
+    piece.few = piece.bytes <= FEW;
     if (given === undefined && shape !== undefined) this.#allocate(piece);
     else this.#stage(piece);
     return piece as ResultSlot;

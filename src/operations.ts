@@ -1,6 +1,7 @@
 /** Public operations on a runtime, for arrays and for tensors alike: check, stage, launch. */
 import type { Operand } from './checks.ts';
 import { Call, Feed, type Keep, type ResultSlot, type Slot } from './call.ts';
+import { many } from './items.ts';
 import { launchAttention, type AttentionAddresses } from './launch/attention.ts';
 import { launchMatmul, launchPack, type MatmulLaunch, type PackLaunch } from './launch/gemm.ts';
 import { launchMerge } from './launch/merge.ts';
@@ -64,14 +65,22 @@ function attend(
   runtime.requireAlive(op);
   const resolved = resolveAttention(op, new EngineDoor(runtime), q, k, v, options, inspect);
   const { problem, again } = resolved;
-  const { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim, tensors, totalQ, totalK } = problem;
+  const { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim, tensors, packed, totalQ, totalK } = problem;
   const call = new Call(runtime, op, keep);
-  const Q = call.input('q', q as Values, totalQ * heads * headDim);
+  // An item of prefill has packed its queries before it writes, to where they lay: a quarter less memory goes through the caches.
+  const inPlace = !tensors && !inspect && !packed && many(seqQ) && headDim === valueDim;
   const K = call.input('k', k as Values, totalK * kvHeads * headDim);
   const V = call.input('v', v as Values, totalK * kvHeads * valueDim);
   const sides = sidesOf(call, problem);
   const shape = tensors ? outShapeOf(problem) : undefined;
-  const out = call.output('out', valueOf(resolved.out), totalQ * heads * valueDim, shape);
+  const out = call.output(
+    'out',
+    valueOf(resolved.out),
+    totalQ * heads * valueDim,
+    shape,
+    inPlace ? (q as Float32Array) : undefined,
+  );
+  const Q = inPlace ? out : call.input('q', q as Values, totalQ * heads * headDim);
   const sum = inspect || problem.logSumExp !== undefined ? sumOf(call, problem) : undefined;
   const weightsShape = tensors ? [batch, heads, seqQ, seqK] : undefined;
   const weights = inspect
