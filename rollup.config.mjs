@@ -1,8 +1,8 @@
 /**
- * The package: two entries with one .d.ts each, the loader bundled in, the bare wasm files beside; and the command, which takes
- * the library from those files and has its own small libraries inside. Licences of all that is inside are in THIRD-PARTY.md.
+ * The package: two entries with one .d.ts each, the bare wasm files beside; and the command, which takes the library from
+ * those files and has its own small libraries inside. Licences of all that is inside are in THIRD-PARTY.md.
  */
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import commonjs from '@rollup/plugin-commonjs';
 import resolve from '@rollup/plugin-node-resolve';
 import dts from 'rollup-plugin-dts';
@@ -76,15 +76,11 @@ export default [
 
 /** Throws where a package comes without a licence's text: then it needs one here. */
 function renderLicences(packages) {
-  // The loader is published without the text; it is a part of AssemblyScript, which has it.
-  const loader = readFileSync('node_modules/assemblyscript/LICENSE', 'utf8');
-  const texts = new Map([['@assemblyscript/loader', loader]]);
   const sections = packages
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
     .map(({ name, version, license, licenseText }) => {
-      const text = licenseText ?? texts.get(name);
-      if (!text) throw new Error(`${name} has no licence text`);
-      return `## ${name} ${version}\n\n${license}\n\n\`\`\`\n${text.trim()}\n\`\`\`\n`;
+      if (!licenseText) throw new Error(`${name} has no licence text`);
+      return `## ${name} ${version}\n\n${license}\n\n\`\`\`\n${licenseText.trim()}\n\`\`\`\n`;
     });
   return `# What is inside besides heed\n\n${sections.join('\n')}`;
 }

@@ -2,7 +2,6 @@
  * From the inlined bytes to a running module: which build this engine can take, its memory, its instance. Whether the
  * instance computes right is the self-test's to say (`src/self-test.ts`).
  */
-import { instantiateSync } from '@assemblyscript/loader';
 import { ABI_VERSION } from '../../common/abi.ts';
 import { EnvironmentError } from '../errors.ts';
 import { baseline } from '../generated/baseline.ts';
@@ -57,9 +56,7 @@ export async function compile(op: string, build: Build): Promise<void> {
 export function instantiate(op: string, build: Build, maxMemory: number): Instance {
   const module = modules.get(build) ?? compileNow(op, build);
   const memory = reserve(op, Math.min(MAX_PAGES, Math.floor(maxMemory / PAGE)));
-  const { instance } = instantiateSync<KernelExports>(module, { env: { memory } });
-  // The loader wraps each export (54 ns a call against 18), so calls go to the instance's own.
-  const kernels = instance.exports as KernelExports;
+  const kernels = new WebAssembly.Instance(module, { env: { memory } }).exports as KernelExports;
   if (kernels.abi.value !== ABI_VERSION) {
     const problem = `the ${build} kernels speak ABI ${kernels.abi.value}, this code ABI ${ABI_VERSION}`;
     throw new EnvironmentError('ERR_WASM_INTEGRITY', { op, problem });
