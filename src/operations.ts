@@ -1,4 +1,7 @@
-/** Public operations on a runtime, for arrays and for tensors alike: check, stage, launch. */
+/**
+ * Public operations on a runtime, for arrays and for tensors alike: check, stage, launch. What follows the checks is a
+ * function of its own where the self-test, whose arguments need none, begins with it.
+ */
 import type { Operand } from './checks.ts';
 import { Call, type Keep, type Slot } from './call.ts';
 import { launchAttention } from './launch/attention.ts';
@@ -7,9 +10,9 @@ import { launchMerge } from './launch/merge.ts';
 import { launchRope, stridesOf } from './launch/rope.ts';
 import { resolveAttention, type AttentionProblem } from './options/attention.ts';
 import { resolveTensor } from './options/engine.ts';
-import { resolveMatmul, resolvePack } from './options/matmul.ts';
+import { resolveMatmul, resolvePack, type MatmulProblem } from './options/matmul.ts';
 import { resolveMerge, type AttentionPart } from './options/merge.ts';
-import { resolveRope } from './options/rope.ts';
+import { resolveRope, type RopeProblem } from './options/rope.ts';
 import type { Scores } from './options/scores.ts';
 import type { Runtime } from './runtime.ts';
 import { EngineDoor, PackedMatrix, addressOf, type Tensor, type Values } from './tensor.ts';
@@ -62,11 +65,25 @@ function attend(
 ): Inspection<Values> {
   runtime.requireAlive(op);
   const problem = resolveAttention(op, new EngineDoor(runtime), q, k, v, options, inspect);
+  return runAttention(runtime, op, q as Values, k as Values, v as Values, problem, inspect, keep);
+}
+
+/** What is checked: with `inspect` its weights too. */
+export function runAttention(
+  runtime: Runtime,
+  op: string,
+  q: Values,
+  k: Values,
+  v: Values,
+  problem: AttentionProblem,
+  inspect: boolean,
+  keep?: Keep,
+): Inspection<Values> {
   const { batch, heads, seqQ, seqK, valueDim, layout, tensors, packed, totalQ } = problem;
   const call = new Call(runtime, op, keep);
-  const Q = call.input('q', q as Values);
-  const K = call.input('k', k as Values);
-  const V = call.input('v', v as Values);
+  const Q = call.input('q', q);
+  const K = call.input('k', k);
+  const V = call.input('v', v);
   const sides = sidesOf(call, problem);
   const unpacked = layout === 'bshd' ? [batch, seqQ, heads, valueDim] : [batch, heads, seqQ, valueDim];
   const shape = packed ? [totalQ, heads, valueDim] : unpacked;
@@ -157,9 +174,21 @@ export function matmul(
 ): Values {
   runtime.requireAlive(op);
   const problem = resolveMatmul(op, new EngineDoor(runtime), a, b, options);
+  return runMatmul(runtime, op, a as Values, b as Values | PackedMatrix, problem, keep);
+}
+
+/** What is checked. */
+export function runMatmul(
+  runtime: Runtime,
+  op: string,
+  a: Values,
+  b: Values | PackedMatrix,
+  problem: MatmulProblem,
+  keep?: Keep,
+): Values {
   const { batch, N, K, sharedB, packed, tensors, outShape } = problem;
   const call = new Call(runtime, op, keep);
-  const A = call.input('a', a as Values);
+  const A = call.input('a', a);
   const B = packed ? { address: addressOf(op, 'b', b as PackedMatrix) } : call.input('b', b as Values);
   const bias = problem.bias && call.input('bias', problem.bias.value as Values);
   const C = call.output('out', valueOf(problem.out), outShape, tensors);
@@ -181,16 +210,21 @@ export function matmul(
   return C.result;
 }
 
-/** `rope`: an array is copied to where its result will be and turned in place. */
+/** `rope` */
 export function rope(runtime: Runtime, op: string, x: unknown, options: unknown, keep?: Keep): Values {
   runtime.requireAlive(op);
   const problem = resolveRope(op, new EngineDoor(runtime), x, options);
+  return runRope(runtime, op, x as Values, problem, keep);
+}
+
+/** What is checked: an array is copied to where its result will be and turned in place. */
+export function runRope(runtime: Runtime, op: string, x: Values, problem: RopeProblem, keep?: Keep): Values {
   const { batch, seq, heads, headDim, layout, tensors } = problem;
   const call = new Call(runtime, op, keep);
   const shape = layout === 'bshd' ? [batch, seq, heads, headDim] : [batch, heads, seq, headDim];
   const from = tensors ? undefined : (x as Float32Array);
   const out = call.output('out', valueOf(problem.out), shape, tensors, from);
-  const X = tensors ? call.input('x', x as Tensor) : out;
+  const X = tensors ? call.input('x', x) : out;
   const strides = stridesOf(layout, seq, heads, headDim);
   const launch = launchRope(runtime, op, problem, strides, strides);
   const room = call.room(launch.bytes);

@@ -35,7 +35,7 @@ let memories = 0;
 export function supports(build: Build): boolean {
   let known = valid.get(build);
   if (known === undefined) {
-    known = WebAssembly.validate(bytesOf(build));
+    known = modules.has(build) || WebAssembly.validate(bytesOf(build));
     valid.set(build, known);
   }
   return known;
@@ -49,6 +49,22 @@ export async function compile(op: string, build: Build): Promise<void> {
     modules.set(build, await WebAssembly.compile(bytesOf(build)));
   } catch (cause) {
     throw refusedToCompile(op, cause);
+  }
+}
+
+/**
+ * Compiles the best build that compiles, for a call that cannot wait and would validate first: that takes as long again.
+ * What is wrong where none compiles is found out, and said, by who goes on.
+ */
+export function compileSync(): void {
+  for (const build of BUILDS) {
+    if (modules.has(build)) return;
+    try {
+      modules.set(build, new WebAssembly.Module(bytesOf(build)));
+      return;
+    } catch {
+      // An instruction that is not there, a policy, damage.
+    }
   }
 }
 
