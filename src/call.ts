@@ -10,7 +10,8 @@
  *   });                                // c.result is the user's
  */
 import { bufferOf, byteOffsetOf, lengthOf, type Operand } from './checks.ts';
-import { MemoryLimitError, StateError, tagOf, typedArray } from './errors.ts';
+import { MemoryLimitError, StateError } from './errors.ts';
+import { tagOf, typedArray } from './words.ts';
 import type { Words } from './descriptor.ts';
 import type { Part, Runtime } from './runtime.ts';
 import { Tensor, addressOf, type Values } from './tensor.ts';

@@ -2,7 +2,8 @@
  * Engines: which build runs, the memory it has, and the operations on it. Plain functions share a default engine that
  * is made at the first call; `createEngine` gives one of your own, with tensors that stay in its memory.
  */
-import { EnvironmentError, HeedTypeError, kindOf } from './errors.ts';
+import { EnvironmentError, HeedTypeError } from './errors.ts';
+import { kindOf } from './words.ts';
 import { KVCache } from './kv-cache.ts';
 import * as operations from './operations.ts';
 import type { Inspection } from './operations.ts';
