@@ -31,10 +31,15 @@ try {
   writeFileSync(join(project, 'package.json'), '{ "name": "stranger", "private": true }');
   writeFileSync(
     join(project, 'import.mjs'),
-    `import { attention } from 'heed';
+    `import { attention, HeedTypeError } from 'heed';
      import { attention as reference } from 'heed/reference';
      const [a, b] = [${program}, ((attention) => ${program})(reference)];
-     if (a.length !== 4 || a.some((x, i) => Math.abs(x - b[i]) > 1e-6)) throw new Error(a.join());`,
+     if (a.length !== 4 || a.some((x, i) => Math.abs(x - b[i]) > 1e-6)) throw new Error(a.join());
+     try {
+       reference();
+     } catch (error) {
+       if (!(error instanceof HeedTypeError)) throw error;
+     }`,
   );
   run('npm', ['install', '--no-audit', '--no-fund', tarball], project);
   run('node', ['import.mjs'], project);

@@ -10,9 +10,10 @@
  *   });                                // c.result is the user's
  */
 import { bufferOf, byteOffsetOf, lengthOf, view, type Operand } from './checks.ts';
-import { MemoryLimitError, StateError, tagOf, typedArray } from './errors.ts';
+import { MemoryLimitError, StateError } from './errors.ts';
 import { align } from './memory/allocator.ts';
 import type { Runtime } from './runtime.ts';
+import { tagOf, typedArray } from './words.ts';
 import { Tensor, addressOf, type Values } from './tensor.ts';
 
 /** %TypedArray%.prototype.set, of which no array has one of its own. */

@@ -9,7 +9,7 @@
  * when the module loads, so that arrays of other realms pass and proxies and lying subclasses do not.
  */
 import { HeedRangeError, HeedTypeError } from './errors.ts';
-import { arrayHint, holds, intrinsic, kindOf, nearest, tagOf, typedArray } from './errors.ts';
+import { arrayHint, holds, intrinsic, kindOf, nearest, tagOf, typedArray } from './words.ts';
 import type { HeedRangeCode } from './errors.ts';
 
 /** What the float64 reference takes; the kernels take Float32Array only. */

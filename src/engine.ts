@@ -2,7 +2,8 @@
  * Engines: which build runs, the memory it has, and the operations on it. Plain functions share a default engine that
  * is made at the first call; `createEngine` gives one of your own, with tensors that stay in its memory.
  */
-import { EnvironmentError, HeedTypeError, kindOf } from './errors.ts';
+import { EnvironmentError, HeedTypeError } from './errors.ts';
+import { kindOf } from './words.ts';
 import { KVCache } from './kv-cache.ts';
 import * as operations from './operations.ts';
 import type { Inspection } from './operations.ts';
@@ -14,10 +15,10 @@ import type { RopeOptions } from './options/rope.ts';
 import { Runtime, type MemoryUse } from './runtime.ts';
 import type { Tile } from './tile.ts';
 import { Scope } from './scope.ts';
-import { passesSelfTest } from './self-test.ts';
+import { FAMILIES, passesSelfTest, type Family } from './self-test.ts';
 import type { ArrayAttentionOptions, ArrayMatmulOptions, PackedMatrix, Tensor } from './tensor.ts';
 import type { TensorAttentionOptions, TensorMatmulOptions, TensorRopeOptions, Values } from './tensor.ts';
-import { compile, supports, type Build } from './wasm/instantiate.ts';
+import { compile, compileSync, supports, type Build } from './wasm/instantiate.ts';
 
 /** What an engine uses of its machine. */
 export interface Features {
@@ -203,20 +204,38 @@ export class Engine {
 export async function createEngine(options?: EngineOptions): Promise<Engine> {
   const problem = resolveEngine(options);
   for (const build of candidates('createEngine', problem)) await compile('createEngine', build);
-  return makeEngine('createEngine', problem);
+  return makeEngine('createEngine', problem, FAMILIES);
 }
 
 let shared: Engine | undefined;
 
-/** The engine of the plain functions: made at the first call, synchronously, on one thread. */
-export function defaultEngine(op: string): Engine {
-  return (shared ??= makeEngine(op, resolveEngine(undefined)));
+/** Kernels of the default engine that have passed their test. */
+let tested: readonly Family[] = [];
+
+/**
+ * The engine of the plain functions: made at the first call, synchronously, on one thread. A first call waits for the test of
+ * the kernels it is about to run (with all of them it took a quarter longer). The others are tested when they are asked for;
+ * should they fail, another engine takes over, as plain functions leave nothing on the old one. `family`: undefined for all.
+ */
+export function defaultEngine(op: string, family?: Family): Engine {
+  if (family === undefined) for (const each of FAMILIES) defaultEngine(op, each);
+  else if (!tested.includes(family)) {
+    const families = [...tested, family];
+    if (shared === undefined || !passesSelfTest(runtimeOf(op, shared), op, [family])) {
+      releaseMemory();
+      compileSync();
+      shared = makeEngine(op, resolveEngine(undefined), families);
+    }
+    tested = families;
+  }
+  return shared as Engine;
 }
 
 /** Drops the default engine and its memory; the next call makes a new one. Layers on the old one are gone. */
 export function releaseMemory(): void {
   shared?.dispose();
   shared = undefined;
+  tested = [];
 }
 
 /** The runtime under an engine. ERR_ARG_TYPE for anything else. */
@@ -255,7 +274,7 @@ function candidates(op: string, { threads, simd }: EngineProblem): Build[] {
 }
 
 /** The first build that computes right. */
-function makeEngine(op: string, problem: EngineProblem): Engine {
+function makeEngine(op: string, problem: EngineProblem, families: readonly Family[]): Engine {
   const reasons = ['one thread: this version has no others'];
   if (problem.simd === 'auto' && !supports('relaxed')) {
     reasons.push('baseline SIMD: this JavaScript engine has no relaxed SIMD');
@@ -265,7 +284,7 @@ function makeEngine(op: string, problem: EngineProblem): Engine {
     if (problem.tile !== 'auto' && runtime.tile !== problem.tile) {
       reasons.push(`tile ${runtime.tile}: the ${build} build has no ${problem.tile}`);
     }
-    if (passesSelfTest(runtime, op)) return Engine.make(runtime, reasons.join('; '));
+    if (passesSelfTest(runtime, op, families)) return Engine.make(runtime, reasons.join('; '));
     runtime.dispose();
     reasons.push(`not ${build} SIMD: this JavaScript engine computes it wrongly`);
   }

@@ -1,7 +1,8 @@
 /** KVCache: keys and values of the tokens so far, on an engine's memory, where attention reads them in place. */
 import { Block, Owner } from './block.ts';
 import { Call } from './call.ts';
-import { HeedRangeError, HeedTypeError, kindOf, StateError } from './errors.ts';
+import { HeedRangeError, HeedTypeError, StateError } from './errors.ts';
+import { kindOf } from './words.ts';
 import { launchAppend, SPECIAL, TOO_LARGE } from './launch/append.ts';
 import { align } from './memory/allocator.ts';
 import { attendTo } from './operations.ts';

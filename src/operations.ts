@@ -1,4 +1,7 @@
-/** Public operations on a runtime, for arrays and for tensors alike: check, stage, launch. */
+/**
+ * Public operations on a runtime, for arrays and for tensors alike: check, stage, launch. What follows the checks is a
+ * function of its own where the self-test, whose arguments need none, begins with it.
+ */
 import type { Operand } from './checks.ts';
 import { Call, Feed, type Keep, type ResultSlot, type Slot } from './call.ts';
 import { many } from './items.ts';
@@ -9,9 +12,9 @@ import { launchRope, stridesOf } from './launch/rope.ts';
 import type { Resolved } from './options/again.ts';
 import { outShapeOf, resolveAttention, type AttentionProblem } from './options/attention.ts';
 import { resolveTensor } from './options/engine.ts';
-import { resolveMatmul, resolvePack } from './options/matmul.ts';
+import { resolveMatmul, resolvePack, type MatmulProblem } from './options/matmul.ts';
 import { resolveMerge, type AttentionPart } from './options/merge.ts';
-import { resolveRope } from './options/rope.ts';
+import { resolveRope, type RopeProblem } from './options/rope.ts';
 import type { Scores } from './options/scores.ts';
 import type { Runtime } from './runtime.ts';
 import { EngineDoor, PackedMatrix, addressOf, type Tensor, type Values } from './tensor.ts';
@@ -64,23 +67,36 @@ function attend(
 ): Inspection<Values> {
   runtime.requireAlive(op);
   const resolved = resolveAttention(op, new EngineDoor(runtime), q, k, v, options, inspect);
-  const { problem, again } = resolved;
+  return runAttention(runtime, op, q as Values, k as Values, v as Values, resolved, inspect, keep);
+}
+
+/** What is checked: with `inspect` its weights too. */
+export function runAttention(
+  runtime: Runtime,
+  op: string,
+  q: Values,
+  k: Values,
+  v: Values,
+  { problem, out: given, again }: Resolved<AttentionProblem>,
+  inspect: boolean,
+  keep?: Keep,
+): Inspection<Values> {
   const { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim, tensors, packed, totalQ, totalK } = problem;
   const call = new Call(runtime, op, keep);
   // An item of prefill has packed its queries before it writes, to where they lay: a quarter less memory goes through the caches.
   const inPlace = !tensors && !inspect && !packed && many(seqQ) && headDim === valueDim;
-  const K = call.input('k', k as Values, totalK * kvHeads * headDim);
-  const V = call.input('v', v as Values, totalK * kvHeads * valueDim);
+  const K = call.input('k', k, totalK * kvHeads * headDim);
+  const V = call.input('v', v, totalK * kvHeads * valueDim);
   const sides = sidesOf(call, problem);
   const shape = tensors ? outShapeOf(problem) : undefined;
   const out = call.output(
     'out',
-    valueOf(resolved.out),
+    valueOf(given),
     totalQ * heads * valueDim,
     shape,
     inPlace ? (q as Float32Array) : undefined,
   );
-  const Q = inPlace ? out : call.input('q', q as Values, totalQ * heads * headDim);
+  const Q = inPlace ? out : call.input('q', q, totalQ * heads * headDim);
   const sum = inspect || problem.logSumExp !== undefined ? sumOf(call, problem) : undefined;
   const weightsShape = tensors ? [batch, heads, seqQ, seqK] : undefined;
   const weights = inspect
@@ -169,11 +185,23 @@ export function matmul(
   keep?: Keep,
 ): Values {
   runtime.requireAlive(op);
-  const { problem, out, again } = resolveMatmul(op, new EngineDoor(runtime), a, b, options);
+  const resolved = resolveMatmul(op, new EngineDoor(runtime), a, b, options);
+  return runMatmul(runtime, op, a as Values, b as Values | PackedMatrix, resolved, keep);
+}
+
+/** What is checked. */
+export function runMatmul(
+  runtime: Runtime,
+  op: string,
+  a: Values,
+  b: Values | PackedMatrix,
+  { problem, out, again }: Resolved<MatmulProblem>,
+  keep?: Keep,
+): Values {
   const { batch, M, N, K, sharedB, packed, tensors, outShape } = problem;
   const call = new Call(runtime, op, keep);
   const launch = launchMatmul(runtime, op, problem, again);
-  const A = call.input('a', a as Values, batch * M * K);
+  const A = call.input('a', a, batch * M * K);
   const B = packed
     ? { address: addressOf(op, 'b', b as PackedMatrix) }
     : bOf(call, b as Values, (sharedB ? 1 : batch) * K * N, launch);
@@ -199,17 +227,22 @@ function bOf(call: Call, b: Values, count: number, { panels, piece }: MatmulLaun
   return panels === undefined ? call.input('b', b, count) : call.feed('b', b, piece);
 }
 
-/** `rope`: an array is copied to where its result will be and turned in place. */
+/** `rope` */
 export function rope(runtime: Runtime, op: string, x: unknown, options: unknown, keep?: Keep): Values {
   runtime.requireAlive(op);
   const problem = resolveRope(op, new EngineDoor(runtime), x, options);
+  return runRope(runtime, op, x as Values, problem, keep);
+}
+
+/** What is checked: an array is copied to where its result will be and turned in place. */
+export function runRope(runtime: Runtime, op: string, x: Values, problem: RopeProblem, keep?: Keep): Values {
   const { batch, seq, heads, headDim, layout, tensors } = problem;
   const call = new Call(runtime, op, keep);
   const shape = layout === 'bshd' ? [batch, seq, heads, headDim] : [batch, heads, seq, headDim];
   const count = batch * seq * heads * headDim;
   const from = tensors ? undefined : (x as Float32Array);
   const out = call.output('out', valueOf(problem.out), count, tensors ? shape : undefined, from);
-  const X = tensors ? call.input('x', x as Tensor, count) : out;
+  const X = tensors ? call.input('x', x, count) : out;
   const strides = stridesOf(layout, seq, heads, headDim);
   const launch = launchRope(runtime, op, problem, strides, strides);
   const room = call.room(launch.bytes);

@@ -2,19 +2,25 @@
  * Known answers, computed once by every new instance before anybody uses it. An engine may accept a build and compute
  * it wrongly (Node 20 behind its flag does so with one relaxed instruction), and bytes may have been damaged.
  *
- * It is part of the first call, in code that nobody has run before. So results are compared in one piece, and what is to be
- * compared with is computed once: a loop of a few thousand steps is slow in the interpreter, and hot enough to be compiled
- * in vain.
+ * It is part of the first call, in code that nobody has run before: every function that it needs is compiled for it, and every
+ * step is interpreted. So it begins behind the checks of arguments, and its loops are few and plain.
  */
 import { KernelTrapError } from './errors.ts';
-import * as operations from './operations.ts';
+import { runAttention, runMatmul, runRope, type Inspection } from './operations.ts';
+import type { AttentionProblem } from './options/attention.ts';
+import type { RopeProblem } from './options/rope.ts';
 import type { Runtime } from './runtime.ts';
+import type { Values } from './tensor.ts';
+
+/** Kernels that are tested together. */
+export type Family = 'attention' | 'matmul' | 'rope';
+export const FAMILIES: readonly Family[] = ['attention', 'matmul', 'rope'];
 
 /** Whether this instance computes what it should. */
-export function passesSelfTest(runtime: Runtime, op: string): boolean {
+export function passesSelfTest(runtime: Runtime, op: string, families: Iterable<Family>): boolean {
   try {
-    const attends = attentionIsExact(runtime, op) && attentionIsClose(runtime, op);
-    return attends && matmulIsExact(runtime, op) && ropeIsClose(runtime, op);
+    for (const family of families) if (!TESTS[family](runtime, op)) return false;
+    return true;
   } catch (error) {
     if (error instanceof KernelTrapError) return false;
     throw error;
@@ -22,22 +28,27 @@ export function passesSelfTest(runtime: Runtime, op: string): boolean {
 }
 
 /** Small integers: exact in any order of addition, with and without FMA. */
-function integers(length: number, step: number, modulus: number): Int8Array {
-  return Int8Array.from({ length }, (_, i) => ((i * step) % modulus) - (modulus >> 1));
-}
-
-function floats(x: Int8Array): Float32Array {
-  return new Float32Array(x);
+function integers(length: number, step: number, modulus: number): Float32Array {
+  const x = new Float32Array(length);
+  for (let i = 0; i < length; i++) x[i] = ((i * step) % modulus) - (modulus >> 1);
+  return x;
 }
 
 /** A matrix by columns. */
-function transposed(x: Int8Array, rows: number, columns: number): Int8Array {
-  return x.map((_, at) => x[(at % rows) * columns + Math.floor(at / rows)]!);
+function transposed(x: Float32Array, rows: number, columns: number): Float32Array {
+  const y = new Float32Array(rows * columns);
+  let at = 0;
+  for (let column = 0; column < columns; column++) {
+    for (let from = column; at < (column + 1) * rows; from += columns) y[at++] = x[from]!;
+  }
+  return y;
 }
 
-/** Whether the result of an operation is what these integers begin with. */
-function begin(wanted: Int8Array | Int16Array, result: unknown): boolean {
-  return (result as Float32Array).every((value, i) => value === wanted[i]);
+/** Whether the result of an operation is what these numbers begin with. */
+function begin(wanted: Float32Array, result: Values | undefined): boolean {
+  const given = result as Float32Array;
+  for (let i = 0; i < given.length; i++) if (given[i] !== wanted[i]) return false;
+  return true;
 }
 
 /** [M × 5] · [5 × 37]: whole tiles and what remains of them, one row, and each way that A and B may lie. */
@@ -45,66 +56,111 @@ function matmulIsExact(runtime: Runtime, op: string): boolean {
   const [M, N, K] = [11, 37, 5];
   const a = integers(M * K, 7, 11);
   const b = integers(K * N, 5, 9);
-  const c = new Int16Array(M * N);
-  for (let m = 0; m < M; m++) {
-    for (let n = 0; n < N; n++) {
-      for (let k = 0; k < K; k++) c[m * N + n]! += a[m * K + k]! * b[k * N + n]!;
-    }
+  const c = new Float32Array(M * N);
+  for (let ak = 0; ak < M * K; ak++) {
+    let at = Math.floor(ak / K) * N;
+    let from = (ak % K) * N;
+    for (const end = at + N; at < end;) c[at++]! += a[ak]! * b[from++]!;
   }
   const exact = (rows: number, transposeA: boolean, transposeB: boolean): boolean => {
     const some = a.subarray(0, rows * K);
-    const A = floats(transposeA ? transposed(some, rows, K) : some);
-    const B = floats(transposeB ? transposed(b, K, N) : b);
-    return begin(c, operations.matmul(runtime, op, A, B, { M: rows, N, K, transposeA, transposeB }));
+    const A = transposeA ? transposed(some, rows, K) : some;
+    const B = transposeB ? transposed(b, K, N) : b;
+    const problem = {
+      batch: 1,
+      M: rows,
+      N,
+      K,
+      transposeA,
+      transposeB,
+      sharedB: true,
+      packed: false,
+      tensors: false,
+      outShape: [rows, N],
+      bias: undefined,
+    };
+    return begin(c, runMatmul(runtime, op, A, B, { problem, out: undefined, again: false }));
   };
   return exact(M, false, false) && exact(9, true, true) && exact(1, false, false) && exact(1, false, true);
 }
 
-/**
- * Query i finds key i by a score that leaves the others nothing: weights and values to the bit, by
- * the kernels of many queries and of few; heads of a group by four at once and one by one.
- */
-function attentionIsExact(runtime: Runtime, op: string): boolean {
-  const exact = (size: number, valueDim: number, seqQ: number, heads: number): boolean => {
-    const unit = Int8Array.from({ length: size * size }, (_, i) => (i % (size + 1) === 0 ? 1 : 0));
-    const v = integers(size * valueDim, 7, 11);
-    const k = floats(unit.map((x) => 32 * x));
-    const q = k.subarray(0, seqQ * heads * size);
-    const options = {
-      ...{ seqQ, heads, kvHeads: 1, seqK: size, headDim: size, valueDim, layout: 'bhsd' },
-      ...{ scale: 1, causal: true, queryOffset: seqQ * heads },
-    };
-    const { out, weights } = operations.attentionWeights(runtime, op, q, k, floats(v), options);
-    return begin(unit, weights) && begin(v, out);
+/** Attention of plain arrays in 'bhsd' with one key head: the last query sees all keys, the one before it one key less. */
+function causal(
+  heads: number,
+  seqQ: number,
+  seqK: number,
+  headDim: number,
+  valueDim: number,
+): AttentionProblem {
+  const one = { queries: seqQ, keys: seqK, firstQuery: 0, firstKey: 0, offset: seqK - seqQ };
+  return {
+    batch: 1,
+    heads,
+    kvHeads: 1,
+    seqQ,
+    seqK,
+    headDim,
+    valueDim,
+    layout: 'bhsd',
+    tensors: false,
+    packed: false,
+    totalQ: seqQ,
+    totalK: seqK,
+    sequence: () => one,
+    scale: 1,
+    before: Infinity,
+    after: 0,
+    softcap: 0,
+    mask: undefined,
+    bias: undefined,
+    alibi: undefined,
+    sinks: undefined,
+    logSumExp: undefined,
+    cache: undefined,
   };
-  return exact(11, 9, 11, 1) && exact(12, 8, 2, 5) && exact(11, 9, 1, 1);
 }
 
 /**
- * A softmax that spreads over 9 keys, against the same in float64: what the two above cannot see, the exponential and
- * the division. By the law of attention the error is below 1,130·2⁻²⁴ < 2⁻¹³: five elements a score, whose products'
- * magnitudes add up to 5 at most, values of at most 5, one block of keys.
+ * By the kernels of many queries and of few; heads of a group by four at once and one by one. All queries but the last find
+ * one key, by a score that leaves the others nothing: weights and values to the bit. The last spreads, against the same in
+ * float64, which sees the exponential and the division. By the law of attention its error is below 1,000·2⁻²⁴ < 2⁻¹³: up to
+ * 12 elements a score, whose products' magnitudes add up to 2 at most, values of at most 5, one block of keys.
  */
-function attentionIsClose(runtime: Runtime, op: string): boolean {
-  const [size, dim, scale] = [9, 5, 1 / 8];
-  const q = integers(size * dim, 7, 11);
-  const k = integers(size * dim, 5, 9);
-  const Q = floats(q);
-  const options = { seqQ: size, headDim: dim, scale };
-  const o = operations.attention(runtime, op, Q, floats(k), Q, options) as Float32Array;
-  for (let i = 0; i < q.length; i += dim) {
-    const weighted = new Float64Array(dim);
+function attends(runtime: Runtime, op: string): boolean {
+  const right = (size: number, valueDim: number, seqQ: number, heads: number): boolean => {
+    const rows = seqQ * heads;
+    const last = rows - 1;
+    const k = integers(size * size, 5, 9);
+    for (let i = 0; i < k.length; i += size + 1) k[i]! += 32;
+    const v = integers(size * valueDim, 7, 11);
+    const q = new Float32Array(rows * size);
+    for (let i = 0; i < last; i++) q[i * size + i] = 32;
+    for (let d = 0; d < size; d++) q[last * size + d] = (((d * 7) % 11) - 5) / 128;
+    const problem = causal(heads, seqQ, size, size, valueDim);
+    const resolved = { problem, out: undefined, again: false };
+    const { out, weights } = runAttention(runtime, op, q, k, v, resolved, true) as Inspection;
+
+    const spread = new Float64Array(size);
     let sum = 0;
-    for (let j = 0; j < q.length; j += dim) {
+    for (let j = 0; j < size; j++) {
       let score = 0;
-      for (let d = 0; d < dim; d++) score += q[i + d]! * k[j + d]!;
-      const weight = Math.exp(scale * score);
-      sum += weight;
-      for (let d = 0; d < dim; d++) weighted[d]! += weight * q[j + d]!;
+      for (let d = 0; d < size; d++) score += q[last * size + d]! * k[j * size + d]!;
+      sum += spread[j] = Math.exp(score);
     }
-    for (let d = 0; d < dim; d++) if (!(Math.abs(o[i + d]! - weighted[d]! / sum) <= 2 ** -13)) return false;
-  }
-  return true;
+    for (let j = 0; j < size; j++) {
+      spread[j]! /= sum;
+      for (let i = 0; i < last; i++) if (weights[i * size + j] !== Number(i === j)) return false;
+      if (!(Math.abs(weights[last * size + j]! - spread[j]!) <= 2 ** -13)) return false;
+    }
+    for (let d = 0; d < valueDim; d++) {
+      let value = 0;
+      for (let j = 0; j < size; j++) value += spread[j]! * v[j * valueDim + d]!;
+      for (let i = 0; i < last; i++) if (out[i * valueDim + d] !== v[i * valueDim + d]) return false;
+      if (!(Math.abs(out[last * valueDim + d]! - value) <= 2 ** -13)) return false;
+    }
+    return true;
+  };
+  return right(11, 9, 11, 1) && right(12, 8, 2, 5) && right(11, 9, 1, 1);
 }
 
 /**
@@ -113,10 +169,23 @@ function attentionIsClose(runtime: Runtime, op: string): boolean {
  */
 function ropeIsClose(runtime: Runtime, op: string): boolean {
   const [seq, headDim, pairs] = [8, 10, 5];
-  const x = floats(integers(seq * headDim, 7, 11));
+  const x = integers(seq * headDim, 7, 11);
   const close = (interleaved: boolean): boolean => {
-    const options = { seq, heads: 1, headDim, interleaved, theta: 2, offset: -3 };
-    const y = operations.rope(runtime, op, x, options) as Float32Array;
+    const problem: RopeProblem = {
+      batch: 1,
+      seq,
+      heads: 1,
+      headDim,
+      layout: 'bshd',
+      interleaved,
+      theta: 2,
+      rotaryDim: headDim,
+      scaling: 1,
+      positions: Int32Array.of(-3),
+      tensors: false,
+      out: undefined,
+    };
+    const y = runRope(runtime, op, x, problem) as Float32Array;
     for (let t = 0; t < seq; t++) {
       for (let i = 0; i < pairs; i++) {
         const first = t * headDim + (interleaved ? 2 * i : i);
@@ -135,3 +204,9 @@ function ropeIsClose(runtime: Runtime, op: string): boolean {
   };
   return close(false) && close(true);
 }
+
+const TESTS: Readonly<Record<Family, (runtime: Runtime, op: string) => boolean>> = {
+  attention: attends,
+  matmul: matmulIsExact,
+  rope: ropeIsClose,
+};

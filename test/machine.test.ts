@@ -13,7 +13,7 @@ import { fault, golden, rejection, type Refusal } from './nothing-lost.ts';
 
 const shape = { seqQ: 2, headDim: 2 };
 
-type Library = Pick<typeof import('../src/index.ts'), 'createEngine' | 'attention'>;
+type Library = Pick<typeof import('../src/index.ts'), 'createEngine' | 'attention' | 'matmul'>;
 
 /** A copy of the library that has not looked at the machine yet. */
 async function fresh(): Promise<Library> {
@@ -23,6 +23,7 @@ async function fresh(): Promise<Library> {
 
 const baseline = Buffer.from(generated.baseline, 'base64');
 const validate = WebAssembly.validate.bind(WebAssembly);
+const { Module } = WebAssembly;
 const relaxed = Buffer.from(relaxedText, 'base64');
 
 /** A copy of the library whose baseline build has these bytes. */
@@ -33,11 +34,15 @@ async function freshOn(bytes: Uint8Array): Promise<Library> {
   return fresh();
 }
 
-/** WebAssembly.validate accepts only what passes `test` too. */
+/** WebAssembly validates and compiles only what passes `test` too. */
 function validateOnly(test: (bytes: Uint8Array) => boolean): void {
   vi.spyOn(WebAssembly, 'validate').mockImplementation(
     (bytes) => test(bytes as Uint8Array) && validate(bytes),
   );
+  vi.spyOn(WebAssembly, 'Module').mockImplementation(function compile(bytes) {
+    if (!test(bytes as Uint8Array)) throw new WebAssembly.CompileError('invalid opcode');
+    return new Module(bytes);
+  });
 }
 
 /** The bytes with each occurrence of a pattern replaced. */
@@ -204,29 +209,64 @@ describe('damaged kernels (fault 61)', () => {
       code: 'ERR_WASM_INTEGRITY',
     });
   });
+  it('plain functions test what they are about to run, and start again with the next build if it fails', async () => {
+    const { library, made } = await trapping((build, driver) => build === 'relaxed' && driver === 'gemm');
+    const { attention, matmul } = library;
+    expect(attention(f32(4), f32(4), f32(4), shape)).toEqual(f32(4));
+    expect(made).toEqual(['relaxed']);
+    const product = matmul(f32(4), f32(4), { M: 2, N: 2, K: 2 });
+    expect([...product]).toEqual([0.5, 0.5, 0.5, 0.5]);
+    expect(made).toEqual(['relaxed', 'relaxed', 'baseline']);
+    expect(attention(f32(4), f32(4), f32(4), shape)).toEqual(f32(4));
+    expect(matmul(f32(4), f32(4), { M: 2, N: 2, K: 2 })).toEqual(product);
+    expect(made).toHaveLength(3);
+  });
+  it('plain functions whose kernels fail in every build throw, and the others go on', async () => {
+    const { library } = await trapping((_, driver) => driver === 'gemm');
+    const { attention, matmul } = library;
+    for (let i = 0; i < 2; i++) {
+      expect(attention(f32(4), f32(4), f32(4), shape)).toEqual(f32(4));
+      expect(fault(() => matmul(f32(4), f32(4), { M: 2, N: 2, K: 2 })).code).toBe('ERR_WASM_INTEGRITY');
+    }
+  });
 });
 
 /** What `trapping` makes its kernels throw. */
 let thrown: unknown;
 
-/** A copy of the library with both builds, baseline kernels under either name, that throw where told to. */
-async function trapping(traps: (build: Build) => boolean): Promise<{ library: Library }> {
+type Trap = 'attention' | 'decode' | 'gemm';
+
+/**
+ * A copy of the library with both builds, baseline kernels under either name, that throw where told to; and which instances
+ * it has made.
+ */
+async function trapping(
+  traps: (build: Build, driver: Trap) => boolean,
+): Promise<{ library: Library; made: Build[] }> {
   thrown = new WebAssembly.RuntimeError('unreachable');
+  const made: Build[] = [];
   const real = await vi.importActual<typeof Instantiate>('../src/wasm/instantiate.ts');
   vi.doMock('../src/wasm/instantiate.ts', () => ({
     ...real,
     supports: () => true,
     compile: () => Promise.resolve(),
+    compileSync: () => undefined,
     instantiate(op: string, build: Build, maxMemory: number): Instantiate.Instance {
+      made.push(build);
       const { memory, kernels } = real.instantiate(op, 'baseline', maxMemory);
-      const gemm = (...given: Parameters<typeof kernels.gemm>): void => {
-        if (traps(build)) throw thrown;
-        kernels.gemm(...given);
-      };
-      return { build, memory, kernels: { ...kernels, gemm } };
+      const trapped = Object.fromEntries(
+        (['attention', 'decode', 'gemm'] as const).map((driver) => [
+          driver,
+          (...given: Parameters<typeof kernels.gemm>): void => {
+            if (traps(build, driver)) throw thrown;
+            kernels[driver](...given);
+          },
+        ]),
+      );
+      return { build, memory, kernels: { ...kernels, ...trapped } };
     },
   }));
-  return { library: await fresh() };
+  return { library: await fresh(), made };
 }
 
 describe('a kernel that traps at work (fault 68)', () => {

@@ -1,7 +1,8 @@
 /** The options of rope, and its resolver: as in `attention.ts`. */
 import * as check from '../checks.ts';
 import { fit, or, type Door, type Filled, type Fit, type Given, type Operand } from '../checks.ts';
-import { HeedTypeError, kindOf, tagOf } from '../errors.ts';
+import { HeedTypeError } from '../errors.ts';
+import { kindOf, tagOf } from '../words.ts';
 import { LAYOUTS, type Layout } from './attention.ts';
 
 /** Rotary position embeddings. For tensors seq, heads, headDim and batch default to the tensor's own. */

@@ -20,7 +20,7 @@ export type Panels = (
   tile: number,
 ) => void;
 
-// A type, not an interface: the loader's generic asks for an index signature.
+// A type, not an interface: an instance's exports have an index signature.
 export type KernelExports = {
   readonly abi: WebAssembly.Global;
   attention: Driver;

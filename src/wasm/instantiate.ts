@@ -2,7 +2,6 @@
  * From the inlined bytes to a running module: which build this engine can take, its memory, its instance. Whether the
  * instance computes right is the self-test's to say (`src/self-test.ts`).
  */
-import { instantiateSync } from '@assemblyscript/loader';
 import { ABI_VERSION } from '../../common/abi.ts';
 import { EnvironmentError } from '../errors.ts';
 import { baseline } from '../generated/baseline.ts';
@@ -36,7 +35,7 @@ let memories = 0;
 export function supports(build: Build): boolean {
   let known = valid.get(build);
   if (known === undefined) {
-    known = WebAssembly.validate(bytesOf(build));
+    known = modules.has(build) || WebAssembly.validate(bytesOf(build));
     valid.set(build, known);
   }
   return known;
@@ -53,13 +52,27 @@ export async function compile(op: string, build: Build): Promise<void> {
   }
 }
 
+/**
+ * Compiles the best build that compiles, for a call that cannot wait and would validate first: that takes as long again.
+ * What is wrong where none compiles is found out, and said, by who goes on.
+ */
+export function compileSync(): void {
+  for (const build of BUILDS) {
+    if (modules.has(build)) return;
+    try {
+      modules.set(build, new WebAssembly.Module(bytesOf(build)));
+      return;
+    } catch {
+      // An instruction that is not there, a policy, damage.
+    }
+  }
+}
+
 /** A new instance over a new memory of at most `maxMemory` bytes. ERR_MEMORY_RESERVE, ERR_WASM_INTEGRITY, as above. */
 export function instantiate(op: string, build: Build, maxMemory: number): Instance {
   const module = modules.get(build) ?? compileNow(op, build);
   const memory = reserve(op, Math.min(MAX_PAGES, Math.floor(maxMemory / PAGE)));
-  const { instance } = instantiateSync<KernelExports>(module, { env: { memory } });
-  // The loader wraps each export (54 ns a call against 18), so calls go to the instance's own.
-  const kernels = instance.exports as KernelExports;
+  const kernels = new WebAssembly.Instance(module, { env: { memory } }).exports as KernelExports;
   if (kernels.abi.value !== ABI_VERSION) {
     const problem = `the ${build} kernels speak ABI ${kernels.abi.value}, this code ABI ${ABI_VERSION}`;
     throw new EnvironmentError('ERR_WASM_INTEGRITY', { op, problem });
