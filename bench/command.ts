@@ -1,6 +1,6 @@
 /**
  * The benchmark as a command: in the repository (bench/index.ts), and in the package (bench/bin.ts). Gives the exit code:
- * 1, a contender computed something wrong; 2, wrong arguments.
+ * 1, a contender computed something wrong, or failed, and the rest is measured; 2, wrong arguments.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -8,19 +8,26 @@ import colors from 'picocolors';
 import { parseArguments, usage } from './arguments.ts';
 import { clearProgress, progress } from './progress.ts';
 import type { Report } from './report.ts';
-import type { Group, Heed } from './rows.ts';
-import { run, WrongResult } from './run.ts';
-import { renderTable } from './table.ts';
+import type { Ground, Group } from './rows.ts';
+import { run } from './run.ts';
+import { problemsOf, renderTable } from './table.ts';
 
 /** What is measured, and how the command is called. */
 export interface Command {
   readonly name: string;
   readonly groups: readonly Group[];
-  readonly load: () => Promise<Heed>;
+  readonly load: () => Promise<Pick<Ground, 'heed' | 'scripts'>>;
   /** Where another process finds heed, once it is loaded. */
   readonly url: URL;
-  /** A chart as SVG, where one can be drawn. */
-  readonly draw?: (report: Report) => string;
+  /** In the repository. */
+  readonly pages?: Pages;
+}
+
+export interface Pages {
+  /** A chart as SVG. */
+  readonly draw: (report: Report) => string;
+  /** Puts the tables into a page; says what is wrong with it. */
+  readonly fill: (file: string, report: Report) => Promise<string | undefined>;
 }
 
 /** The `version` of the package. This file and its bundle are one folder deep. */
@@ -30,35 +37,33 @@ export function packageVersion(): string {
 }
 
 export async function bench(words: readonly string[], command: Command): Promise<number> {
-  const { draw } = command;
-  const help = usage(command.name, draw !== undefined);
+  const { pages } = command;
+  const help = usage(command.name, pages !== undefined);
   const refuse = (problem: string): number => {
     console.error(`bench: ${problem}\n\n${help}`);
     return 2;
   };
-  const given = parseArguments(words, draw !== undefined);
+  const given = parseArguments(words, pages !== undefined);
   if ('problem' in given) return refuse(given.problem);
   if (given.help) {
     console.log(help);
     return 0;
   }
-  const { mode, json, svg, from, only } = given;
+  const { mode, json, svg, markdown, from, only } = given;
   const chosen = choose(command.groups, mode, only);
   if (chosen.length === 0) {
     const names = command.groups.flat().map(({ section, name }) => `${section} ${name}`);
     return refuse(`no row has "${only}" in its name; there are: ${names.join('; ')}`);
   }
-  try {
-    const report = from === undefined ? await measure(command, mode, chosen, only) : read(from);
-    if (json !== '-') console.log(renderTable(report, colors.isColorSupported));
-    if (json !== undefined) write(json, JSON.stringify(report, undefined, 2) + '\n');
-    if (svg !== undefined && draw !== undefined) write(svg, draw(report));
-    return 0;
-  } catch (error) {
-    if (!(error instanceof WrongResult)) throw error;
-    console.error(`bench: ${error.message}`);
-    return 1;
-  }
+  const report = from === undefined ? await measure(command, mode, chosen, only) : (read(from) as Report);
+  if (json !== undefined) write(json, JSON.stringify(report, undefined, 2) + '\n');
+  if (json !== '-') console.log(renderTable(report, colors.isColorSupported));
+  if (svg !== undefined && pages !== undefined) write(svg, pages.draw(report));
+  const wrong = problemsOf(report);
+  if (json === '-') for (const each of wrong) console.error(`bench: ${each}`);
+  const refused = markdown === undefined ? undefined : await pages?.fill(markdown, report);
+  if (refused !== undefined) return refuse(refused);
+  return wrong.length === 0 ? 0 : 1;
 }
 
 /** The rows that are asked for, each with the one that it stands beside. */
@@ -82,7 +87,7 @@ async function measure(
   const count = groups.flat().length;
   try {
     return await run({
-      ...{ mode, groups, url, heed: await load(), version: packageVersion() },
+      ...{ mode, groups, url, ...(await load()), version: packageVersion() },
       cold: only === undefined,
       progress: (done, name) => {
         progress(done, count, name);
@@ -93,8 +98,16 @@ async function measure(
   }
 }
 
-function read(file: string): Report {
-  return JSON.parse(readFileSync(file, 'utf8')) as Report;
+interface Rows {
+  readonly rows: readonly { readonly section: string; readonly name: string }[];
+}
+
+/** What runs wrote, as one: the rows of all, each from the last that has it, and the machine of the first. */
+export function read(files: readonly string[]): Rows {
+  const runs = files.map((file) => JSON.parse(readFileSync(file, 'utf8')) as Rows);
+  const rows = new Map(runs.flatMap((run) => run.rows.map((row) => [`${row.section} ${row.name}`, row])));
+  // What only some runs have, cold starts, is taken from them.
+  return { ...(Object.assign({}, ...runs.toReversed()) as Rows), rows: [...rows.values()] };
 }
 
 function write(file: string, text: string): void {

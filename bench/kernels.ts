@@ -15,6 +15,7 @@ import type { TestingExports } from '../test/kernels/harness.ts';
 import { every, matmulLaw, rowsOf, u, type RowLaw } from '../test/laws.ts';
 import { ropeLaw } from '../test/rope-law.ts';
 import { prepareTensors, uses, type Contender, type Group, type Ready, type Row } from './rows.ts';
+import { clockOf } from './sample.ts';
 
 /** A call of a kernel on operands that are laid out, and what it writes. */
 interface Call {
@@ -127,7 +128,10 @@ function lines(values: Float64Array, bounds: Float64Array, stride: number): Iter
 
 /** Lays a case out in every bed. */
 export function prepareKernel({ lay, law }: KernelCase, beds: ReadonlyMap<Build, Bed>): Ready {
-  const contenders = [...beds].map(([name, bed]): Contender => ({ name, order: 'blocks', ...lay(bed) }));
+  const contenders = [...beds].map(([name, bed]): Contender => {
+    const { run, out } = lay(bed);
+    return { name, order: 'blocks', clock: clockOf(run), out };
+  });
   return { contenders, check: (stride) => uses(contenders, law(stride)), dispose: () => undefined };
 }
 

@@ -3,19 +3,22 @@
  * buffer for a row of scores. The contender that heed's speed-up is counted against. Not the definition (that is
  * `heed/reference`, in float64), and not tuned further: no blocks, no unrolling.
  */
-import type { AttentionShape } from '../src/index.ts';
+import type { AttentionOptions, AttentionShape, MatmulOptions } from '../src/index.ts';
 
-/** What the loops know of a call: 'bshd' layout, causal from the bottom right. */
-export type PlainShape = Pick<
-  AttentionShape,
-  'batch' | 'heads' | 'kvHeads' | 'seqQ' | 'seqK' | 'headDim' | 'valueDim'
-> & { readonly causal?: boolean | undefined };
+/** What the loops know of a call: the shape in 'bshd' layout, causal from the bottom right. */
+type Known = Omit<AttentionShape, 'layout'> & Pick<AttentionOptions, 'causal'>;
+
+/** No other option can be given: they would compute something else than heed. */
+export type PlainCall = Known & Partial<Record<Exclude<keyof AttentionOptions | 'layout', 'causal'>, never>>;
+
+export type PlainMatmul = Pick<MatmulOptions, 'M' | 'N' | 'K'> &
+  Partial<Record<Exclude<keyof MatmulOptions, 'M' | 'N' | 'K'>, never>>;
 
 /** C[M × N] = A[M × K] · B[K × N], into `out`. */
 export function plainMatmul(
   a: Float32Array,
   b: Float32Array,
-  { M, N, K }: { readonly M: number; readonly N: number; readonly K: number },
+  { M, N, K }: PlainMatmul,
   out: Float32Array,
 ): Float32Array {
   out.fill(0);
@@ -35,7 +38,7 @@ export function plainAttention(
   q: Float32Array,
   k: Float32Array,
   v: Float32Array,
-  shape: PlainShape,
+  shape: PlainCall,
   out: Float32Array,
 ): Float32Array {
   const { batch = 1, heads = 1, kvHeads = heads, seqQ, seqK = seqQ, headDim, valueDim = headDim } = shape;

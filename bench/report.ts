@@ -55,6 +55,8 @@ export interface Result {
 export interface RowRoof {
   readonly peak: number | undefined;
   readonly read: number | undefined;
+  /** Bytes of the array that was read for it: fewer than the row's where memory for more could not be had. */
+  readonly readBytes: number | undefined;
 }
 
 export interface RowReport {
@@ -74,6 +76,8 @@ export interface RowReport {
   /** The part of the time that this program had a core: well below 1, other programs were running. */
   readonly core: number;
   readonly results: Readonly<Partial<Record<ContenderName, Result>>>;
+  /** In words: who computed something wrong, or failed. Nothing of theirs is timed. */
+  readonly problems: readonly string[];
 }
 
 /** Milliseconds in a process that has just begun, and that does nothing else. */
@@ -97,4 +101,6 @@ export interface Report {
   readonly rows: readonly RowReport[];
   /** Undefined where the run was of some rows only. */
   readonly cold: ColdReport | undefined;
+  /** In words, what else failed. */
+  readonly problems: readonly string[];
 }

@@ -3,7 +3,7 @@
  * need. Rows of a group are sampled in turn with each other, so that one may be compared with the next.
  */
 import type { AttentionOptions, Engine, Tensor } from '../src/index.ts';
-import { attention, matmul, type FloatArray } from '../src/reference.ts';
+import type { FloatArray } from '../src/reference.ts';
 import type { Build } from '../test/builds.ts';
 import {
   attentionFlops,
@@ -12,15 +12,17 @@ import {
   matmulInputs,
   realAttention,
   realMatmul,
-  type DenseCase,
+  type AttentionCase,
   type MatmulCase,
 } from '../test/cases.ts';
 import { normal } from '../test/data.ts';
 import { roundToHalf } from '../test/halves.ts';
 import { attentionLaw, every, matmulLaw, rowsOf, use, type Order, type RowLaw } from '../test/laws.ts';
 import { layerLaw } from '../test/layer-law.ts';
-import { plainAttention, plainMatmul } from './plain-loops.ts';
+import type { PlainCall, PlainMatmul } from './plain-loops.ts';
 import type { ContenderName, RoofKind } from './report.ts';
+import { clockOf, type Clock } from './sample.ts';
+import { SCRIPTS, ScriptThread, type ScriptTask } from './script-thread.ts';
 
 /** The package, as it is measured. */
 export type Heed = typeof import('../src/index.ts');
@@ -29,12 +31,14 @@ export type Heed = typeof import('../src/index.ts');
 export interface Ground {
   readonly heed: Heed;
   readonly engines: ReadonlyMap<Build, Engine>;
+  /** The bundle that threads of plain JavaScript run. */
+  readonly scripts: URL;
 }
 
 export interface Contender {
   readonly name: ContenderName;
-  readonly run: () => unknown;
-  /** What a run writes, and the order in which it adds. */
+  readonly clock: Clock;
+  /** What the last call wrote, and the order in which it adds. */
   readonly out: FloatArray;
   readonly order: Order;
 }
@@ -69,14 +73,18 @@ export type Group = readonly Row[];
 
 // ---- matmul: [M × K] · [K × N] by the name M × K × N ----
 
-function product(name: string, M: number, K: number, N: number, packed = false): MatmulCase {
+/** A matmul and an attention that plain loops can compute too. */
+type PlainProduct = MatmulCase<PlainMatmul>;
+type PlainAttention = AttentionCase<PlainCall>;
+
+function product(name: string, M: number, K: number, N: number, packed = false): PlainProduct {
   return { name, options: { M, N, K }, packed };
 }
 
-const cube = (n: number, packed = false): MatmulCase =>
+const cube = (n: number, packed = false): PlainProduct =>
   product(packed ? `${n}³ packed` : `${n}³`, n, n, n, packed);
 
-function matmulRow(spec: MatmulCase, quick = true, section: Section = 'matmul'): Row {
+function matmulRow(spec: PlainProduct, quick = true, section: Section = 'matmul'): Row {
   return {
     ...{ section, name: spec.name, flops: matmulFlops(spec), bytes: 0, roof: 'peak', quick },
     prepare: (ground, script) => prepareMatmul(spec, ground, script),
@@ -106,34 +114,37 @@ function vectorRows(n: number): Group[] {
 
 // ---- attention: heads × headDim, 'bshd' ----
 
-function heads(
-  count: number,
-  headDim: number,
-  seqQ: number,
-  more: Partial<DenseCase['options']> = {},
-): DenseCase {
+function heads(count: number, headDim: number, seqQ: number, more: Partial<PlainCall> = {}): PlainAttention {
   return { name: `${count} × ${headDim}, S = ${seqQ}`, options: { seqQ, heads: count, headDim, ...more } };
 }
 
 type Placed = Partial<Pick<Row, 'section' | 'name' | 'quick' | 'beside'>>;
 
-/** @param more options that plain loops do not know, made only when the row is run */
-function attentionRow(spec: DenseCase, placed: Placed = {}, more?: () => AttentionOptions): Row {
+/**
+ * @param more options that plain loops do not know, and then do not meet: made only when the row is run
+ * @param flops where those options leave fewer
+ */
+function attentionRow(
+  spec: PlainAttention,
+  placed: Placed = {},
+  more?: () => AttentionOptions,
+  flops = attentionFlops(spec),
+): Row {
   return {
     ...{ section: 'attention', name: spec.name, quick: true, ...placed },
-    ...{ flops: attentionFlops(spec), bytes: 0, roof: 'peak' },
-    prepare: (ground, script) => {
-      if (more === undefined) return prepareAttention(spec, ground, script);
-      return prepareAttention({ ...spec, options: { ...spec.options, ...more() } }, ground, false);
-    },
+    ...{ flops, bytes: 0, roof: 'peak' },
+    prepare: (ground, script) => prepareAttention(spec, ground, script && more === undefined, more?.()),
   };
 }
 
 /** Full attention, and half of it. */
-function besideCausal(seqQ: number): Group {
+function besideCausal(seqQ: number, quick = true): Group {
   const spec = heads(12, 64, seqQ);
   const half = heads(12, 64, seqQ, { causal: true });
-  return [attentionRow(spec), attentionRow(half, { name: `${spec.name} causal`, beside: spec.name })];
+  return [
+    attentionRow(spec, { quick }),
+    attentionRow(half, { name: `${spec.name} causal`, beside: spec.name, quick }),
+  ];
 }
 
 // ---- decoding: heads / kvHeads × headDim, one token against a cache ----
@@ -181,10 +192,12 @@ function optionRows(
 const ones = (length: number): Uint8Array => new Uint8Array(length).fill(1);
 const chances = (length: number): Uint8Array => Uint8Array.from(normal(length, 4), (x) => Number(x > 0));
 
+const windowed = { causal: true, window: [255, 0] } as const;
+
 const single = (row: Row): Group => [row];
 
 /** A call in which nearly everything is the way to the kernel, and the first that plain loops should not win. */
-const smallest: readonly DenseCase[] = [heads(2, 2, 3), heads(2, 16, 8)];
+const smallest: readonly PlainAttention[] = [heads(2, 2, 3), heads(2, 16, 8)];
 
 /** Those of real models that the standard table has not. */
 const models = {
@@ -193,7 +206,11 @@ const models = {
 };
 
 export const groups: readonly Group[] = [
-  ...[cube(64), cube(128), cube(512), cube(512, true)].map((spec) => single(matmulRow(spec))),
+  single(matmulRow(cube(64))),
+  single(matmulRow(cube(128))),
+  single(matmulRow(cube(256), false)),
+  single(matmulRow(cube(512))),
+  single(matmulRow(cube(512, true))),
   single(matmulRow(cube(1024), false)),
   single(matmulRow(cube(1024, true))),
   single(matmulRow(cube(2048), false)),
@@ -211,7 +228,8 @@ export const groups: readonly Group[] = [
   ],
   besideCausal(1024),
   besideCausal(2048),
-  ...[4096, 8192].map((S) => single(attentionRow(heads(12, 64, S), { quick: false }))),
+  besideCausal(4096, false),
+  besideCausal(8192, false),
   ...[15, 20, 40, 80, 96].map((headDim) => single(attentionRow(heads(12, headDim, 512)))),
   single(attentionRow(heads(8, 128, 1024))),
 
@@ -233,9 +251,12 @@ export const groups: readonly Group[] = [
   ]),
   [
     attentionRow(heads(12, 64, 4096), { section: 'options', name: 'none, S = 4096', quick: false }),
-    attentionRow(heads(12, 64, 4096, { causal: true, window: [255, 0] }), {
-      ...{ section: 'options', name: 'causal window of 256', quick: false, beside: 'none, S = 4096' },
-    }),
+    attentionRow(
+      heads(12, 64, 4096),
+      { section: 'options', name: 'causal window of 256', quick: false, beside: 'none, S = 4096' },
+      () => windowed,
+      attentionFlops({ name: '', options: { ...heads(12, 64, 4096).options, ...windowed } }),
+    ),
   ],
 
   ...models.matmul.map((spec) => single(matmulRow(spec, false, 'models'))),
@@ -256,28 +277,33 @@ function disposing(held: readonly { dispose: () => void }[]): () => void {
   };
 }
 
-function prepareMatmul(spec: MatmulCase, { engines }: Ground, script: boolean): Ready {
+/** Those in JavaScript. */
+function scriptContenders(task: ScriptTask, module: URL, held: { dispose: () => void }[]): Contender[] {
+  const thread = new ScriptThread(task, module);
+  held.push(thread);
+  return SCRIPTS.map((name) => ({
+    ...{ name, order: 'chain', clock: thread.clock(name) },
+    get out() {
+      return thread.result(name);
+    },
+  }));
+}
+
+function prepareMatmul(spec: PlainProduct, { engines, scripts }: Ground, script: boolean): Ready {
   const [a, b] = matmulInputs(spec);
   const { M, N, K } = spec.options;
-  const contenders: Contender[] = [];
-  if (script) {
-    const reference = { ...spec.options, out: new Float64Array(M * N).fill(NaN) };
-    const plain = unwritten(M * N);
-    contenders.push(
-      { name: 'reference', out: reference.out, order: 'chain', run: () => matmul(a, b, reference) },
-      { name: 'plain', out: plain, order: 'chain', run: () => plainMatmul(a, b, spec.options, plain) },
-    );
-  }
   const held: { dispose: () => void }[] = [];
+  const task = { kind: 'matmul', inputs: [a, b], call: spec.options } as const;
+  const contenders = script ? scriptContenders(task, scripts, held) : [];
   for (const [name, engine] of engines) {
     const options = { ...spec.options, out: unwritten(M * N) };
     const heed = { name, out: options.out, order: 'blocks' } as const;
     if (spec.packed === true) {
       const weights = engine.packMatrix(b, { K, N });
       held.push(weights);
-      contenders.push({ ...heed, run: () => engine.matmul(a, weights, options) });
+      contenders.push({ ...heed, clock: clockOf(() => engine.matmul(a, weights, options)) });
     } else {
-      contenders.push({ ...heed, run: () => engine.matmul(a, b, options) });
+      contenders.push({ ...heed, clock: clockOf(() => engine.matmul(a, b, options)) });
     }
   }
   return {
@@ -299,7 +325,7 @@ export function prepareTensors(spec: MatmulCase, engines: ReadonlyMap<Build, Eng
     held.push(x, weights, out);
     return {
       ...{ name, order: 'blocks' },
-      run: () => engine.matmul(x, weights, { out }),
+      clock: clockOf(() => engine.matmul(x, weights, { out })),
       // The memory may have grown since, which detaches a view.
       get out() {
         return out.data;
@@ -313,25 +339,24 @@ export function prepareTensors(spec: MatmulCase, engines: ReadonlyMap<Build, Eng
   };
 }
 
-function prepareAttention(spec: DenseCase, { engines }: Ground, script: boolean): Ready {
+function prepareAttention(
+  spec: PlainAttention,
+  { engines, scripts }: Ground,
+  script: boolean,
+  more?: AttentionOptions,
+): Ready {
   const [q, k, v] = attentionInputs(spec);
   const { batch = 1, heads = 1, seqQ, headDim, valueDim = headDim } = spec.options;
   const count = batch * heads * seqQ;
-  const contenders: Contender[] = [];
-  if (script) {
-    const reference = { ...spec.options, out: new Float64Array(count * valueDim).fill(NaN) };
-    const plain = unwritten(count * valueDim);
-    contenders.push(
-      { name: 'reference', out: reference.out, order: 'chain', run: () => attention(q, k, v, reference) },
-      { name: 'plain', out: plain, order: 'chain', run: () => plainAttention(q, k, v, spec.options, plain) },
-    );
-  }
+  const held: { dispose: () => void }[] = [];
+  const task = { kind: 'attention', inputs: [q, k, v], call: spec.options } as const;
+  const contenders = script ? scriptContenders(task, scripts, held) : [];
   for (const [name, engine] of engines) {
     let out = unwritten(count * valueDim);
-    const options = { out, ...spec.options };
+    const options = { out, ...spec.options, ...more };
     contenders.push({
       ...{ name, order: 'blocks' },
-      run: () => (out = engine.attention(q, k, v, options)),
+      clock: clockOf(() => (out = engine.attention(q, k, v, options))),
       get out() {
         return out;
       },
@@ -339,8 +364,9 @@ function prepareAttention(spec: DenseCase, { engines }: Ground, script: boolean)
   }
   return {
     contenders,
-    check: (stride) => uses(contenders, attentionLaw(q, k, v, spec.options, every(stride, count))),
-    dispose: () => undefined,
+    check: (stride) =>
+      uses(contenders, attentionLaw(q, k, v, { ...spec.options, ...more }, every(stride, count))),
+    dispose: disposing(held),
   };
 }
 
@@ -364,7 +390,7 @@ function prepareDecoding(spec: Decoding, engines: ReadonlyMap<Build, Engine>): R
     held.push(cache);
     for (let at = 0; at < keys; at += chunk) cache.append(k, v);
     const out = unwritten(heads * headDim);
-    return { name, order: 'blocks', out, run: () => cache.attend(q, { heads, out }) };
+    return { name, order: 'blocks', out, clock: clockOf(() => cache.attend(q, { heads, out })) };
   });
   /** What the cache holds. */
   const heldOf = (x: Float32Array): Float32Array => {
@@ -390,7 +416,7 @@ function prepareLayer(modelDim: number, count: number, seqQ: number, { heed, eng
     const layer = new heed.MultiHeadAttention({ modelDim, heads: count, weights, engine });
     held.push(layer);
     const out = unwritten(seqQ * modelDim);
-    return { name, order: 'blocks', out, run: () => layer.forward(x, { seqQ, out }) };
+    return { name, order: 'blocks', out, clock: clockOf(() => layer.forward(x, { seqQ, out })) };
   });
   const headDim = modelDim / count;
   const pass = { modelDim, heads: count, headDim, weights, x, batch: 1, seqQ, options: {} };

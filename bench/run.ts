@@ -3,10 +3,10 @@ import { availableParallelism, arch, cpus, loadavg, platform } from 'node:os';
 import type { Engine } from '../src/index.ts';
 import type { Build } from '../test/builds.ts';
 import { measureCold } from './cold.ts';
-import { CHAINS, LARGE, Roof, STREAMS, type Chains } from './roof.ts';
+import { CHAINS, Roof, RoofArray, STREAMS, type Chains } from './roof.ts';
 import type { ContenderName, Machine, Report, Result, RoofReport, RowReport, RowRoof } from './report.ts';
 import type { Contender, Group, Heed, Ready, Row } from './rows.ts';
-import { clock, interleave, lane, settle, timing, type Lane } from './sample.ts';
+import { clock, clockOf, fit, interleave, lane, settle, timing, type Clock, type Lane } from './sample.ts';
 
 /** How much time a row gets. Milliseconds; the counts win where they ask for more. */
 interface Plan {
@@ -31,7 +31,7 @@ const plans: Readonly<Record<Report['mode'], Plan>> = {
     kernelTime: 150,
     quickRounds: [5, 200],
     scriptTime: 300,
-    scriptRounds: [3, 15],
+    scriptRounds: [3, 50],
     script: ['plain'],
     scriptFlops: 3e8,
     checkFlops: 1e8,
@@ -40,9 +40,9 @@ const plans: Readonly<Record<Report['mode'], Plan>> = {
   full: {
     quickTime: 5000,
     kernelTime: 1000,
-    quickRounds: [9, 500],
+    quickRounds: [5, 500],
     scriptTime: 5000,
-    scriptRounds: [3, 30],
+    scriptRounds: [3, 200],
     script: ['reference', 'plain'],
     scriptFlops: 4e9,
     checkFlops: 4e9,
@@ -50,13 +50,8 @@ const plans: Readonly<Record<Report['mode'], Plan>> = {
   },
 };
 
-/** Bytes of the smaller array whose read rate is told: it fits the second or third cache level. */
-const SMALL = 2 * 2 ** 20;
-
-/** A contender computed something outside the error bound: nothing is timed then. */
-export class WrongResult extends Error {
-  override readonly name = 'WrongResult';
-}
+/** Bytes of the arrays whose read rates are told: one that fits the second or third cache level, and one that few caches hold. */
+const READ = [2 * 2 ** 20, 64 * 2 ** 20];
 
 export interface RunOptions {
   readonly mode: Report['mode'];
@@ -65,38 +60,63 @@ export interface RunOptions {
   readonly heed: Heed;
   readonly version: string;
   readonly url: URL;
+  /** The bundle that threads of plain JavaScript run. */
+  readonly scripts: URL;
   /** Whether processes are started that begin cold. */
   readonly cold: boolean;
-  /** Told of each step before it is done. */
-  readonly progress: (done: number, name: string) => void;
+  /** Told of each step before it is done: so many rows are, parts of them included. */
+  readonly progress: (done: number, text: string) => void;
 }
 
-/** Runs the rows. WrongResult if a contender breaks the law. */
+/** Runs the rows. What is wrong in one, or fails, is in its report, and takes nothing from the others. */
 export async function run(options: RunOptions): Promise<Report> {
-  const { mode, groups, heed, version, url, progress } = options;
+  const { mode, groups, heed, version, url, scripts, progress } = options;
   const machine = describeMachine();
   const engines = await enginesOf(heed);
-  const roofs = [...engines.keys()].map((build) => new Roof(build));
-  for (const roof of roofs) for (const chains of CHAINS) settle(() => roof.peak(chains), 10);
+  const array = new RoofArray();
+  const roofs = [...engines.keys()].map((build) => new Roof(build, array));
+  for (const roof of roofs)
+    for (const chains of CHAINS)
+      settle(
+        clockOf(() => roof.peak(chains)),
+        10,
+      );
 
+  const plan = plans[mode];
   const rows: RowReport[] = [];
   const peaks = new Map<string, number[]>();
   for (const group of groups) {
-    const [{ section, name } = { section: '', name: '' }] = group;
-    progress(rows.length, `${section} ${name}`);
-    const readies = group.map((row) => row.prepare({ heed, engines }, row.flops <= plans[mode].scriptFlops));
-    rows.push(...runGroup(group, readies, roofs, plans[mode], peaks));
+    const tell = (part: number, text: string): void => {
+      progress(rows.length + part * group.length, text);
+    };
+    const readies: Ready[] = [];
+    const prepare = (row: Row): Ready => {
+      const ready = row.prepare({ heed, engines, scripts }, row.flops <= plan.scriptFlops);
+      readies.push(ready);
+      return ready;
+    };
+    try {
+      rows.push(...runGroup(group, prepare, roofs, plan, peaks, tell));
+    } catch (error) {
+      const nothing = (row: Row): RowReport => reportRow(nothingOf(row, String(error)), new Map(), 1, []);
+      rows.push(...group.map(nothing));
+    }
     for (const { dispose } of readies) dispose();
   }
   const roofReports = describeRoofs(roofs, peaks);
   const builds = [...engines.keys()];
   for (const engine of engines.values()) engine.dispose();
   let cold: Report['cold'];
+  const problems: string[] = [];
   if (options.cold) {
     progress(rows.length, 'first calls in new processes');
-    cold = measureCold(url, plans[mode].processes);
+    try {
+      cold = measureCold(url, plan.processes);
+    } catch (error) {
+      problems.push(`first calls: ${String(error)}`);
+    }
   }
-  return { version, mode, machine, builds, roofs: roofReports, rows, cold };
+  return { version, mode, machine, builds, roofs: roofReports, rows, cold, problems };
 }
 
 /** An engine of each build that can run here, baseline first, as in the table. */
@@ -112,21 +132,15 @@ export async function enginesOf({ createEngine, EnvironmentError }: Heed): Promi
   return engines;
 }
 
-/** WrongResult if a contender used more than its error bound. */
-export function requireRight(
-  { section, name }: { readonly section: string; readonly name: string },
-  use: ReadonlyMap<string, number>,
-): void {
-  for (const [contender, part] of use) {
-    if (part <= 1) continue;
-    const problem = Number.isFinite(part)
-      ? `is ${part.toPrecision(3)} times its error bound away from float64`
-      : 'is not a number where float64 has one, or differs where nothing is rounded';
-    throw new WrongResult(`${section} ${name}: what ${contender} computes ${problem}`);
-  }
+/** What is wrong with a result that uses this part of its error bound, in words; nothing up to 1. */
+export function problemOf(part: number): string | undefined {
+  if (part <= 1) return undefined;
+  return Number.isFinite(part)
+    ? `is ${part.toPrecision(3)} times its error bound away from float64`
+    : 'is not a number where float64 has one, or differs where nothing is rounded';
 }
 
-/** A row while it is measured. */
+/** A row while it is measured. Who is wrong, or failed, is among the problems only. */
 interface Measured {
   readonly row: Row;
   readonly first: ReadonlyMap<ContenderName, number>;
@@ -135,17 +149,28 @@ interface Measured {
   readonly lanes: ReadonlyMap<ContenderName, Lane>;
   /** Reads of the row's bytes, one lane for each number of streams, by build. */
   readonly reads: ReadonlyMap<Build, readonly Lane[]>;
+  readonly readBytes: number | undefined;
+  readonly problems: readonly string[];
 }
 
 function runGroup(
   group: Group,
-  readies: readonly Ready[],
+  prepare: (row: Row) => Ready,
   roofs: readonly Roof[],
   plan: Plan,
   peaks: Map<string, number[]>,
+  tell: (part: number, text: string) => void,
 ): RowReport[] {
   // Pass 1 and 2: each runs once, what it computed is checked, and it is warmed up.
-  const measured = group.map((row, i) => warmUp(row, readies[i]!, roofs, plan));
+  const measured = group.map((row, i) => {
+    const name = `${row.section} ${row.name}`;
+    tell((0.4 * i) / group.length, `${name}: checked and warmed up`);
+    try {
+      return warmUp(row, prepare(row), roofs, plan);
+    } catch (error) {
+      return nothingOf(row, String(error));
+    }
+  });
   const peakLanes = roofs.flatMap((roof) =>
     CHAINS.map((chains) => ({ roof, chains, lane: peakLane(roof, chains, measured[0]!.lanes) })),
   );
@@ -162,8 +187,16 @@ function runGroup(
   const time = group.length * (group[0]?.section === 'kernels' ? plan.kernelTime : plan.quickTime);
   const rounds = fit(time, plan.quickRounds, quick);
   const scriptRounds = fit(plan.scriptTime, plan.scriptRounds, script);
+  const others = group.length === 1 ? '' : ` and ${group.length - 1} beside it`;
+  const names = `${group[0]!.section} ${group[0]!.name}${others}`;
+  let told = -Infinity;
   const core = coreShare(() => {
-    interleave(quick, rounds, script, scriptRounds);
+    interleave(quick, rounds, script, scriptRounds, (part) => {
+      // Drawing costs time and caches: once a second.
+      if (performance.now() < told + 1000) return;
+      told = performance.now();
+      tell(0.4 + 0.6 * part, `${names}: ${rounds} samples each, in turn`);
+    });
   });
 
   // Pass 4: roofs, and what was reached of them.
@@ -177,25 +210,47 @@ function runGroup(
   return measured.map((each) => reportRow(each, peak, core, measured));
 }
 
-/** Runs each contender once, checks what it computed, and warms it up. */
+/** Runs each contender once, checks what it computed, and warms up those that are right. */
 function warmUp(row: Row, ready: Ready, roofs: readonly Roof[], plan: Plan): Measured {
-  const contenders = ready.contenders.filter(({ name }) => isHeed(name) || plan.script.includes(name));
-  const first = new Map(contenders.map(({ name, run }) => [name, clock(run)]));
+  const problems: string[] = [];
+  const first = new Map<ContenderName, number>();
+  for (const { name, clock } of ready.contenders) {
+    if (!isHeed(name) && !plan.script.includes(name)) continue;
+    try {
+      first.set(name, clock(1));
+    } catch (error) {
+      problems.push(`${name}: ${String(error)}`);
+    }
+  }
   const checkedEvery = strideOf(row.flops / plan.checkFlops);
-  const checked = ready.check(checkedEvery);
-  const use = new Map(contenders.map(({ name }) => [name, checked.get(name)!]));
-  requireRight(row, use);
+  const use = new Map<ContenderName, number>();
+  for (const [name, part] of ready.check(checkedEvery)) {
+    if (!first.has(name)) continue;
+    const problem = problemOf(part);
+    if (problem === undefined) use.set(name, part);
+    else problems.push(`what ${name} computes ${problem}`);
+  }
+  const right = ready.contenders.filter(({ name }) => use.has(name));
   const lanes = new Map(
-    contenders.map((each) => [each.name, lane(each.run, settled(each, first.get(each.name)!))]),
+    right.map((each) => [each.name, lane(each.clock, settled(each, first.get(each.name)!))]),
   );
-  const reads = new Map(
-    (row.roof === 'peak' ? [] : roofs).map((roof) => [roof.build, readLanes(roof, row.bytes, 5)]),
-  );
-  return { row, first, use, checkedEvery, lanes, reads };
+  const limited = row.roof === 'peak' ? [] : roofs;
+  const readBytes = limited[0]?.array.room(row.bytes);
+  const reads = new Map(limited.map((roof) => [roof.build, readLanes(roof, row.bytes, 5)]));
+  return { row, first, use, checkedEvery, lanes, reads, readBytes, problems };
+}
+
+/** A row that could not begin. */
+function nothingOf(row: Row, problem: string): Measured {
+  const none = new Map<never, never>();
+  return {
+    ...{ row, first: none, use: none, checkedEvery: 1, lanes: none, reads: none, readBytes: undefined },
+    problems: [problem],
+  };
 }
 
 function reportRow(
-  { row, first, use, checkedEvery, lanes, reads }: Measured,
+  { row, first, use, checkedEvery, lanes, reads, readBytes, problems }: Measured,
   peaks: ReadonlyMap<Build, number>,
   core: number,
   group: readonly Measured[],
@@ -206,8 +261,8 @@ function reportRow(
     const read = reads.get(build)?.map(({ samples }) => timing(samples).p50);
     roofs[build] = {
       peak: roof === 'read' ? undefined : peak,
-      // An array that no cache holds is read at one rate, however long it is.
-      read: read && Math.min(bytes, LARGE) / Math.min(...read) / 1e6,
+      read: read && readBytes! / Math.min(...read) / 1e6,
+      readBytes,
     };
   }
   const base = group.find((each) => each.row.name === beside)?.lanes;
@@ -226,7 +281,7 @@ function reportRow(
       errorOfBound: use.get(contender)!,
     };
   }
-  return { section, name, flops, bytes, roof, roofs, beside, checkedEvery, core, results };
+  return { section, name, flops, bytes, roof, roofs, beside, checkedEvery, core, results, problems };
 }
 
 function isHeed(name: ContenderName): name is Build {
@@ -238,26 +293,24 @@ function isHeed(name: ContenderName): name is Build {
  * sample would mostly be spared and a long call never.
  */
 function peakLane(roof: Roof, chains: Chains, lanes: ReadonlyMap<ContenderName, Lane>): Lane {
-  const run = (): number => roof.peak(chains);
-  const { milliseconds } = lanes.get(roof.build)!;
-  return {
-    ...lane(run, milliseconds),
-    calls: Math.max(1, Math.round(Math.min(4, milliseconds) / clock(run))),
-  };
+  // Of registers only, it has nothing to warm up.
+  const peak: Clock = (calls) => clock(() => roof.peak(chains), calls);
+  const { milliseconds } = lanes.get(roof.build) ?? { milliseconds: 4 };
+  const one = peak(1);
+  return { ...lane(peak, one), calls: Math.max(1, Math.round(Math.min(4, milliseconds) / one)) };
 }
 
 /** Lanes that read an array of so many bytes, warm. */
 function readLanes(roof: Roof, bytes: number, window: number): Lane[] {
   return STREAMS.map((streams) => {
-    const read = (): number => roof.read(bytes, streams);
+    const read = clockOf(() => roof.read(bytes, streams));
     return lane(read, settle(read, window));
   });
 }
 
-/** Milliseconds of a warm call. A slow JavaScript contender is warm after one: V8 replaces running loops. */
-function settled({ name, run }: Contender, first: number): number {
-  if (!isHeed(name) && first > 250) return first;
-  return settle(run);
+/** Milliseconds of a warm call. A slow one is warm after one: V8 replaces running loops, and heed has many calls of wasm in it. */
+function settled({ clock }: Contender, first: number): number {
+  return first > 250 ? first : settle(clock);
 }
 
 /** What part of the time this program had a core to itself, and not other programs. V8's helper threads count too. */
@@ -266,14 +319,6 @@ function coreShare(run: () => void): number {
   const elapsed = clock(run);
   const { user, system } = process.cpuUsage(before);
   return Math.min(1, (user + system) / 1000 / elapsed);
-}
-
-/** Rounds that fit into the time. */
-function fit(time: number, [least, most]: readonly [number, number], lanes: readonly Lane[]): number {
-  if (lanes.length === 0) return 0;
-  let round = 0;
-  for (const { run, calls } of lanes) round += clock(run, calls);
-  return Math.round(Math.min(most, Math.max(least, time / round)));
 }
 
 /** Without the factors 2 and 3, so that it meets every row of a register tile and every head. */
@@ -295,10 +340,12 @@ export function describeMachine(): Machine {
   };
 }
 
-/** Peaks as the rows saw them; reads, of an array that a cache holds and of one that none does, now. */
+/** Peaks as the rows saw them; reads, of an array that a cache holds and of one that few do, now. */
 function describeRoofs(roofs: readonly Roof[], peaks: ReadonlyMap<string, readonly number[]>): RoofReport[] {
   const reads = roofs.flatMap((roof) =>
-    [SMALL, LARGE].map((bytes) => ({ roof, bytes, lanes: readLanes(roof, bytes, 20) })),
+    READ.filter((bytes) => roof.array.room(bytes) === bytes).map((bytes) => ({
+      ...{ roof, bytes, lanes: readLanes(roof, bytes, 20) },
+    })),
   );
   interleave(
     reads.flatMap(({ lanes }) => lanes),
@@ -308,7 +355,7 @@ function describeRoofs(roofs: readonly Roof[], peaks: ReadonlyMap<string, readon
   );
   return roofs.map((roof) => {
     const chains = Object.fromEntries(
-      CHAINS.map((n) => [n, timing(peaks.get(`${roof.build} ${n}`)!).p50]),
+      CHAINS.map((n) => [n, timing(peaks.get(`${roof.build} ${n}`) ?? [0]).p50]),
     ) as Record<Chains, number>;
     const read = reads
       .filter((each) => each.roof === roof)

@@ -5,9 +5,12 @@
  */
 import { Bench } from 'tinybench';
 
+/** Milliseconds of so many calls, after `before` more that are not counted. */
+export type Clock = (calls: number, before?: number) => number;
+
 /** Something to time. */
-export interface Lane {
-  readonly run: () => unknown;
+export interface Lane<C = Clock> {
+  readonly clock: C;
   /** Milliseconds a call: one sample each. */
   readonly samples: number[];
   /** Calls in one sample: several where one is too short for the timer. */
@@ -28,24 +31,38 @@ export interface Timing {
 /** A sample of a short call is the mean over a burst of this many milliseconds. */
 const BURST = 0.4;
 
+/**
+ * What goes before a sample and is not counted: steady work is compared, and the lanes between have left their data in the caches. A
+ * quarter of a burst; of longer calls three, because 32 MB are not all back in a third cache level after one (a token against 4096 keys took
+ * 4.2 ms behind one other call and 3.0 behind many); and none from {@link LONG} milliseconds on, which no cache outlasts.
+ */
+const REWARM = { burst: 1 / 4, calls: 3 } as const;
+const LONG = 40;
+
 /** A rate has settled when a window is not this much better than the ones before. */
 const SETTLED = 0.97;
 
-/** Milliseconds of `calls` calls. */
-export function clock(run: () => unknown, calls = 1): number {
+/** Milliseconds of `calls` calls, after `before` more that are not counted. */
+export function clock(run: () => unknown, calls = 1, before = 0): number {
+  for (let i = 0; i < before; i++) run();
   const start = performance.now();
   for (let i = 0; i < calls; i++) run();
   return performance.now() - start;
+}
+
+/** The clock of what runs in this thread. */
+export function clockOf(run: () => unknown): Clock {
+  return (calls, before) => clock(run, calls, before);
 }
 
 /**
  * Runs until the rate has settled, and says how many milliseconds a call then takes. V8 starts with quick code and
  * swaps in the optimised one when it is ready, so at least three windows must show no gain.
  */
-export function settle(run: () => unknown, window = 25, limit = 2000): number {
+export function settle(clock: Clock, window = 25, limit = 2000): number {
   const calls = settling(window, limit);
   let step = calls.next();
-  while (step.done !== true) step = calls.next(clock(run));
+  while (step.done !== true) step = calls.next(clock(1));
   return step.value;
 }
 
@@ -66,24 +83,40 @@ export function* settling(window = 25, limit = 2000): Generator<undefined, numbe
 }
 
 /** A lane of a call that takes so many milliseconds. */
-export function lane(run: () => unknown, milliseconds: number): Lane {
-  return { run, samples: [], calls: Math.max(1, Math.floor(BURST / milliseconds)), milliseconds };
+export function lane<C>(clock: C, milliseconds: number): Lane<C> {
+  return { clock, samples: [], calls: Math.max(1, Math.floor(BURST / milliseconds)), milliseconds };
 }
 
 /** Adds one sample. */
-export function sample({ run, samples, calls }: Lane): void {
-  samples.push(clock(run, calls) / calls);
+function sample(lane: Lane): void {
+  const { clock, samples, calls } = lane;
+  samples.push(clock(calls, warmCalls(lane)) / calls);
+}
+
+function warmCalls({ calls, milliseconds }: Lane): number {
+  if (milliseconds >= LONG) return 0;
+  return calls > 1 ? Math.ceil(calls * REWARM.burst) : REWARM.calls;
+}
+
+/** Rounds of one sample of each that fit into the time. */
+export function fit(time: number, [least, most]: readonly [number, number], lanes: readonly Lane[]): number {
+  if (lanes.length === 0) return 0;
+  const round = lanes.reduce((sum, each) => sum + each.milliseconds * (each.calls + warmCalls(each)), 0);
+  return Math.round(Math.min(most, Math.max(least, time / round)));
 }
 
 /**
  * Samples the quick lanes in `rounds` turns, and the slow ones in `slowRounds` turns spread evenly between them. Every
  * round starts one lane further, so that no lane always follows the same one.
+ *
+ * @param tell is given the part that is done, after every round
  */
 export function interleave(
   quick: readonly Lane[],
   rounds: number,
   slow: readonly Lane[],
   slowRounds: number,
+  tell?: (part: number) => void,
 ): void {
   let slowDone = 0;
   for (let round = 0; round < rounds; round++) {
@@ -91,6 +124,7 @@ export function interleave(
       for (const each of slow) sample(each);
     }
     for (let i = 0; i < quick.length; i++) sample(quick[(round + i) % quick.length]!);
+    tell?.((round + 1) / rounds);
   }
 }
 

@@ -14,9 +14,20 @@ export const shipped: URL = new URL('../build/bench-heed.mjs', import.meta.url);
 
 /** Bundles src/index.ts into build/ and loads it. */
 export async function loadShipped(): Promise<Heed> {
+  await bundle('../src/index.ts', shipped);
+  return (await import(shipped.href)) as Heed;
+}
+
+/** Bundles bench/script-thread.ts into build/. */
+export async function shipScripts(): Promise<URL> {
+  const to = new URL('../build/bench-scripts.mjs', import.meta.url);
+  await bundle('script-thread.ts', to);
+  return to;
+}
+
+async function bundle(entry: string, to: URL): Promise<void> {
   await build({
-    ...{ entryPoints: [path('../src/index.ts')], outfile: fileURLToPath(shipped), bundle: true },
+    ...{ entryPoints: [path(entry)], outfile: fileURLToPath(to), bundle: true },
     ...{ format: 'esm', platform: 'node', target: 'es2022', logLevel: 'error' },
   });
-  return (await import(shipped.href)) as Heed;
 }

@@ -38,45 +38,56 @@ const WIDTH = 100;
 
 type Colors = ReturnType<typeof createColors>;
 
+/** A table, for a terminal or for a page in Markdown. */
+export interface Grid {
+  readonly heads: readonly string[];
+  /** In a terminal. */
+  readonly widths: readonly number[];
+  readonly rows: readonly (readonly string[])[];
+}
+
 /** The whole page: machine, a table for each section, what stands beside what, and what must be said below them. */
 export function renderTable(report: Report, color = false): string {
   const colors = createColors(color);
   const lines = [...machineLines(report).map(colors.dim), ''];
-  for (const section of new Set(report.rows.map((row) => row.section))) {
-    lines.push(renderSection(report, section, colors), '');
-  }
-  const beside = [...report.rows.flatMap(ratios), ...coldStart(report.cold)];
-  if (beside.length > 0) {
-    const heads = ['side by side', 'compared with', ...report.builds];
-    lines.push(renderRows(heads, [42, 32, 13, 13], beside, colors), '');
-  }
-  return [...lines, ...notes(report).map(colors.dim)].join('\n');
+  for (const grid of gridsOf(report, colors.bold)) lines.push(renderGrid(grid, colors), '');
+  return [...lines, ...notes(report).map(colors.dim), ...problemsOf(report).map(colors.red)].join('\n');
 }
 
-function renderSection({ rows, builds }: Report, section: string, colors: Colors): string {
+/** A table for each section, and one of what stands beside what. */
+export function gridsOf(report: Report, bold: Style = same): Grid[] {
+  const { rows, builds } = report;
+  const grids = [...new Set(rows.map(({ section }) => section))].map((section) =>
+    gridOf(report, section, rows.filter((row) => row.section === section).map(named), bold),
+  );
+  const beside = [...rows.flatMap(ratios), ...coldStart(report.cold)];
+  if (beside.length === 0) return grids;
+  const heads = ['side by side', 'compared with', ...builds];
+  return [...grids, { heads, widths: [42, 32, 13, 13], rows: beside }];
+}
+
+/** Some rows under one head, each by the name that stands in the first column. */
+export function gridOf(
+  { rows, builds }: Report,
+  head: string,
+  some: readonly (readonly [name: string, row: RowReport])[],
+  bold: Style = same,
+): Grid {
   const shown = contenders.filter(([name]) => rows.some(({ results }) => results[name] !== undefined));
-  const heads = [section, ...shown.map(([, head]) => head), 'GFLOP/s', '% of roof', '× plain loops'];
+  const names = shown.map(([name]) => name);
   const values = [...shown.map(() => 10), 12, 11, 12];
-  const widths = [WIDTH - values.reduce((a, b) => a + b), ...values];
-  const body = rows
-    .filter((row) => row.section === section)
-    .map((row) =>
-      cells(
-        row,
-        shown.map(([name]) => name),
-        builds.length > 1,
-        colors.bold,
-      ),
-    );
-  return renderRows(heads, widths, body, colors);
+  return {
+    heads: [head, ...shown.map(([, each]) => each), 'GFLOP/s', '% of roof', '× plain loops'],
+    widths: [WIDTH - values.reduce((a, b) => a + b), ...values],
+    rows: some.map(([name, row]) => cells(name, row, names, builds.length > 1, bold)),
+  };
 }
 
-function renderRows(
-  heads: readonly string[],
-  widths: readonly number[],
-  rows: readonly (readonly string[])[],
-  { bold, dim }: Colors,
-): string {
+type Style = (text: string) => string;
+const same: Style = (text) => text;
+const named = (row: RowReport): readonly [string, RowReport] => [row.name, row];
+
+function renderGrid({ heads, widths, rows }: Grid, { bold, dim }: Colors): string {
   const table = new Table({
     chars,
     head: heads.map((head, i) => (i === 0 ? bold(head) : dim(head))),
@@ -90,7 +101,8 @@ function renderRows(
 }
 
 function cells(
-  { name, results, roof }: RowReport,
+  name: string,
+  { results, roof }: RowReport,
   shown: readonly ContenderName[],
   pairs: boolean,
   bold: (text: string) => string,
@@ -131,7 +143,7 @@ function coldStart(cold: ColdReport | undefined): string[][] {
   ];
 }
 
-function machineLines({ version, machine, roofs, mode }: Report): string[] {
+export function machineLines({ version, machine, roofs, mode }: Report): string[] {
   const { cpu, cores, system, node, v8, load, date } = machine;
   const peaks = roofs.map(({ build, peak }) => `${peak.toFixed(1)} GFLOP/s ${build}`).join(', ');
   const reads = roofs
@@ -144,7 +156,14 @@ function machineLines({ version, machine, roofs, mode }: Report): string[] {
   ];
 }
 
-function notes({ rows, builds }: Report): string[] {
+/** What went wrong, in each row and beside them. */
+export function problemsOf({ rows, problems }: Report): string[] {
+  const ofRow = (row: RowReport): string[] =>
+    row.problems.map((problem) => `${row.section} ${row.name}: ${problem}`);
+  return [...rows.flatMap(ofRow), ...problems];
+}
+
+export function notes({ rows, builds }: Report): string[] {
   const lines = [`Times are medians.${builds.includes('relaxed') ? ' Pairs are baseline / relaxed.' : ''}`];
   const has = (wanted: (row: RowReport) => boolean): boolean => rows.some(wanted);
   if (has(({ section }) => section === 'kernels')) lines.push(...KERNELS);
@@ -157,6 +176,13 @@ function notes({ rows, builds }: Report): string[] {
   if (has(({ roof }) => roof === 'sum')) {
     lines.push('ˢ reading the cache once, and then the multiply-adds at peak');
   }
+  for (const { section, name, bytes, roofs } of rows) {
+    const { readBytes = bytes } = Object.values(roofs)[0] ?? {};
+    if (readBytes < bytes)
+      lines.push(
+        `${section} ${name}: memory for its ${megabytes(bytes)} could not be had twice; read was taken of ${megabytes(readBytes)}`,
+      );
+  }
   const core = Math.min(...rows.map((row) => row.core));
   if (core < QUIET) {
     const held = `${(100 * (1 - core)).toFixed(0)} %`;
@@ -166,6 +192,10 @@ function notes({ rows, builds }: Report): string[] {
   }
   if (!builds.includes('relaxed')) lines.push(NO_RELAXED);
   return lines;
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(0)} MB`;
 }
 
 /** 28.4 µs, 3.42 ms, 1.23 s */

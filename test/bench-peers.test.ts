@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import type { Outcome, PeerReport } from '../bench/peers/report.ts';
-import { interleavePeers, type PeerLane } from '../bench/peers/sample.ts';
+import { interleavePeers, peerClockOf, type PeerLane } from '../bench/peers/sample.ts';
 import { ratioOf, renderPeers } from '../bench/peers/table.ts';
 import { settling } from '../bench/sample.ts';
 
@@ -16,7 +16,7 @@ describe('samples', () => {
       };
       // A promise that is not awaited would be settled behind the lanes that follow it.
       const run = waits ? () => Promise.resolve().then(add) : add;
-      return { run, waits, calls, samples: [], milliseconds };
+      return { clock: peerClockOf(run, waits), calls, samples: [], milliseconds };
     };
     const lanes = [of('a', false), of('B', true, 2), of('s', true)];
     await interleavePeers(lanes, [4, 4, 2]);
@@ -27,7 +27,7 @@ describe('samples', () => {
   it('of short calls come after calls that fill the caches', async () => {
     let called = 0;
     const run = (): number => called++;
-    const short = { run, waits: false, calls: 3, samples: [], milliseconds: 2 };
+    const short = { clock: peerClockOf(run, false), calls: 3, samples: [], milliseconds: 2 };
     await interleavePeers([short], [1]);
     expect(called).toBe(3 + 3);
     expect(short.samples).toHaveLength(1);

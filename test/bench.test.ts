@@ -1,36 +1,43 @@
 /** The benchmark, without timing anything: its plain loops, its check, its rows, its table, its chart, its arguments. */
 import { spawnSync } from 'node:child_process';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { TILE_4X8, TILE_6X8 } from '../common/abi.ts';
 import { parseArguments } from '../bench/arguments.ts';
 import { drawChart } from '../bench/chart.ts';
-import { choose } from '../bench/command.ts';
+import { bench, choose, read } from '../bench/command.ts';
 import { Bed, kernelGroups, kernels, prepareKernel } from '../bench/kernels.ts';
-import { plainAttention, plainMatmul } from '../bench/plain-loops.ts';
-import type { Report, Result } from '../bench/report.ts';
-import { CHAINS, Roof, STREAMS } from '../bench/roof.ts';
-import { groups, uses } from '../bench/rows.ts';
-import { enginesOf, requireRight } from '../bench/run.ts';
-import { interleave, lane, timing } from '../bench/sample.ts';
-import { milliseconds, NO_RELAXED, renderTable } from '../bench/table.ts';
+import { plainAttention, plainMatmul, type PlainCall, type PlainMatmul } from '../bench/plain-loops.ts';
+import { fill, markdownReport } from '../bench/markdown.ts';
+import type { ContenderName, Report, Result } from '../bench/report.ts';
+import { CHAINS, Roof, RoofArray, STREAMS } from '../bench/roof.ts';
+import { groups, uses, type Contender, type Row } from '../bench/rows.ts';
+import { ScriptThread } from '../bench/script-thread.ts';
+import { shipScripts } from '../bench/shipped.ts';
+import { enginesOf, problemOf, run } from '../bench/run.ts';
+import { clockOf, fit, interleave, lane, timing } from '../bench/sample.ts';
+import { milliseconds, NO_RELAXED, problemsOf, renderTable } from '../bench/table.ts';
 import * as heed from '../src/index.ts';
 import { matmul } from '../src/reference.ts';
 import { attentionInputs, matmulInputs } from './cases.ts';
-import type { DenseCase, MatmulCase } from './cases.ts';
+import type { AttentionCase, MatmulCase } from './cases.ts';
 import { builds } from './builds.ts';
 import { normal } from './data.ts';
 import type { TestingExports } from './kernels/harness.ts';
 import { attentionLaw, every, matmulLaw } from './laws.ts';
 
-const attentions: readonly DenseCase[] = [
+const scripts = await shipScripts();
+
+const attentions: readonly AttentionCase<PlainCall>[] = [
   { name: 'one query, one key', options: { seqQ: 1, headDim: 1 } },
   { name: 'cross', options: { seqQ: 7, seqK: 101, heads: 3, headDim: 20, valueDim: 5, batch: 2 } },
   { name: 'groups, causal', options: { seqQ: 30, seqK: 33, heads: 4, kvHeads: 2, headDim: 8, causal: true } },
   { name: 'a query that sees no key', options: { seqQ: 9, seqK: 5, headDim: 8, causal: true } },
 ];
 
-const matmuls: readonly MatmulCase[] = [
+const matmuls: readonly MatmulCase<PlainMatmul>[] = [
   { name: '1 × 1 × 1', options: { M: 1, N: 1, K: 1 } },
   { name: 'tails', options: { M: 13, N: 29, K: 300 } },
 ];
@@ -54,6 +61,28 @@ describe('plain loops', () => {
   });
 });
 
+describe('plain JavaScript in its thread', () => {
+  const [a, b] = [Float32Array.of(1, 2), Float32Array.of(3, 4)];
+
+  it('computes, counts what it is asked to count, and gives what it wrote last', () => {
+    const call = { M: 1, N: 1, K: 2 };
+    const thread = new ScriptThread({ kind: 'matmul', inputs: [a, b], call }, scripts);
+    expect(thread.result('plain')).toEqual(Float32Array.of(NaN));
+    expect(thread.clock('plain')(100, 10)).toBeGreaterThan(0);
+    thread.clock('reference')(1);
+    expect(thread.result('plain')).toEqual(Float32Array.of(11));
+    expect(thread.result('reference')).toEqual(Float64Array.of(11));
+    thread.dispose();
+  });
+
+  it('says what was thrown there', () => {
+    const call = { seqQ: 3, headDim: 1 };
+    const thread = new ScriptThread({ kind: 'attention', inputs: [a, b, a], call }, scripts);
+    expect(() => thread.clock('reference')(1)).toThrow(/HeedRangeError: .*"q"/);
+    thread.dispose();
+  });
+});
+
 it('the check tells each contender its worst element', () => {
   const options = { M: 9, N: 4, K: 40 };
   const [a, b] = matmulInputs({ name: '', options });
@@ -71,22 +100,98 @@ it('the check tells each contender its worst element', () => {
   expect(most.get('baseline')).toBe(Infinity);
 });
 
-describe('a wrong result', () => {
-  const row = { section: 'matmul', name: '512³' } as const;
+it('a part of the error bound is a problem from 1 on, in words', () => {
+  expect(problemOf(1)).toBeUndefined();
+  expect(problemOf(12.345)).toBe('is 12.3 times its error bound away from float64');
+  expect(problemOf(Infinity)).toMatch(/^is not a number where float64 has one, or differs where/);
+});
 
-  it('stops the run with a message', () => {
-    expect(() => {
-      requireRight(row, new Map([['plain', 0.1]]));
-    }).not.toThrow();
-    expect(() => {
-      requireRight(row, new Map([['baseline', 12.345]]));
-    }).toThrow('matmul 512³: what baseline computes is 12.3 times its error bound away from float64');
-    expect(() => {
-      requireRight(row, new Map([['relaxed', Infinity]]));
-    }).toThrow(
-      'what relaxed computes is not a number where float64 has one, or differs where nothing is rounded',
-    );
+describe('a run', () => {
+  /** A row of one number, 2 where it is right. */
+  const row = (name: string, computed: Partial<Record<ContenderName, () => number>>): Row => ({
+    ...{ section: 'attention', name, flops: 1, bytes: 0, roof: 'peak', quick: true },
+    prepare: () => {
+      const contenders = Object.entries(computed).map(([who, compute]): Contender => {
+        const out = new Float32Array(1);
+        const clock = clockOf(() => (out[0] = compute()));
+        return { name: who as ContenderName, order: 'blocks', out, clock };
+      });
+      const law = { values: Float64Array.of(2), bounds: Float64Array.of(0.5) };
+      return {
+        contenders,
+        check: () => uses(contenders, [{ row: 0, at: 0, out: () => law }]),
+        dispose: () => undefined,
+      };
+    },
   });
+  const fails = (): never => {
+    throw new RangeError('no memory');
+  };
+  /** Right for so many calls. */
+  const sometimes = (calls: number) => () => (calls-- > 0 ? 2 : fails());
+  const rows = [
+    row('right', { plain: () => 2, baseline: () => 2.1 }),
+    row('plain is wrong', { plain: () => 3, baseline: () => 2 }),
+    row('baseline fails', { plain: () => 2, baseline: fails }),
+    { ...row('cannot begin', {}), prepare: fails },
+    row('fails later', { baseline: sometimes(40) }),
+    row('right after it', { plain: () => 2 }),
+  ];
+
+  it('times nothing that is wrong or fails, says so, and loses nothing else', async () => {
+    const told: string[] = [];
+    const report = await run({
+      ...{ mode: 'quick', groups: rows.map((each) => [each]), heed, version: '1.2.3', url: scripts },
+      ...{ scripts, cold: false, progress: (done, text) => told.push(`${done.toFixed(1)} ${text}`) },
+    });
+    const found = report.rows.map(({ name, results, problems }) => [name, Object.keys(results), problems]);
+    expect(found).toEqual([
+      ['right', ['plain', 'baseline'], []],
+      [
+        'plain is wrong',
+        ['baseline'],
+        ['what plain computes is 2.00 times its error bound away from float64'],
+      ],
+      ['baseline fails', ['plain'], ['baseline: RangeError: no memory']],
+      ['cannot begin', [], ['RangeError: no memory']],
+      ['fails later', [], ['RangeError: no memory']],
+      ['right after it', ['plain'], []],
+    ]);
+    expect(told.filter((each) => each.startsWith('1.'))).toContain(
+      '1.0 attention plain is wrong: checked and warmed up',
+    );
+    expect(problemsOf({ ...report, problems: ['first calls: none'] })).toHaveLength(5);
+    expect(report.problems).toEqual([]);
+    const text = renderTable(report);
+    for (const each of problemsOf(report)) expect(text).toContain(each);
+  });
+
+  it('ends with exit code 1 then, and its figures are written', async () => {
+    const file = `${tmpdir()}/heed-bench-${process.pid}.json`;
+    const log = vi.spyOn(console, 'log').mockImplementation(() => undefined);
+    const command = { name: 'bench', url: scripts, load: () => Promise.resolve({ heed, scripts }) };
+    const words = ['--only', 'attention', '--json', file];
+    expect(await bench(words, { ...command, groups: [[rows[0]!], [rows[1]!]] })).toBe(1);
+    const { rows: written } = JSON.parse(readFileSync(file, 'utf8')) as Report;
+    expect(written[0]!.results.baseline!.timing.p50).toBeGreaterThan(0);
+    expect(log).toHaveBeenCalledTimes(1);
+    const right = { ...(JSON.parse(readFileSync(file, 'utf8')) as Report), rows: [written[0]] };
+    writeFileSync(file, JSON.stringify(right));
+    expect(await bench(['--from', file], { ...command, groups: [rows] })).toBe(0);
+    rmSync(file);
+    log.mockRestore();
+  });
+});
+
+it('plain loops can be given no option that they do not know', () => {
+  const { options } = { options: { seqQ: 1, headDim: 1, causal: true } };
+  const known: PlainCall = options;
+  // @ts-expect-error Computed without a window, it would be another result.
+  const windowed: PlainCall = { ...options, window: [255, 0] };
+  const cases: readonly AttentionCase[] = [{ name: '', options }];
+  // @ts-expect-error Nor can a case of which that is not known.
+  const unknown: PlainCall = cases[0]!.options;
+  expect([known, windowed, unknown]).toHaveLength(3);
 });
 
 describe('rows', () => {
@@ -141,6 +246,7 @@ describe('rows', () => {
     ['2 × 16, S = 8', ['reference', 'plain', ...builds], 1],
     ['12 × 64, S = 512 no out', [...builds], 1001],
     ['softcap', [...builds], 5001],
+    ['causal window of 256', [...builds], 20001],
     ['768/12, S = 128', [...builds], 101],
     ['32/8 × 128, 4096 keys', [...builds], 7],
     ['32/8 × 128, 4096 f16', [...builds], 7],
@@ -148,10 +254,10 @@ describe('rows', () => {
   ])('%s gives every contender, and each passes its check', async (name, names, stride) => {
     const engines = await enginesOf(heed);
     expect([...engines.keys()].sort()).toEqual([...builds].sort());
-    const { contenders, check, dispose } = named(name).prepare({ heed, engines }, true);
+    const { contenders, check, dispose } = named(name).prepare({ heed, engines, scripts }, true);
     expect(contenders.map((each) => each.name).sort()).toEqual(names.sort());
     for (const part of check(stride).values()) expect(part).toBe(Infinity);
-    for (const { run } of contenders) run();
+    for (const { clock } of contenders) clock(1);
     for (const part of check(stride).values()) expect(part).toBeLessThanOrEqual(1);
     for (const { out } of contenders) out[out.length - 1]! += 1;
     for (const part of check(stride).values()) expect(part).toBeGreaterThan(1);
@@ -177,11 +283,27 @@ describe.each(builds)('roof loops, %s', (build) => {
   it.each(STREAMS)('%i streams read the same bytes: the exclusive or of all is the same', (streams) => {
     const words = new Uint32Array(Float32Array.from(normal(65536 / 4, 1)).buffer);
     const bytes = 2 ** 20 + 12 * 1024;
+    expect(roof.array.room(bytes)).toBe(bytes);
     let expected = 0;
     for (let at = 0; at < bytes / 4; at++) expected ^= words[at % words.length]!;
     const before = roof.sink;
     expect(roof.read(bytes, streams)).toBe(bytes);
     expect(roof.sink - before).toBeCloseTo(expected | 0, -4);
+  });
+});
+
+describe('the array that is read', () => {
+  it('grows to what a row needs, and keeps its length where memory is short', () => {
+    const array = new RoofArray();
+    expect(array.room(100000)).toBe(100000);
+    expect(array.memory.buffer.byteLength).toBe(2 * 65536);
+    expect(new Float32Array(array.memory.buffer).every((x) => x !== 0)).toBe(true);
+    expect(array.room(10)).toBe(10);
+    vi.spyOn(array, 'free').mockReturnValue(2 ** 20);
+    expect(array.room(2 ** 20)).toBe(2 * 65536);
+    vi.spyOn(array, 'free').mockReturnValue(Infinity);
+    expect(array.room(2 ** 33)).toBe(2 * 65536);
+    expect(new Roof('baseline', array).read(2 ** 20)).toBe(2 * 65536);
   });
 });
 
@@ -223,8 +345,8 @@ describe.each(builds)('kernels alone, %s', (build) => {
         };
       };
       const { contenders, check } = prepareKernel(make(), new Map([[build, new Bed(build, tile, change)]]));
-      const [{ run, out }] = contenders as [(typeof contenders)[0]];
-      run();
+      const [{ clock, out }] = contenders as [(typeof contenders)[0]];
+      clock(1);
       out[out.length - 1]! += off;
       return check(1).get(build)!;
     };
@@ -252,9 +374,39 @@ describe.each(builds)('kernels alone, %s', (build) => {
 describe('samples', () => {
   it('are taken in turn, slow ones spread between the rounds', () => {
     const order: string[] = [];
-    const of = (name: string) => lane(() => order.push(name), 1);
-    interleave([of('a'), of('b')], 4, [of('S')], 2);
-    expect(order.join('')).toBe('SabbaSabba');
+    const of = (name: string) => {
+      const clock = (calls: number, before = 0): number => {
+        for (let i = 0; i < before; i++) order.push(name.toLowerCase());
+        for (let i = 0; i < calls; i++) order.push(name);
+        return calls;
+      };
+      return lane(clock, 50);
+    };
+    const done: number[] = [];
+    interleave([of('A'), of('B')], 4, [of('S')], 2, (part) => done.push(part));
+    expect(order.join('')).toBe('SABBASABBA');
+    expect(done).toEqual([0.25, 0.5, 0.75, 1]);
+  });
+
+  it('of short calls are means over a burst, and come after calls that are not counted', () => {
+    const asked: [number, number | undefined][] = [];
+    const clock = (calls: number, before?: number): number => {
+      asked.push([calls, before]);
+      return 3 * calls;
+    };
+    const lanes = [lane(clock, 0.01), lane(clock, 1), lane(clock, 50)];
+    interleave(lanes, 1, [], 0);
+    expect(asked).toEqual([
+      [40, 10],
+      [1, 3],
+      [1, 0],
+    ]);
+    const round = 0.01 * 50 + 1 * 4 + 50;
+    expect(fit(20 * round, [5, 100], lanes)).toBe(20);
+    expect(fit(round, [5, 100], lanes)).toBe(5);
+    expect(fit(1e6, [5, 100], lanes)).toBe(100);
+    expect(fit(1e6, [5, 100], [])).toBe(0);
+    expect(lanes.map(({ samples }) => samples)).toEqual([[3], [3], [3]]);
   });
 
   it('are summed up by tinybench', () => {
@@ -270,7 +422,7 @@ describe('the table', () => {
   });
   const chains = { 8: 50, 9: 51, 10: 52, 12: 53 };
   const read = [{ bytes: 2 ** 21, rate: 80 }];
-  const roof = { peak: 53, read: undefined };
+  const roof = { peak: 53, read: undefined, readBytes: undefined };
   const report: Report = {
     ...{ version: '1.2.3', mode: 'quick' },
     machine: {
@@ -286,6 +438,7 @@ describe('the table', () => {
       {
         ...{ section: 'attention', name: 'twelve heads', flops: 1e9, bytes: 0, roof: 'peak' },
         ...{ roofs: { baseline: roof, relaxed: roof }, beside: undefined, checkedEvery: 1, core: 1 },
+        problems: [],
         results: {
           reference: result(5000, 0.2),
           plain: result(900, 1.1),
@@ -294,7 +447,7 @@ describe('the table', () => {
         },
       },
     ],
-    cold: undefined,
+    ...{ cold: undefined, problems: [] },
   };
   const [row] = report.rows as [(typeof report.rows)[0]];
 
@@ -358,6 +511,38 @@ describe('the table', () => {
     expect(renderTable({ ...report, rows: [row, { ...row, core: 0.6 }] })).toContain(text);
   });
 
+  it('says where fewer bytes could be read than a row has', () => {
+    const read = { peak: 53, read: 20, readBytes: 2 ** 26 };
+    const large = { ...row, roof: 'sum', bytes: 2 ** 29, roofs: { baseline: read, relaxed: read } } as const;
+    const text =
+      'attention twelve heads: memory for its 512 MB could not be had twice; read was taken of 64 MB';
+    expect(renderTable({ ...report, rows: [large] })).toContain(text);
+    expect(renderTable({ ...report, rows: [{ ...large, bytes: 2 ** 26 }] })).not.toContain(
+      'could not be had',
+    );
+  });
+
+  it('goes into a page between its markers, whole or as the rows that are named there', async () => {
+    const file = `${tmpdir()}/heed-bench-${process.pid}.md`;
+    const page = (more: string, inside: string): string =>
+      `# Page\n\n<!-- bench${more} -->\n${inside}\n<!-- /bench -->\n\nAfter.\n`;
+    writeFileSync(file, page('', '\nold\n') + page(': attention twelve heads', ''));
+    const filled = (): Promise<string | undefined> =>
+      fill(file, 'bench', (names) => markdownReport(report, names));
+    expect(await filled()).toBeUndefined();
+    const text = readFileSync(file, 'utf8');
+    expect(text).not.toContain('old');
+    expect(text.match(/^After\.$/gm)).toHaveLength(2);
+    expect(text.replace(/ +/g, ' ')).toContain('| twelve heads | 5.00 s | 900 ms | 30.0 ms | 450 µs |');
+    expect(text.replace(/ +/g, ' ')).toContain('| attention twelve heads | 5.00 s | 900 ms |');
+    expect(await filled()).toBeUndefined();
+    expect(readFileSync(file, 'utf8')).toBe(text);
+    writeFileSync(file, '# Page\n');
+    expect(await filled()).toMatch(/has no place for it: <!-- bench -->/);
+    expect(() => markdownReport(report, 'matmul none')).toThrow('the run has no row "matmul none"');
+    rmSync(file);
+  });
+
   it('says what relaxed needs where it cannot run', () => {
     const { relaxed, ...results } = row.results;
     expect(relaxed).toBeDefined();
@@ -397,15 +582,28 @@ describe('the table', () => {
   });
 });
 
+it('runs of some rows are read as one', () => {
+  const files = ['a', 'b'].map((name) => `${tmpdir()}/heed-bench-${process.pid}-${name}.json`);
+  const row = (name: string, figure: number) => ({ section: 's', name, figure });
+  writeFileSync(files[0]!, JSON.stringify({ machine: 1, rows: [row('a', 1), row('b', 1)] }));
+  writeFileSync(files[1]!, JSON.stringify({ machine: 2, rows: [row('b', 2), row('c', 2)], cold: 3 }));
+  const rows = [row('a', 1), row('b', 2), row('c', 2)];
+  expect(read(files)).toEqual({ machine: 1, rows, cold: 3 });
+  for (const file of files) rmSync(file);
+});
+
 describe('arguments', () => {
   it('are understood', () => {
-    const none = { json: undefined, svg: undefined, from: undefined, only: undefined, help: false };
+    const none = {
+      ...{ json: undefined, svg: undefined, markdown: undefined, from: undefined, only: undefined },
+      help: false,
+    };
     expect(parseArguments([])).toEqual({ ...none, mode: 'quick' });
     expect(parseArguments(['--full', '--json', 'a.json', '--only', '512'])).toEqual({
       ...{ ...none, mode: 'full', json: 'a.json', only: '512' },
     });
-    expect(parseArguments(['--from', 'a.json', '--svg', 'a.svg'], true)).toEqual({
-      ...{ ...none, mode: 'quick', from: 'a.json', svg: 'a.svg' },
+    expect(parseArguments(['--from', 'a.json', '--svg', 'a.svg', '--markdown', 'a.md'], true)).toEqual({
+      ...{ ...none, mode: 'quick', from: ['a.json'], svg: 'a.svg', markdown: 'a.md' },
     });
   });
 
@@ -414,9 +612,9 @@ describe('arguments', () => {
     expect('problem' in given && given.problem).toContain(word.replace(/=.*/, ''));
   });
 
-  it('--svg is refused where no chart can be drawn', () => {
-    expect(parseArguments(['--svg', 'a.svg'])).toEqual({
-      problem: 'charts are drawn in the repository only',
+  it.each(['--svg', '--markdown'])('%s is refused in the package', (word) => {
+    expect(parseArguments([word, 'a.svg'])).toEqual({
+      problem: 'charts are drawn, and pages filled, in the repository only',
     });
   });
 

@@ -17,15 +17,17 @@ export interface AttentionCase<Options extends AttentionCall = AttentionCall> {
 /** Sequences of one length, not packed. */
 export type DenseCase = AttentionCase<AttentionShape & AttentionOptions>;
 
-export interface MatmulCase {
+export interface MatmulCase<Options extends MatmulOptions = MatmulOptions> {
   readonly name: string;
-  readonly options: MatmulOptions;
+  readonly options: Options;
   /** B is packed once, as a weight. */
   readonly packed?: boolean;
 }
 
-/** Shapes of real models: benches time these, tests run them too. */
-export const realAttention: readonly DenseCase[] = [
+/** Shapes of real models: benches time these, tests run them too. In 'bshd', and no option but causal, as plain loops know it. */
+export const realAttention: readonly AttentionCase<
+  Omit<AttentionShape, 'layout'> & Pick<AttentionOptions, 'causal'>
+>[] = [
   { name: 'BERT-base 128', options: { seqQ: 128, heads: 12, headDim: 64 } },
   { name: 'BERT-base 512', options: { seqQ: 512, heads: 12, headDim: 64 } },
   { name: 'ViT-B/16 197', options: { seqQ: 197, heads: 12, headDim: 64 } },
@@ -229,7 +231,7 @@ export const optionAttention: readonly AttentionCase[] = [
 ];
 
 /** Matmuls of the benchmark. */
-export const realMatmul: readonly MatmulCase[] = [
+export const realMatmul: readonly MatmulCase<Pick<MatmulOptions, 'M' | 'N' | 'K'>>[] = [
   { name: '128³', options: { M: 128, N: 128, K: 128 } },
   { name: '512³', options: { M: 512, N: 512, K: 512 } },
   { name: '512³ packed weights', options: { M: 512, N: 512, K: 512 }, packed: true },

@@ -7,18 +7,19 @@ import { parseArgs } from 'node:util';
 import { builds, type Build } from '../../test/builds.ts';
 import { every, use } from '../../test/laws.ts';
 import { CHAINS, Roof } from '../roof.ts';
+import { fill } from '../markdown.ts';
 import { describeMachine } from '../run.ts';
-import { clock, interleave, lane, settle, timing, type Lane } from '../sample.ts';
+import { clock, clockOf, interleave, lane, settle, timing, type Lane } from '../sample.ts';
 import { attentionLadder, matmulLadder, type Ladder, type Rung } from './rungs.ts';
 import { markdownTable, terminalTable, type Climbed } from './table.ts';
 
 const usage = `npm run bench:ladder -- [options]
 
-  --only TEXT   matmul or attention
-  --size N      matmul of N × N × N (512)
-  --seq N       attention over N tokens (512)
-  --markdown    the tables as docs/ladder.md has them
-  --help        this`;
+  --only TEXT       matmul or attention
+  --size N          matmul of N × N × N (512)
+  --seq N           attention over N tokens (512)
+  --markdown FILE   puts the tables between <!-- ladder: matmul --> or <!-- ladder: attention --> and <!-- /ladder -->
+  --help            this`;
 
 /** Milliseconds for the rungs that take less than SLOW a call, and for the others. */
 const QUICK_TIME = 5000;
@@ -42,7 +43,7 @@ async function main(words: string[]): Promise<number> {
         only: { type: 'string', default: '' },
         size: { type: 'string', default: '512' },
         seq: { type: 'string', default: '512' },
-        markdown: { type: 'boolean', default: false },
+        markdown: { type: 'string' },
         help: { type: 'boolean', default: false },
       },
     }).values;
@@ -69,17 +70,23 @@ async function main(words: string[]): Promise<number> {
   const { cpu, node, v8, date } = describeMachine();
   console.log(`${cpu} · Node ${node} (V8 ${v8}) · ${date.slice(0, 10)} · one thread, medians\n`);
 
-  // JavaScript first: heed's memory grows, which detaches an array, and V8 then makes some loops half as fast.
+  // JavaScript first: heed's memory grows, and V8 in Node 20 then checks every array for being detached, which costs loops up to a third.
   const scripts: (readonly Climbed[])[] = [];
   for (const ladder of ladders) scripts.push(await climb(ladder, roofs, ({ build }) => build === undefined));
   const kernels: (readonly Climbed[])[] = [];
   for (const ladder of ladders) kernels.push(await climb(ladder, roofs, ({ build }) => build !== undefined));
+  const tables = new Map<string, string>();
   for (const [i, { name }] of ladders.entries()) {
     const climbed = [...scripts[i]!, ...kernels[i]!];
-    console.log(`${name}\n\n${markdown ? markdownTable(climbed) : terminalTable(climbed)}\n`);
+    console.log(`${name}\n\n${terminalTable(climbed)}\n`);
+    tables.set(name.split(' ')[0]!, markdownTable(climbed));
   }
   if (!builds.includes('relaxed')) console.log('relaxed: needs Node ≥ 22');
-  return 0;
+  if (markdown === undefined) return 0;
+  const problem = await fill(markdown, 'ladder', (which) => tables.get(which) ?? '');
+  if (problem === undefined) return 0;
+  console.error(`bench:ladder: ${problem}`);
+  return 2;
 }
 
 /** Runs the chosen rungs of a ladder: checks, warm-up, samples in turn. */
@@ -102,13 +109,16 @@ async function climb(
   }
 
   // Pass 2: warm-up. A slow rung is warm after one call: V8 replaces its running loops.
-  const lanes = ready.map(({ run }, i) => lane(run, first[i]! > 4 * SLOW ? clock(run) : settle(run)));
+  const lanes = ready.map(({ run }, i) => {
+    const own = clockOf(run);
+    return lane(own, first[i]! > 4 * SLOW ? own(1) : settle(own));
+  });
   const peakLanes = roofs.flatMap((roof) =>
     CHAINS.map((chains) => {
-      const run = (): number => roof.peak(chains);
-      const milliseconds = settle(run);
+      const peak = clockOf(() => roof.peak(chains));
+      const milliseconds = settle(peak);
       const calls = Math.round(PEAK_TIME / milliseconds);
-      return { roof, chains, lane: { ...lane(run, milliseconds), calls } };
+      return { roof, chains, lane: { ...lane(peak, milliseconds), calls } };
     }),
   );
 

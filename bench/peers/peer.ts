@@ -5,6 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import type { Order } from '../../test/laws.ts';
+import type { Clock } from '../sample.ts';
 import type { SeparateWeights } from '../../src/options/layer.ts';
 
 /** C[M × N] = A[M × K] · B[K × N] */
@@ -59,6 +60,8 @@ export interface Way {
 export interface Running {
   /** A promise where the peer knows nothing else. */
   readonly run: () => Float32Array | Promise<Float32Array>;
+  /** Of what runs elsewhere, where `run` has to fetch the result. */
+  readonly clock?: Clock;
   readonly dispose: () => void | Promise<void>;
 }
 

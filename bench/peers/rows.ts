@@ -3,6 +3,7 @@ import { attentionFlops, attentionInputs, matmulFlops, matmulInputs } from '../.
 import { normal } from '../../test/data.ts';
 import { attentionLaw, every, matmulLaw, type Law, type Order } from '../../test/laws.ts';
 import { layerLaw } from '../../test/layer-law.ts';
+import { peerBars } from '../bars.ts';
 import type { AttentionTask, LayerTask, MatmulTask, Task } from './peer.ts';
 
 export interface PeerRow {
@@ -28,19 +29,24 @@ export const rows: readonly PeerRow[] = [
   matmul('512³ constant weights', { M: 512, N: 512, K: 512, constant: true }),
   matmul('1024³ constant weights', { M: 1024, N: 1024, K: 1024, constant: true }),
   matmul('128 × 768 × 768 constant weights', { M: 128, N: 768, K: 768, constant: true }),
+  matmul('512 × 768 × 3072 constant weights', { M: 512, N: 3072, K: 768, constant: true }),
   ...[128, 512, 1024, 2048].map((seqQ) =>
-    attention(`12 × 64, S = ${seqQ}`, { seqQ, heads: 12, headDim: 64 }, 1.9),
+    attention(`12 × 64, S = ${seqQ}`, { seqQ, heads: 12, headDim: 64 }, peerBars.attention),
   ),
-  ...[1024, 2048].map((seqQ) =>
-    attention(`12 × 64 causal, S = ${seqQ}`, { seqQ, heads: 12, headDim: 64, causal: true }, 3.5),
+  ...[512, 1024, 2048].map((seqQ) =>
+    attention(`12 × 64 causal, S = ${seqQ}`, { seqQ, heads: 12, headDim: 64, causal: true }, peerBars.causal),
   ),
   // From 2·S²·headDim = 2³¹ on, operators that store all scores count past an int32.
   attention('1 × 64, S = 4096', { seqQ: 4096, heads: 1, headDim: 64 }),
-  attention('decode 32/8 × 128, cache of 4096 keys', { ...decoding(4096), resident: true }, 2.5),
+  attention(
+    'decode 32/8 × 128, cache of 4096 keys',
+    { ...decoding(4096), resident: true },
+    peerBars.decoding,
+  ),
   attention('decode 32/8 × 128, 4096 keys passed in', decoding(4096)),
   attention('smallest call: 2 heads, S = 3, headDim 2', smallest),
   ...[128, 512].map((seqQ) =>
-    layer(`MHA layer 768/12, S = ${seqQ}`, { seqQ, modelDim: 768, heads: 12 }, 1.6),
+    layer(`MHA layer 768/12, S = ${seqQ}`, { seqQ, modelDim: 768, heads: 12 }, peerBars.layer),
   ),
 ];
 
@@ -53,7 +59,7 @@ export function matmul(
   { constant, ...options }: Pick<MatmulTask, 'M' | 'N' | 'K' | 'constant'>,
 ): PeerRow {
   return {
-    ...{ section: 'matmul', name, flops: matmulFlops({ name, options }), bar: 1.7 },
+    ...{ section: 'matmul', name, flops: matmulFlops({ name, options }), bar: peerBars.matmul },
     task: () => {
       const [a, b] = matmulInputs({ name, options });
       return { kind: 'matmul', ...options, constant, a, b };

@@ -1,5 +1,5 @@
 /** bench/sample.ts for calls that may give promises: these are awaited, and plain calls are not. */
-import { clock, settling, type Lane } from '../sample.ts';
+import { clockOf, settling, type Lane } from '../sample.ts';
 
 /**
  * Before a sample, a contender of short calls runs for so many milliseconds without being timed: steady work is compared, and
@@ -11,23 +11,27 @@ const REWARM = 5;
 /** A call of more milliseconds fills the caches itself. */
 const LONG = 40;
 
-/** A lane, and whether its calls give promises. */
-export interface PeerLane extends Lane {
-  readonly waits: boolean;
-}
+/** As `Clock`. */
+export type PeerClock = (calls: number, before?: number) => number | Promise<number>;
 
-async function clockOf(run: () => unknown, waits: boolean, calls = 1): Promise<number> {
-  if (!waits) return clock(run, calls);
-  const start = performance.now();
-  for (let i = 0; i < calls; i++) await run();
-  return performance.now() - start;
+export type PeerLane = Lane<PeerClock>;
+
+/** @param waits whether a call gives a promise */
+export function peerClockOf(run: () => unknown, waits: boolean): PeerClock {
+  if (!waits) return clockOf(run);
+  return async (calls, before = 0) => {
+    for (let i = 0; i < before; i++) await run();
+    const start = performance.now();
+    for (let i = 0; i < calls; i++) await run();
+    return performance.now() - start;
+  };
 }
 
 /** As `settle`. */
-export async function settlePeer(run: () => unknown, waits: boolean): Promise<number> {
+export async function settlePeer(clock: PeerClock): Promise<number> {
   const calls = settling();
   let step = calls.next();
-  while (step.done !== true) step = calls.next(await clockOf(run, waits));
+  while (step.done !== true) step = calls.next(await clock(1));
   return step.value;
 }
 
@@ -42,9 +46,9 @@ export async function interleavePeers(lanes: readonly PeerLane[], counts: readon
       const at = (round + i) % lanes.length;
       const before = Math.floor((round * counts[at]!) / rounds);
       if (Math.floor(((round + 1) * counts[at]!) / rounds) === before) continue;
-      const { run, waits, calls, samples, milliseconds } = lanes[at]!;
-      if (milliseconds < LONG) await clockOf(run, waits, Math.ceil(REWARM / milliseconds));
-      samples.push((await clockOf(run, waits, calls)) / calls);
+      const { clock, calls, samples, milliseconds } = lanes[at]!;
+      const warm = milliseconds < LONG ? Math.ceil(REWARM / milliseconds) : 0;
+      samples.push((await clock(calls, warm)) / calls);
     }
   }
 }

@@ -1,6 +1,7 @@
 /** A run beside the peers as a table for a terminal of 100 columns: the fastest way of each, then all ways, then words. */
 import Table from 'cli-table3';
 import { createColors } from 'picocolors';
+import { markdownTable } from '../markdown.ts';
 import { chars, milliseconds, NO_RELAXED, NONE, QUIET, significant, trimLines } from '../table.ts';
 import type { Outcome, PeerReport, RowOutcome } from './report.ts';
 
@@ -23,40 +24,68 @@ export function ratioOf({ outcomes }: Pick<RowOutcome, 'outcomes'>): number | un
 }
 
 export function renderPeers(report: PeerReport, color = false): string {
-  const { bold, dim, red } = createColors(color);
-  const { rows } = report;
+  const colors = createColors(color);
+  const { bold, dim } = colors;
   const lines = [...machineLines(report).map(dim), ''];
-  for (const section of new Set(rows.map((row) => row.section))) {
-    const web = ['onnxruntime web', 'heed is × as fast'];
-    const heads = ['heed baseline', 'heed relaxed', ...web, ...Object.values(OTHERS)];
+  for (const { heads, rows } of gridsOf(report, colors)) {
     const table = new Table({
       chars,
-      head: [bold(section), ...heads.map(dim)],
+      head: heads.map((head, i) => (i === 0 ? bold(head) : dim(head))),
       colWidths: widths,
       colAligns: widths.map((_, i) => (i === 0 ? 'left' : 'right')),
       style: { head: [], border: [], 'padding-left': 0, 'padding-right': 1 },
       wordWrap: true,
     });
-    for (const row of rows.filter((each) => each.section === section)) {
-      const { name, outcomes, bar } = row;
-      const ratio = ratioOf(row);
-      const text = ratio === undefined ? NONE : significant(ratio, 3);
-      const [baseline, relaxed] = ['baseline', 'relaxed'].map((build) =>
-        outcomes.find(({ peer, way }) => peer === 'heed' && way === build),
-      );
-      table.push([
-        name,
-        cell(baseline),
-        bold(cell(relaxed ?? outcomes.find(({ way }) => way === AS_IT_STARTS))),
-        cell(fastest(outcomes, WEB)),
-        (ratio !== undefined && bar !== undefined && ratio < bar ? red : bold)(text) +
-          (bar === undefined ? '' : dim(` (${significant(bar, 2)})`)),
-        ...Object.keys(OTHERS).map((peer) => cell(fastest(outcomes, peer))),
-      ]);
-    }
+    table.push(...rows);
     lines.push(trimLines(table.toString()), '');
   }
   return [...lines, ...notes(report).map(dim)].join('\n');
+}
+
+/** The same as Markdown. What misses its bar is bold. */
+export function markdownPeers(report: PeerReport): string {
+  const bold = (text: string): string => `**${text}**`;
+  const grids = gridsOf(report, { red: bold, bold: same, dim: same });
+  const [first = '', ...rest] = notes(report).join('\n').split('\n\n');
+  const lists = rest.join('\n').split('\n').filter(Boolean);
+  return [
+    machineLines(report).join(' · '),
+    ...grids.map(markdownTable),
+    first.replaceAll('\n', ' '),
+    lists.map((line) => (line.startsWith('  ') ? line : `- ${line}`)).join('\n'),
+  ].join('\n\n');
+}
+
+const same = (text: string): string => text;
+
+/** A table for each section. `red` is for what is below its bar. */
+function gridsOf(
+  { rows }: PeerReport,
+  { bold, dim, red }: Record<'bold' | 'dim' | 'red', (text: string) => string>,
+): { readonly heads: string[]; readonly rows: string[][] }[] {
+  const web = ['onnxruntime web', 'heed is × as fast'];
+  return [...new Set(rows.map((row) => row.section))].map((section) => ({
+    heads: [section, 'heed baseline', 'heed relaxed', ...web, ...Object.values(OTHERS)],
+    rows: rows
+      .filter((row) => row.section === section)
+      .map((row) => {
+        const { name, outcomes, bar } = row;
+        const ratio = ratioOf(row);
+        const text = ratio === undefined ? NONE : significant(ratio, 3);
+        const [baseline, relaxed] = ['baseline', 'relaxed'].map((build) =>
+          outcomes.find(({ peer, way }) => peer === 'heed' && way === build),
+        );
+        return [
+          name,
+          cell(baseline),
+          bold(cell(relaxed ?? outcomes.find(({ way }) => way === AS_IT_STARTS))),
+          cell(fastest(outcomes, WEB)),
+          (ratio !== undefined && bar !== undefined && ratio < bar ? red : bold)(text) +
+            (bar === undefined ? '' : dim(` (${significant(bar, 2)})`)),
+          ...Object.keys(OTHERS).map((peer) => cell(fastest(outcomes, peer))),
+        ];
+      }),
+  }));
 }
 
 /** The way of heed where it chooses its build itself. */
