@@ -170,7 +170,7 @@ export function matmul(
   const bias = problem.bias && call.input('bias', problem.bias.value as Values, N);
   const C = call.output('out', valueOf(out), batch * M * N, tensors ? outShape : undefined);
   const launch = launchMatmul(runtime, op, problem, again);
-  const panels = launch.panelBytes > 0 ? call.room(launch.panelBytes) : undefined;
+  const panels = launch.panelBytes === undefined ? undefined : call.room(launch.panelBytes);
   const room = call.room(launch.bytes);
   call.compute(() => {
     const addresses = {

@@ -44,9 +44,9 @@ function needsPacking({ batch, M, sharedB }: GemmShape): boolean {
   return M > 1 || (sharedB && batch > 1);
 }
 
-/** A matmul whose B is packed first where that pays: into `panelBytes` of room, which `packed` is the address of. */
+/** A matmul. Where it packs its B first, `packed` is the address of `panelBytes` of room: none at all where K is 0. */
 export interface MatmulLaunch extends Launch<GemmAddresses> {
-  readonly panelBytes: number;
+  readonly panelBytes: number | undefined;
 }
 
 /** C = op(A)·op(B) + bias. `again`: the launch of a call before, where that had this problem. */
@@ -66,7 +66,7 @@ export function launchMatmul(
 
 class Matmul implements MatmulLaunch {
   readonly bytes: number;
-  readonly panelBytes: number;
+  readonly panelBytes: number | undefined;
   readonly #op: string;
   readonly #problem: MatmulProblem;
   readonly #gemm: Launch<GemmAddresses>;
@@ -78,7 +78,7 @@ class Matmul implements MatmulLaunch {
     this.#problem = problem;
     this.#gemm = launchGemm(runtime, op, problem);
     this.#pack = !problem.packed && needsPacking(problem) ? launchPack(runtime, op, problem) : undefined;
-    this.panelBytes = this.#pack === undefined ? 0 : (sharedB ? 1 : batch) * packedBytes(N, K);
+    this.panelBytes = this.#pack === undefined ? undefined : (sharedB ? 1 : batch) * packedBytes(N, K);
     this.bytes = Math.max(this.#gemm.bytes, this.#pack === undefined ? 0 : this.#pack.bytes);
   }
 
