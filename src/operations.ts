@@ -72,7 +72,13 @@ function attend(
   const sides = sidesOf(call, problem);
   const unpacked = layout === 'bshd' ? [batch, seqQ, heads, valueDim] : [batch, heads, seqQ, valueDim];
   const shape = packed ? [totalQ, heads, valueDim] : unpacked;
-  const out = call.output('out', valueOf(problem.out), shape, tensors, inPlace ? (q as Float32Array) : undefined);
+  const out = call.output(
+    'out',
+    valueOf(problem.out),
+    shape,
+    tensors,
+    inPlace ? (q as Float32Array) : undefined,
+  );
   const Q = inPlace ? out : call.input('q', q as Values);
   const wantsSum = inspect || problem.logSumExp !== undefined;
   const sumShape = packed ? [heads, totalQ] : [batch, heads, seqQ];
