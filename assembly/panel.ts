@@ -42,9 +42,8 @@ const FIRST: usize = 128;
 const LAST: usize = 132;
 const ALL_FROM: usize = 136;
 const ALL_TO: usize = 140;
-/** The panel's first row. Whether O has begun. */
+/** The panel's first row. */
 const ROW: usize = 144;
-export const BEGUN: usize = 148;
 export const QUERIES: usize = 160;
 
 /** The lowest finite number: a running maximum that any score but −∞ raises, and from which −∞ subtracts to −∞. */
@@ -196,7 +195,6 @@ export function openPanel(
   store<i32>(panel, i32x4.extract_lane(limit0, 0), ALL_TO);
   if (args.mask != 0 && args.maskKey == 0) hideRows(args, item, r0, panel);
   store<i32>(panel, r0, ROW);
-  store<i32>(panel, 0, BEGUN);
 }
 
 /** The first key of a sequence of `keys` that is not before query + place, lane by lane. No sum here overflows. */

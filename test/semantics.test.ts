@@ -118,6 +118,16 @@ describe.each(builds)('%s', async (build) => {
       }
     });
 
+    it('what is computed once more finds its queries, though the first result lies where they lay', () => {
+      // As above, with headDim = valueDim: then arrays get their result in the place of their queries.
+      const shape = { batch: 1, kvHeads: 2, group: 1, layout: 'bshd', seed: 5 } as const;
+      const square = make({ ...shape, ...options, valueDim: 9 });
+      const seen = run(square);
+      const out = run({ ...square, v: poison(square.v, 50 * 18 + 9 + 2, NaN) });
+      for (let i = 20; i < 40; i++) seen[18 * i + 9 + 2] = NaN;
+      expectSameBits(out, seen);
+    });
+
     it('a NaN in a key reaches exactly the rows and heads that see it', () => {
       const out = run({ ...clean, k: poison(clean.k, 50 * 18 + 9, NaN) });
       for (let i = 0; i < 40; i++) {

@@ -1,9 +1,9 @@
 /**
  * to[row][i] = from[row][i], i = 0 … n − 1: rows that lie far apart, brought side by side.
  *
- * Keys in 'bshd' are kvHeads · headDim · 4 bytes apart. At 4096 bytes each row has a page of its own, all rows share the
- * same few sets of the first cache level, and a block of 96 keys and values no longer fits the first level of the TLB:
- * attention over 8 × 128 ran at 62 % of peak instead of 86 (53 and 72 in the baseline build).
+ * Values in 'bshd' are kvHeads · valueDim · 4 bytes apart. At 4096 bytes each row has a page of its own and all rows share the
+ * same few sets of the first cache level, so that a tile's columns of V do not stay there from panel to panel: four panels at
+ * a time, attention over 32 × 64, S = 256 ran at 67 % of peak instead of 72. Keys, which are read row by row, gain nothing.
  *
  *   from ─► rows of n floats, ldf bytes apart          to ─► rows of floats, ldt bytes apart
  *
