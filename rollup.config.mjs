@@ -2,12 +2,15 @@
  * The package: two entries with one .d.ts each, the bare wasm files beside; and the command, which takes the library from
  * those files and has its own small libraries inside. Licences of all that is inside are in THIRD-PARTY.md.
  */
-import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import commonjs from '@rollup/plugin-commonjs';
 import resolve from '@rollup/plugin-node-resolve';
 import dts from 'rollup-plugin-dts';
 import esbuild from 'rollup-plugin-esbuild';
 import license from 'rollup-plugin-license';
+
+// What an earlier build left would be packed too.
+rmSync('dist', { recursive: true, force: true });
 
 const library = { index: 'src/index.ts', reference: 'src/reference.ts' };
 

@@ -67,7 +67,7 @@ export const timeBars: readonly {
 ];
 
 /** The first call of attention in a process, by the time once settled: at most. */
-export const FIRST_CALL = 2;
+const FIRST_CALL = 2;
 
 /** How many times as fast as onnxruntime-web's best operator: at least. */
 export const peerBars: Readonly<
@@ -177,7 +177,7 @@ export function renderBars(held: readonly Held[]): string {
 }
 
 /** Runs are told apart by what they have: peers have versions. */
-export function holdFile(file: string): Held[] {
+function holdFile(file: string): Held[] {
   const report = JSON.parse(readFileSync(file, 'utf8')) as Report | PeerReport;
   return 'versions' in report ? holdPeers(report) : holdReport(report);
 }

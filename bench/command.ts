@@ -99,6 +99,7 @@ async function measure(
 }
 
 interface Rows {
+  readonly problems?: readonly string[];
   readonly rows: readonly { readonly section: string; readonly name: string }[];
 }
 
@@ -107,7 +108,8 @@ export function read(files: readonly string[]): Rows {
   const runs = files.map((file) => JSON.parse(readFileSync(file, 'utf8')) as Rows);
   const rows = new Map(runs.flatMap((run) => run.rows.map((row) => [`${row.section} ${row.name}`, row])));
   // What only some runs have, cold starts, is taken from them.
-  return { ...(Object.assign({}, ...runs.toReversed()) as Rows), rows: [...rows.values()] };
+  const problems = runs.flatMap((run) => run.problems ?? []);
+  return { ...(Object.assign({}, ...runs.toReversed()) as Rows), rows: [...rows.values()], problems };
 }
 
 function write(file: string, text: string): void {

@@ -214,13 +214,12 @@ function runGroup(
 function warmUp(row: Row, ready: Ready, roofs: readonly Roof[], plan: Plan): Measured {
   const problems: string[] = [];
   const first = new Map<ContenderName, number>();
-  for (const { name, clock } of ready.contenders) {
-    if (!isHeed(name) && !plan.script.includes(name)) continue;
-    try {
-      first.set(name, clock(1));
-    } catch (error) {
-      problems.push(`${name}: ${String(error)}`);
-    }
+  const contenders = ready.contenders
+    .filter(({ name }) => isHeed(name) || plan.script.includes(name))
+    .map((each) => ({ name: each.name, clock: guarded(each, problems) }));
+  for (const { name, clock } of contenders) {
+    const milliseconds = clock(1);
+    if (!Number.isNaN(milliseconds)) first.set(name, milliseconds);
   }
   const checkedEvery = strideOf(row.flops / plan.checkFlops);
   const use = new Map<ContenderName, number>();
@@ -230,14 +229,31 @@ function warmUp(row: Row, ready: Ready, roofs: readonly Roof[], plan: Plan): Mea
     if (problem === undefined) use.set(name, part);
     else problems.push(`what ${name} computes ${problem}`);
   }
-  const right = ready.contenders.filter(({ name }) => use.has(name));
-  const lanes = new Map(
-    right.map((each) => [each.name, lane(each.clock, settled(each, first.get(each.name)!))]),
-  );
+  const lanes = new Map<ContenderName, Lane>();
+  for (const { name, clock } of contenders) {
+    if (!use.has(name)) continue;
+    const milliseconds = settled(clock, first.get(name)!);
+    if (!Number.isNaN(milliseconds)) lanes.set(name, lane(clock, milliseconds));
+  }
   const limited = row.roof === 'peak' ? [] : roofs;
   const readBytes = limited[0]?.array.room(row.bytes);
   const reads = new Map(limited.map((roof) => [roof.build, readLanes(roof, row.bytes, 5)]));
   return { row, first, use, checkedEvery, lanes, reads, readBytes, problems };
+}
+
+/** The clock of a contender that is out from where it fails on: NaN, and a word among the problems. */
+function guarded({ name, clock }: Contender, problems: string[]): Clock {
+  let failed = false;
+  return (calls, before) => {
+    if (failed) return NaN;
+    try {
+      return clock(calls, before);
+    } catch (error) {
+      failed = true;
+      problems.push(`${name}: ${String(error)}`);
+      return NaN;
+    }
+  };
 }
 
 /** A row that could not begin. */
@@ -268,16 +284,17 @@ function reportRow(
   const base = group.find((each) => each.row.name === beside)?.lanes;
   const results: Partial<Record<ContenderName, Result>> = {};
   for (const [contender, { samples }] of lanes) {
+    if (samples.some(Number.isNaN)) continue;
     const times = timing(samples);
     const { peak, read } = (isHeed(contender) ? roofs[contender] : undefined) ?? {};
     const needed = (peak ? flops / peak : 0) / 1e6 + (read ? bytes / read : 0) / 1e6;
-    const other = base?.get(contender)?.samples;
+    const other = base?.get(contender)?.samples.filter((each) => !Number.isNaN(each));
     results[contender] = {
       timing: times,
       first: first.get(contender)!,
       rate: (flops || bytes) / times.p50 / 1e6,
       percent: isHeed(contender) ? (100 * needed) / times.p50 : undefined,
-      ratio: other && times.p50 / timing(other).p50,
+      ratio: other?.length ? times.p50 / timing(other).p50 : undefined,
       errorOfBound: use.get(contender)!,
     };
   }
@@ -309,7 +326,7 @@ function readLanes(roof: Roof, bytes: number, window: number): Lane[] {
 }
 
 /** Milliseconds of a warm call. A slow one is warm after one: V8 replaces running loops, and heed has many calls of wasm in it. */
-function settled({ clock }: Contender, first: number): number {
+function settled(clock: Clock, first: number): number {
   return first > 250 ? first : settle(clock);
 }
 

@@ -33,7 +33,7 @@ export type ScriptTask =
     };
 
 export const SCRIPTS = ['reference', 'plain'] as const;
-export type ScriptName = (typeof SCRIPTS)[number];
+type ScriptName = (typeof SCRIPTS)[number];
 
 /** Either so many calls, answered by milliseconds, or the result of the last. */
 interface Question {
@@ -68,6 +68,8 @@ export class ScriptThread {
   readonly #port: MessagePort;
   readonly #answers = new Int32Array(new SharedArrayBuffer(4));
   readonly #results = new Map<ScriptName, FloatArray>();
+  /** Of what the thread has died, where that is known. */
+  death: string | undefined;
 
   /** @param module a bundle with this file in it */
   constructor(task: ScriptTask, module: URL) {
@@ -75,6 +77,9 @@ export class ScriptThread {
     const start: Start = { purpose: PURPOSE, task, port: port2, answers: this.#answers };
     this.#port = port1;
     this.#worker = new Worker(module, { workerData: start, transferList: [port2], execArgv: [] });
+    this.#worker.on('error', (error) => {
+      this.death = error.message;
+    });
     this.#worker.unref();
     this.#port.unref();
   }
@@ -95,6 +100,7 @@ export class ScriptThread {
   }
 
   #ask(question: Question): Answer {
+    if (this.death !== undefined) throw new Error(`the thread of plain JavaScript has died: ${this.death}`);
     const before = Atomics.load(this.#answers, 0);
     this.#port.postMessage(question);
     if (Atomics.wait(this.#answers, 0, before, PATIENCE) === 'timed-out')

@@ -17,6 +17,16 @@ try {
     run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder]),
   );
   const tarball = join(folder, filename);
+  const code = ['bin', 'index', 'reference'].map((name) => `dist/${name}.js`);
+  const types = ['index', 'reference'].map((name) => `dist/${name}.d.ts`);
+  const wasm = ['baseline', 'relaxed'].map((name) => `dist/wasm/${name}.wasm`);
+  const pages = ['CHANGELOG.md', 'LICENSE', 'README.md', 'dist/THIRD-PARTY.md', 'package.json'];
+  const expected = [...code, ...types, ...wasm, ...pages].sort().join(' ');
+  const packed = files
+    .map(({ path }) => path)
+    .sort()
+    .join(' ');
+  if (packed !== expected) throw new Error(`packed are ${packed}, expected ${expected}`);
   run('npx', ['publint', 'run', tarball, '--strict']);
   run('npx', ['attw', tarball, '--profile', 'esm-only']);
 

@@ -1,6 +1,6 @@
 /**
- * The operands of one call, wherever they are. Plain arrays are staged: copied in, computed, copied out, nothing left
- * behind. Tensors are computed in place. A layer's intermediate results and a kernel's scratch are staged too, so that
+ * The operands of one call, wherever they are. Plain arrays are staged: copied in (or fed in pieces), computed, copied out,
+ * nothing left behind. Tensors are computed in place. A layer's intermediate results and a kernel's scratch are staged too, so that
  * a call takes all its memory at once, before anything is written.
  *
  *   const call = new Call(runtime, op);
@@ -11,6 +11,7 @@
  */
 import { bufferOf, byteOffsetOf, lengthOf, view, type Operand } from './checks.ts';
 import { MemoryLimitError, StateError } from './errors.ts';
+import type { Pieces } from './launch/gemm.ts';
 import { align } from './memory/allocator.ts';
 import type { Runtime } from './runtime.ts';
 import { tagOf, typedArray } from './words.ts';
@@ -245,7 +246,7 @@ export class Call {
 }
 
 /** An array that is read piece by piece, through room that one of them needs. */
-export class Feed implements Slot {
+export class Feed implements Slot, Pieces {
   readonly #runtime: Runtime;
   readonly #from: Float32Array;
   readonly #room: Slot;

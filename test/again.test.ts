@@ -56,6 +56,24 @@ describe('the problem of a call', () => {
       sequence: expect.any(Function) as unknown,
     });
   });
+  it('of an empty operand is not kept, and pushes out no other', () => {
+    const first = resolve({ ...good, scale: 3 });
+    const product = resolveMatmul('matmul', PLAIN, f32(6), f32(8), { M: 3, N: 4, K: 2 }).problem;
+    for (let i = 0; i < 8; i++) {
+      const none = { ...good, seqQ: 0 };
+      expect(resolveAttention('attention', PLAIN, f32(0), k, v, none).again).toBe(false);
+      for (const empty of [
+        { M: 0, N: 4, K: 2 },
+        { M: 3, N: 4, K: 0 },
+        { M: 3, N: 0, K: 2 },
+      ]) {
+        const [a, b] = [f32(empty.M * empty.K), f32(empty.K * empty.N)];
+        expect(resolveMatmul('matmul', PLAIN, a, b, empty).again).toBe(false);
+      }
+    }
+    expect(resolve({ ...good, scale: 3 })).toBe(first);
+    expect(resolveMatmul('matmul', PLAIN, f32(6), f32(8), { M: 3, N: 4, K: 2 }).problem).toBe(product);
+  });
   it('is not kept with a list, an array or weights', () => {
     for (const more of [
       { mask: new Uint8Array(21).fill(1) },

@@ -81,6 +81,17 @@ describe('plain JavaScript in its thread', () => {
     expect(() => thread.clock('reference')(1)).toThrow(/HeedRangeError: .*"q"/);
     thread.dispose();
   });
+
+  it('may die, and takes nobody with it', async () => {
+    const call = { M: 1, N: 1, K: 2 };
+    const dies = new URL('data:text/javascript,throw new Error("no module")');
+    const thread = new ScriptThread({ kind: 'matmul', inputs: [a, b], call }, dies);
+    await vi.waitFor(() => {
+      expect(thread.death).toBe('no module');
+    }, 10e3);
+    expect(() => thread.clock('plain')(1)).toThrow('the thread of plain JavaScript has died: no module');
+    thread.dispose();
+  });
 });
 
 it('the check tells each contender its worst element', () => {
@@ -154,7 +165,7 @@ describe('a run', () => {
       ],
       ['baseline fails', ['plain'], ['baseline: RangeError: no memory']],
       ['cannot begin', [], ['RangeError: no memory']],
-      ['fails later', [], ['RangeError: no memory']],
+      ['fails later', [], ['baseline: RangeError: no memory']],
       ['right after it', ['plain'], []],
     ]);
     expect(told.filter((each) => each.startsWith('1.'))).toContain(
@@ -164,6 +175,24 @@ describe('a run', () => {
     expect(report.problems).toEqual([]);
     const text = renderTable(report);
     for (const each of problemsOf(report)) expect(text).toContain(each);
+  });
+
+  it('takes who fails while rows are sampled together out of those, alone', async () => {
+    const group = [
+      row('beside', { plain: () => 2, baseline: () => 2 }),
+      { ...row('fails', { plain: sometimes(500), baseline: () => 2 }), beside: 'beside' },
+      row('fails while it settles', { plain: sometimes(40), baseline: () => 2 }),
+    ];
+    const report = await run({
+      ...{ mode: 'quick', groups: [group], heed, version: '1.2.3', url: scripts },
+      ...{ scripts, cold: false, progress: () => undefined },
+    });
+    expect(report.rows.map(({ results, problems }) => [Object.keys(results), problems])).toEqual([
+      [['plain', 'baseline'], []],
+      [['baseline'], ['plain: RangeError: no memory']],
+      [['baseline'], ['plain: RangeError: no memory']],
+    ]);
+    expect(report.rows[1]!.results.baseline!.ratio).toBeGreaterThan(0);
   });
 
   it('ends with exit code 1 then, and its figures are written', async () => {
@@ -586,9 +615,12 @@ it('runs of some rows are read as one', () => {
   const files = ['a', 'b'].map((name) => `${tmpdir()}/heed-bench-${process.pid}-${name}.json`);
   const row = (name: string, figure: number) => ({ section: 's', name, figure });
   writeFileSync(files[0]!, JSON.stringify({ machine: 1, rows: [row('a', 1), row('b', 1)] }));
-  writeFileSync(files[1]!, JSON.stringify({ machine: 2, rows: [row('b', 2), row('c', 2)], cold: 3 }));
+  writeFileSync(
+    files[1]!,
+    JSON.stringify({ machine: 2, problems: ['wrong'], rows: [row('b', 2), row('c', 2)], cold: 3 }),
+  );
   const rows = [row('a', 1), row('b', 2), row('c', 2)];
-  expect(read(files)).toEqual({ machine: 1, rows, cold: 3 });
+  expect(read(files)).toEqual({ machine: 1, rows, cold: 3, problems: ['wrong'] });
   for (const file of files) rmSync(file);
 });
 

@@ -4,7 +4,6 @@
  *   room: | items | scratch |
  */
 import { KC, PANEL } from '../../common/abi.ts';
-import type { Feed } from '../call.ts';
 import { GEMM_ITEM, writeGemmArgs, writeGemmB, type GemmArgs } from '../descriptor.ts';
 import { gemmItems, packItems, slabRows, type Items } from '../items.ts';
 import { align } from '../memory/allocator.ts';
@@ -37,13 +36,20 @@ export interface GemmAddresses {
 }
 
 /** Bytes of a packed B: whole panels. */
-export function packedBytes(N: number, K: number): number {
+function packedBytes(N: number, K: number): number {
   return Math.ceil(N / PANEL) * PANEL * K * 4;
 }
 
 /** Whether B pays for packing: a single row reads it once, in place. */
 function needsPacking({ batch, M, sharedB }: GemmShape): boolean {
   return M > 1 || (sharedB && batch > 1);
+}
+
+/** An array that is brought piece by piece, each to the same place. */
+export interface Pieces {
+  readonly address: number;
+  /** Brings `bytes`, from byte `start` of the array on. */
+  load(start: number, bytes: number): void;
 }
 
 /** Steps k0 … k1 of a matmul: what of B is packed at once, and multiplied with. */
@@ -59,14 +65,14 @@ export interface PackLaunch extends Launch<GemmAddresses> {
   /** Bytes of the panels, which `packed` is the address of. */
   readonly panels: number;
   /** `feed` brings the pieces of an array: without it B is where its address says. */
-  run(addresses: GemmAddresses, room: number, feed?: Feed): void;
+  run(addresses: GemmAddresses, room: number, feed?: Pieces): void;
 }
 
 /** A matmul. Where it packs its B on the way it has `panels`; else B is packed already, or is read in place. */
 export interface MatmulLaunch extends Launch<GemmAddresses> {
   readonly piece: number;
   readonly panels: number | undefined;
-  run(addresses: GemmAddresses, room: number, feed?: Feed): void;
+  run(addresses: GemmAddresses, room: number, feed?: Pieces): void;
 }
 
 /** C = op(A)·op(B) + bias. `again`: the launch of a call before, where that had this problem. */
@@ -114,7 +120,7 @@ class Matmul implements MatmulLaunch {
     return problem === this.#problem && op === this.#op;
   }
 
-  run(addresses: GemmAddresses, room: number, feed?: Feed): void {
+  run(addresses: GemmAddresses, room: number, feed?: Pieces): void {
     const { K } = this.#problem;
     // With K = 0 too: that gives the bias, or zeros.
     let k0 = 0;
@@ -189,7 +195,7 @@ class Packing {
     this.bytes = roomFor(runtime, this.#args, this.#items(depth));
   }
 
-  run(addresses: GemmAddresses, room: number, { k0, k1 }: Steps, feed: Feed | undefined): void {
+  run(addresses: GemmAddresses, room: number, { k0, k1 }: Steps, feed: Pieces | undefined): void {
     const runtime = this.#runtime;
     const args = this.#args;
     const { transposeB, N, K } = args;

@@ -18,7 +18,7 @@ export interface Resolved<Problem> {
 }
 
 /** The shape of an operand that is a tensor. */
-export type TensorShape = readonly number[] | undefined;
+type TensorShape = readonly number[] | undefined;
 
 /** A call that was told what may be kept, and what it came to. */
 export interface Before<Problem> {

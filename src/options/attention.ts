@@ -243,7 +243,9 @@ function resolve(
   };
   const shapes = [Q.shape, K.shape, V.shape];
   const outShape = tensors ? outShapeOf(problem) : undefined;
-  return { problem, out, again: !weights && keep(BEFORE, told, problem, shapes, outShape) };
+  // An empty array is looked at anew each time (isLike): such a call would never be found.
+  const findable = !weights && (tensors || totalQ * totalK > 0);
+  return { problem, out, again: findable && keep(BEFORE, told, problem, shapes, outShape) };
 }
 
 /** The result's dimensions, as they lie. */

@@ -145,7 +145,10 @@ function resolve(op: string, door: Door, a: unknown, b: unknown, told: Told): Re
   if (tensors) for (const other of [A, B, bias]) check.disjoint(op, out, other);
   const outShape = flatOut ? [M, N] : [batch, M, N];
   const problem = { tensors, batch, M, N, K, transposeA, transposeB, sharedB, packed, outShape, bias };
-  const again = keep(BEFORE, told, problem, [A.shape, B.shape], tensors ? outShape : undefined);
+  // An empty array is looked at anew each time (isLike): such a call would never be found.
+  const findable = tensors || batch * M * K * N > 0;
+  const shapes = [A.shape, B.shape];
+  const again = findable && keep(BEFORE, told, problem, shapes, tensors ? outShape : undefined);
   return { problem, out, again };
 }
 
