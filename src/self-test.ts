@@ -1,5 +1,5 @@
 /**
- * Known answers, computed once by every new instance before anybody uses it. An engine may accept a build and compute
+ * Known answers, computed by every new instance before anybody uses what they test: all at once, or a family when it is first asked for. An engine may accept a build and compute
  * it wrongly (Node 20 behind its flag does so with one relaxed instruction), and bytes may have been damaged.
  *
  * It is part of the first call, in code that nobody has run before: every function that it needs is compiled for it, and every

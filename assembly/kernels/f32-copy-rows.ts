@@ -1,5 +1,5 @@
 /**
- * to[row][i] = from[row][i], i = 0 … n − 1: rows that lie far apart, brought side by side.
+ * to[row][i] = from[row][i], i = 0 … n − 1: rows that lie far apart, brought side by side; and the last columns of C, to and fro.
  *
  * Values in 'bshd' are kvHeads · valueDim · 4 bytes apart. At 4096 bytes each row has a page of its own and all rows share the
  * same few sets of the first cache level, so that a tile's columns of V do not stay there from panel to panel: four panels at
