@@ -20,8 +20,8 @@ try {
   const code = ['bin', 'index', 'reference'].map((name) => `dist/${name}.js`);
   const types = ['index', 'reference'].map((name) => `dist/${name}.d.ts`);
   const wasm = ['baseline', 'relaxed'].map((name) => `dist/wasm/${name}.wasm`);
-  const pages = ['CHANGELOG.md', 'LICENSE', 'README.md', 'dist/THIRD-PARTY.md', 'package.json'];
-  const expected = [...code, ...types, ...wasm, ...pages].sort().join(' ');
+  const others = ['CHANGELOG.md', 'LICENSE', 'README.md', 'dist/THIRD-PARTY.md', 'package.json'];
+  const expected = [...code, ...types, ...wasm, ...others].sort().join(' ');
   const packed = files
     .map(({ path }) => path)
     .sort()
