@@ -9,6 +9,7 @@ import Table from 'cli-table3';
 import colors from 'picocolors';
 import type { Build } from '../test/builds.ts';
 import type { PeerReport } from './peers/report.ts';
+import { ratioOf } from './peers/table.ts';
 import type { Report, RowReport } from './report.ts';
 import { chars, trimLines } from './table.ts';
 
@@ -129,17 +130,11 @@ export function holdReport({ rows, builds, machine, cold }: Report): Held[] {
 
 /** Every bar of a run beside the peers. */
 export function holdPeers({ rows, machine }: PeerReport): Held[] {
-  const best = ({ outcomes }: PeerReport['rows'][number], peer: string): number | undefined => {
-    const times = outcomes.flatMap((each) => (each.peer === peer && each.timing ? [each.timing.p50] : []));
-    return times.length === 0 ? undefined : Math.min(...times);
-  };
   return rows.flatMap((row) => {
     if (row.bar === undefined) return [];
-    const [mine, its] = [best(row, 'heed'), best(row, 'onnxruntime-web')];
-    const reached = mine && its && its / mine;
     const what = `${row.section} ${row.name}`;
     return [
-      hold(what, `Node ${machine.node.split('.')[0]!}`, reached, {
+      hold(what, `Node ${machine.node.split('.')[0]!}`, ratioOf(row), {
         least: row.bar,
         unit: ' × onnxruntime-web',
       }),

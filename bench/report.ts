@@ -57,6 +57,8 @@ export interface RowRoof {
   readonly read: number | undefined;
   /** Bytes of the array that was read for it: fewer than the row's where memory for more could not be had. */
   readonly readBytes: number | undefined;
+  /** Whether the loops had to read one array, for want of memory: it stays in a cache that heed's data is pushed out of. */
+  readonly readShared?: boolean | undefined;
 }
 
 export interface RowReport {

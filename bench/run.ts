@@ -3,7 +3,7 @@ import { availableParallelism, arch, cpus, loadavg, platform } from 'node:os';
 import type { Engine } from '../src/index.ts';
 import type { Build } from '../test/builds.ts';
 import { measureCold } from './cold.ts';
-import { CHAINS, Roof, RoofArray, STREAMS, type Chains } from './roof.ts';
+import { CHAINS, Roof, RoofMemory, STREAMS, type Chains } from './roof.ts';
 import type { ContenderName, Machine, Report, Result, RoofReport, RowReport, RowRoof } from './report.ts';
 import type { Contender, Group, Heed, Ready, Row } from './rows.ts';
 import { clock, clockOf, fit, interleave, lane, settle, timing, type Clock, type Lane } from './sample.ts';
@@ -73,8 +73,8 @@ export async function run(options: RunOptions): Promise<Report> {
   const { mode, groups, heed, version, url, scripts, progress } = options;
   const machine = describeMachine();
   const engines = await enginesOf(heed);
-  const array = new RoofArray();
-  const roofs = [...engines.keys()].map((build) => new Roof(build, array));
+  const memory = new RoofMemory();
+  const roofs = [...engines.keys()].map((build) => new Roof(build, memory));
   for (const roof of roofs)
     for (const chains of CHAINS)
       settle(
@@ -147,10 +147,16 @@ interface Measured {
   readonly use: ReadonlyMap<ContenderName, number>;
   readonly checkedEvery: number;
   readonly lanes: ReadonlyMap<ContenderName, Lane>;
-  /** Reads of the row's bytes, one lane for each number of streams, by build. */
-  readonly reads: ReadonlyMap<Build, readonly Lane[]>;
-  readonly readBytes: number | undefined;
+  /** Reads of the row's bytes, where they limit it. */
+  readonly read: Read | undefined;
   readonly problems: readonly string[];
+}
+
+/** A lane for each number of streams, and what they read. */
+interface Read {
+  readonly lanes: readonly Lane[];
+  readonly bytes: number;
+  readonly shared: boolean;
 }
 
 function runGroup(
@@ -161,6 +167,7 @@ function runGroup(
   peaks: Map<string, number[]>,
   tell: (part: number, text: string) => void,
 ): RowReport[] {
+  roofs[0]?.memory.clear();
   // Pass 1 and 2: each runs once, what it computed is checked, and it is warmed up.
   const measured = group.map((row, i) => {
     const name = `${row.section} ${row.name}`;
@@ -180,7 +187,7 @@ function runGroup(
     measured.flatMap(({ lanes }) => [...lanes].filter(([name]) => wanted(name)).map(([, each]) => each));
   const quick = [
     ...lanesOf(isHeed),
-    ...measured.flatMap(({ reads }) => [...reads.values()].flat()),
+    ...measured.flatMap(({ read }) => read?.lanes ?? []),
     ...peakLanes.map((each) => each.lane),
   ];
   const script = lanesOf((name) => !isHeed(name));
@@ -229,16 +236,20 @@ function warmUp(row: Row, ready: Ready, roofs: readonly Roof[], plan: Plan): Mea
     if (problem === undefined) use.set(name, part);
     else problems.push(`what ${name} computes ${problem}`);
   }
-  const lanes = new Map<ContenderName, Lane>();
+  const warm = new Map<ContenderName, [Clock, milliseconds: number]>();
   for (const { name, clock } of contenders) {
     if (!use.has(name)) continue;
     const milliseconds = settled(clock, first.get(name)!);
-    if (!Number.isNaN(milliseconds)) lanes.set(name, lane(clock, milliseconds));
+    if (!Number.isNaN(milliseconds)) warm.set(name, [clock, milliseconds]);
   }
-  const limited = row.roof === 'peak' ? [] : roofs;
-  const readBytes = limited[0]?.array.room(row.bytes);
-  const reads = new Map(limited.map((roof) => [roof.build, readLanes(roof, row.bytes, 5)]));
-  return { row, first, use, checkedEvery, lanes, reads, readBytes, problems };
+  // Who is compared in reading is sampled alike: as many calls, behind as many that bring the data back and are not counted.
+  const heeds = [...warm].flatMap(([name, [, milliseconds]]) => (isHeed(name) ? [milliseconds] : []));
+  const alike = row.roof === 'peak' || heeds.length === 0 ? undefined : Math.max(...heeds);
+  const lanes = new Map<ContenderName, Lane>();
+  for (const [name, [clock, milliseconds]] of warm)
+    lanes.set(name, lane(clock, (isHeed(name) ? alike : undefined) ?? milliseconds));
+  const read = alike === undefined ? undefined : readOf(roofs[0]!, row.bytes, alike);
+  return { row, first, use, checkedEvery, lanes, read, problems };
 }
 
 /** The clock of a contender that is out from where it fails on: NaN, and a word among the problems. */
@@ -260,25 +271,26 @@ function guarded({ name, clock }: Contender, problems: string[]): Clock {
 function nothingOf(row: Row, problem: string): Measured {
   const none = new Map<never, never>();
   return {
-    ...{ row, first: none, use: none, checkedEvery: 1, lanes: none, reads: none, readBytes: undefined },
+    ...{ row, first: none, use: none, checkedEvery: 1, lanes: none, read: undefined },
     problems: [problem],
   };
 }
 
 function reportRow(
-  { row, first, use, checkedEvery, lanes, reads, readBytes, problems }: Measured,
+  { row, first, use, checkedEvery, lanes, read, problems }: Measured,
   peaks: ReadonlyMap<Build, number>,
   core: number,
   group: readonly Measured[],
 ): RowReport {
   const { section, name, flops, bytes, roof, beside } = row;
   const roofs: Partial<Record<Build, RowRoof>> = {};
+  const readTime = read && Math.min(...read.lanes.map(({ samples }) => timing(samples).p50));
   for (const [build, peak] of peaks) {
-    const read = reads.get(build)?.map(({ samples }) => timing(samples).p50);
     roofs[build] = {
       peak: roof === 'read' ? undefined : peak,
-      read: read && readBytes! / Math.min(...read) / 1e6,
-      readBytes,
+      read: read && read.bytes / readTime! / 1e6,
+      readBytes: read?.bytes,
+      readShared: read?.shared,
     };
   }
   const base = group.find((each) => each.row.name === beside)?.lanes;
@@ -317,12 +329,22 @@ function peakLane(roof: Roof, chains: Chains, lanes: ReadonlyMap<ContenderName, 
   return { ...lane(peak, one), calls: Math.max(1, Math.round(Math.min(4, milliseconds) / one)) };
 }
 
-/** Lanes that read an array of so many bytes, warm. */
-function readLanes(roof: Roof, bytes: number, window: number): Lane[] {
-  return STREAMS.map((streams) => {
-    const read = clockOf(() => roof.read(bytes, streams));
-    return lane(read, settle(read, window));
+/**
+ * Lanes that read so many bytes, each its own, warm, and sampled as a call of so many milliseconds is. The loops hold no multiply-add:
+ * those of one build are those of all, and two lanes beside heed's two leave heed's data as much of the caches as theirs.
+ */
+function readOf(roof: Roof, bytes: number, milliseconds?: number): Read {
+  const all = STREAMS.map((streams) => {
+    const array = roof.memory.array(bytes);
+    const read = clockOf(() => roof.read(array, streams));
+    const own = settle(read, 5);
+    return { array, lane: lane(read, milliseconds ?? own) };
   });
+  return {
+    lanes: all.map(({ lane }) => lane),
+    bytes: Math.min(...all.map(({ array }) => array.bytes)),
+    shared: all.some(({ array }) => array.shared),
+  };
 }
 
 /** Milliseconds of a warm call. A slow one is warm after one: V8 replaces running loops, and heed has many calls of wasm in it. */
@@ -359,27 +381,28 @@ export function describeMachine(): Machine {
 
 /** Peaks as the rows saw them; reads, of an array that a cache holds and of one that few do, now. */
 function describeRoofs(roofs: readonly Roof[], peaks: ReadonlyMap<string, readonly number[]>): RoofReport[] {
-  const reads = roofs.flatMap((roof) =>
-    READ.filter((bytes) => roof.array.room(bytes) === bytes).map((bytes) => ({
-      ...{ roof, bytes, lanes: readLanes(roof, bytes, 20) },
-    })),
-  );
+  roofs[0]?.memory.clear();
+  const reads = roofs
+    .slice(0, 1)
+    .flatMap((roof) =>
+      READ.map((wanted) => ({ wanted, ...readOf(roof, wanted) })).filter(
+        ({ wanted, bytes }) => bytes === wanted,
+      ),
+    );
   interleave(
     reads.flatMap(({ lanes }) => lanes),
     30,
     [],
     0,
   );
+  const read = reads.map(({ bytes, lanes }) => {
+    const fastest = Math.min(...lanes.map(({ samples }) => timing(samples).min));
+    return { bytes, rate: bytes / fastest / 1e6 };
+  });
   return roofs.map((roof) => {
     const chains = Object.fromEntries(
       CHAINS.map((n) => [n, timing(peaks.get(`${roof.build} ${n}`) ?? [0]).p50]),
     ) as Record<Chains, number>;
-    const read = reads
-      .filter((each) => each.roof === roof)
-      .map(({ bytes, lanes }) => {
-        const fastest = Math.min(...lanes.map(({ samples }) => timing(samples).min));
-        return { bytes, rate: bytes / fastest / 1e6 };
-      });
     return { build: roof.build, peak: Math.max(...Object.values(chains)), chains, read };
   });
 }

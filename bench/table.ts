@@ -177,11 +177,13 @@ export function notes({ rows, builds }: Report): string[] {
     lines.push('ˢ reading the cache once, and then the multiply-adds at peak');
   }
   for (const { section, name, bytes, roofs } of rows) {
-    const { readBytes = bytes } = Object.values(roofs)[0] ?? {};
-    if (readBytes < bytes)
-      lines.push(
-        `${section} ${name}: memory for its ${megabytes(bytes)} could not be had twice; read was taken of ${megabytes(readBytes)}`,
-      );
+    const { readBytes = bytes, readShared = false } = Object.values(roofs)[0] ?? {};
+    const short = [
+      ...(readBytes < bytes ? [`read was taken of ${megabytes(readBytes)}`] : []),
+      ...(readShared ? ['its loops read one array'] : []),
+    ];
+    if (short.length > 0)
+      lines.push(`${section} ${name}: short of memory for ${megabytes(bytes)} a loop; ${short.join(', ')}`);
   }
   const core = Math.min(...rows.map((row) => row.core));
   if (core < QUIET) {

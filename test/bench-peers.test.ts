@@ -4,8 +4,11 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import type { Outcome, PeerReport } from '../bench/peers/report.ts';
 import { interleavePeers, peerClockOf, type PeerLane } from '../bench/peers/sample.ts';
+import { programs } from '../bench/peers/onnxruntime.ts';
+import { attention } from '../bench/peers/rows.ts';
 import { ratioOf, renderPeers } from '../bench/peers/table.ts';
 import { settling } from '../bench/sample.ts';
+import { attentionInputs } from './cases.ts';
 
 describe('samples', () => {
   it('are taken in turn, those of slow lanes spread between the others, and promises are awaited', async () => {
@@ -82,6 +85,16 @@ describe('the table', () => {
     expect(text).toMatch(/^onnxruntime-web, MultiHeadAttention, a: Integer overflow$/m);
   });
 
+  it('has ways that are in no ratio among all ways only, and says so', () => {
+    const aside = { ...outcome('onnxruntime-web', 'packed', 3), aside: true };
+    const told = [{ ...row, outcomes: [...outcomes, aside] }];
+    expect(ratioOf(told[0]!)).toBe(2.5);
+    const text = renderPeers({ ...report, rows: told });
+    expect(text).toContain('  composed 7.00 ms, Attention 5.00 ms, packed 3.00 ms²\n');
+    expect(text).toMatch(/^² in no ratio: /m);
+    expect(renderPeers(report)).not.toContain('²');
+  });
+
   it('marks what is below its bar', () => {
     const red = (bar: number): boolean =>
       renderPeers({ ...report, rows: [{ ...row, bar }] }, true).includes('\u001b[31m2.50');
@@ -92,6 +105,31 @@ describe('the table', () => {
     expect(ratioOf({ outcomes })).toBe(2.5);
     expect(ratioOf({ outcomes: outcomes.filter(({ peer }) => peer === 'heed') })).toBeUndefined();
   });
+});
+
+it('a cache of onnxruntime is fed; what is constant, as rows of keys or turned, is aside', () => {
+  const task = attention('', { seqQ: 1, seqK: 5, heads: 4, kvHeads: 2, headDim: 3, resident: true }).task();
+  const [q, k] = attentionInputs({ options: { seqQ: 1, seqK: 5, heads: 4, kvHeads: 2, headDim: 3 } });
+  const ways = programs(task);
+  const names = (wanted: (way: (typeof ways)[0]) => boolean): string[] =>
+    ways.filter(wanted).map(({ name }) => name);
+  const fed = names(({ feeds }) => 'past K' in feeds);
+  expect(fed).toEqual(['Attention, past fed', 'GroupQueryAttention, past fed']);
+  expect(names(({ aside }) => aside === true)).toEqual([
+    'Attention over constants',
+    'composed over constants',
+    'composed over constants, K turned',
+  ]);
+  // The third key of the second head, before the last and among all.
+  const key = k.subarray((2 * 2 + 1) * 3, (2 * 2 + 2) * 3);
+  for (const { name, feeds, constants } of ways) {
+    expect([...feeds.Q!.data]).toEqual([...q]);
+    if (name.endsWith('turned')) continue;
+    const [rows, seq] = fed.includes(name) ? [feeds['past K']!, 4] : [constants!.K!, 5];
+    expect(rows.dims).toEqual([1, 2, seq, 3]);
+    expect([...rows.data.subarray((seq + 2) * 3, (seq + 3) * 3)]).toEqual([...key]);
+    if (seq === 4) expect([...feeds.K!.data]).toEqual([...k.subarray(4 * 2 * 3)]);
+  }
 });
 
 it.each([

@@ -12,7 +12,7 @@ import { Bed, kernelGroups, kernels, prepareKernel } from '../bench/kernels.ts';
 import { plainAttention, plainMatmul, type PlainCall, type PlainMatmul } from '../bench/plain-loops.ts';
 import { fill, markdownReport } from '../bench/markdown.ts';
 import type { ContenderName, Report, Result } from '../bench/report.ts';
-import { CHAINS, Roof, RoofArray, STREAMS } from '../bench/roof.ts';
+import { CHAINS, Roof, RoofMemory, STREAMS } from '../bench/roof.ts';
 import { groups, uses, type Contender, type Row } from '../bench/rows.ts';
 import { ScriptThread } from '../bench/script-thread.ts';
 import { shipScripts } from '../bench/shipped.ts';
@@ -208,6 +208,39 @@ describe('a run', () => {
     expect(report.rows[1]!.results.baseline!.ratio).toBeGreaterThan(0);
   });
 
+  it('samples who is compared in reading alike, and no two loops read one array', async () => {
+    const milliseconds = { baseline: 0.1, relaxed: 0.04 };
+    const asked: string[] = [];
+    const contend = (name: keyof typeof milliseconds): Contender => ({
+      ...{ name, order: 'blocks', out: Float32Array.of(2) },
+      clock: (calls, before) => {
+        if (before !== undefined) asked.push(`${name}: ${calls} behind ${before}`);
+        return calls * milliseconds[name];
+      },
+    });
+    const reading: Row = {
+      ...{ ...row('reads', {}), bytes: 70000, roof: 'read' },
+      prepare: () => {
+        const contenders = [contend('baseline'), contend('relaxed')];
+        return { contenders, check: () => uses(contenders, []), dispose: () => undefined };
+      },
+    };
+    const read = vi.spyOn(Roof.prototype, 'read');
+    const report = await run({
+      ...{ mode: 'quick', groups: [[reading]], heed, version: '1.2.3', url: scripts },
+      ...{ scripts, cold: false, progress: () => undefined },
+    });
+    expect(new Set(asked)).toEqual(new Set(['baseline: 4 behind 1', 'relaxed: 4 behind 1']));
+    const places = read.mock.calls.flatMap(([{ at, bytes }, streams]) =>
+      bytes === 70000 ? [`${streams!} at ${at}`] : [],
+    );
+    expect(new Set(places)).toEqual(new Set(['1 at 0', `4 at ${2 * 65536}`]));
+    read.mockRestore();
+    const { baseline } = report.rows[0]!.roofs;
+    expect(baseline).toMatchObject({ peak: undefined, readBytes: 70000, readShared: false });
+    expect(baseline!.read).toBeGreaterThan(0);
+  });
+
   it('ends with exit code 1 then, and its figures are written', async () => {
     const file = `${tmpdir()}/heed-bench-${process.pid}.json`;
     const log = vi.spyOn(console, 'log').mockImplementation(() => undefined);
@@ -325,27 +358,30 @@ describe.each(builds)('roof loops, %s', (build) => {
   it.each(STREAMS)('%i streams read the same bytes: the exclusive or of all is the same', (streams) => {
     const words = new Uint32Array(Float32Array.from(normal(65536 / 4, 1)).buffer);
     const bytes = 2 ** 20 + 12 * 1024;
-    expect(roof.array.room(bytes)).toBe(bytes);
+    const array = roof.memory.array(bytes);
+    expect(array.bytes).toBe(bytes);
     let expected = 0;
     for (let at = 0; at < bytes / 4; at++) expected ^= words[at % words.length]!;
     const before = roof.sink;
-    expect(roof.read(bytes, streams)).toBe(bytes);
+    expect(roof.read(array, streams)).toBe(bytes);
     expect(roof.sink - before).toBeCloseTo(expected | 0, -4);
   });
 });
 
-describe('the array that is read', () => {
-  it('grows to what a row needs, and keeps its length where memory is short', () => {
-    const array = new RoofArray();
-    expect(array.room(100000)).toBe(100000);
-    expect(array.memory.buffer.byteLength).toBe(2 * 65536);
-    expect(new Float32Array(array.memory.buffer).every((x) => x !== 0)).toBe(true);
-    expect(array.room(10)).toBe(10);
-    vi.spyOn(array, 'free').mockReturnValue(2 ** 20);
-    expect(array.room(2 ** 20)).toBe(2 * 65536);
-    vi.spyOn(array, 'free').mockReturnValue(Infinity);
-    expect(array.room(2 ** 33)).toBe(2 * 65536);
-    expect(new Roof('baseline', array).read(2 ** 20)).toBe(2 * 65536);
+describe('the arrays that are read', () => {
+  it('lie one behind the other, and are shared where memory is short', () => {
+    const memory = new RoofMemory();
+    expect(memory.array(100000)).toEqual({ at: 0, bytes: 100000, shared: false });
+    expect(memory.array(10)).toEqual({ at: 2 * 65536, bytes: 10, shared: false });
+    expect(memory.memory.buffer.byteLength).toBe(3 * 65536);
+    expect(new Float32Array(memory.memory.buffer).every((x) => x !== 0)).toBe(true);
+    vi.spyOn(memory, 'free').mockReturnValue(65536);
+    expect(memory.array(65536)).toEqual({ at: 0, bytes: 65536, shared: true });
+    vi.spyOn(memory, 'free').mockReturnValue(Infinity);
+    expect(memory.array(2 ** 33)).toEqual({ at: 0, bytes: 3 * 65536, shared: true });
+    memory.clear();
+    expect(memory.array(2 ** 33)).toEqual({ at: 0, bytes: 3 * 65536, shared: false });
+    expect(memory.array(3 * 65536)).toEqual({ at: 0, bytes: 3 * 65536, shared: false });
   });
 });
 
@@ -553,15 +589,16 @@ describe('the table', () => {
     expect(renderTable({ ...report, rows: [row, { ...row, core: 0.6 }] })).toContain(text);
   });
 
-  it('says where fewer bytes could be read than a row has', () => {
-    const read = { peak: 53, read: 20, readBytes: 2 ** 26 };
-    const large = { ...row, roof: 'sum', bytes: 2 ** 29, roofs: { baseline: read, relaxed: read } } as const;
-    const text =
-      'attention twelve heads: memory for its 512 MB could not be had twice; read was taken of 64 MB';
-    expect(renderTable({ ...report, rows: [large] })).toContain(text);
-    expect(renderTable({ ...report, rows: [{ ...large, bytes: 2 ** 26 }] })).not.toContain(
-      'could not be had',
-    );
+  it('says where memory was short for what was read', () => {
+    const of = (readBytes: number, readShared: boolean): string => {
+      const read = { peak: 53, read: 20, readBytes, readShared };
+      const roofs = { baseline: read, relaxed: read };
+      return renderTable({ ...report, rows: [{ ...row, roof: 'sum', bytes: 2 ** 29, roofs }] });
+    };
+    const text = 'attention twelve heads: short of memory for 512 MB a loop; ';
+    expect(of(2 ** 26, true)).toContain(`${text}read was taken of 64 MB, its loops read one array`);
+    expect(of(2 ** 29, true)).toContain(`${text}its loops read one array`);
+    expect(of(2 ** 29, false)).not.toContain('short of memory');
   });
 
   it('goes into a page between its markers, whole or as the rows that are named there', async () => {

@@ -3,7 +3,7 @@
  * with all the optimisations that onnxruntime makes by default. What is constant is in the graph, so that it is packed or
  * folded when the session is made; shapes are in it too.
  */
-import { CONTRIB, model, type Constant, type Graph, type Node } from '../../test/onnx/graph.ts';
+import { CONTRIB, elementOf, model, type Constant, type Graph, type Node } from '../../test/onnx/graph.ts';
 import type { Runtime } from '../../test/onnx/ort.ts';
 import { causalMask, type AttentionTask, type LayerTask, type MatmulTask } from './peer.ts';
 import type { Running, Task, Way } from './peer.ts';
@@ -13,8 +13,7 @@ const OPSET = 23;
 const OUT = 'out';
 
 /** A graph and what is fed to it; values that are constant are in it. */
-interface Program {
-  readonly name: string;
+interface Program extends Pick<Way, 'name' | 'aside'> {
   readonly nodes: readonly Node[];
   readonly constants?: Readonly<Record<string, Constant>> | undefined;
   readonly feeds: Readonly<Record<string, Constant>>;
@@ -24,7 +23,7 @@ interface Program {
 export function onnxruntimeWays(runtime: Runtime, provider: string): (task: Task) => readonly Way[] {
   return (task) =>
     programs(task).map((program) => ({
-      name: program.name,
+      ...program,
       prepare: () => prepare(runtime, provider, program),
     }));
 }
@@ -38,7 +37,10 @@ async function prepare(runtime: Runtime, provider: string, program: Program): Pr
     logSeverityLevel: 3,
   });
   const tensors = Object.fromEntries(
-    Object.entries(feeds).map(([name, { data, dims }]) => [name, new runtime.Tensor('float32', data, dims)]),
+    Object.entries(feeds).map(([name, { data, dims }]) => [
+      name,
+      new runtime.Tensor(elementOf(data), data, dims),
+    ]),
   );
   return {
     run: async () => (await session.run(tensors))[OUT]!.data,
@@ -49,7 +51,7 @@ async function prepare(runtime: Runtime, provider: string, program: Program): Pr
 /** The file of a program. */
 export function modelOf({ nodes, constants = {}, feeds }: Omit<Program, 'name'>): Uint8Array {
   const inputs: Graph['inputs'] = Object.fromEntries(
-    Object.entries(feeds).map(([name, { dims }]) => [name, { element: 'float32', dims }]),
+    Object.entries(feeds).map(([name, { data, dims }]) => [name, { element: elementOf(data), dims }]),
   );
   return model({ opset: OPSET, nodes, inputs, outputs: { [OUT]: { element: 'float32' } }, constants });
 }
@@ -59,7 +61,7 @@ export function programs(task: Task): readonly Program[] {
     case 'matmul':
       return [matmul(task)];
     case 'attention':
-      return attention(task);
+      return task.resident ? cached(task) : attention(task);
     case 'layer':
       return layer(task);
   }
@@ -77,31 +79,114 @@ function matmul({ M, N, K, a, b, constant }: MatmulTask): Program {
 }
 
 function attention(task: AttentionTask): Program[] {
-  const { q, k, v, seqQ, seqK, heads, kvHeads, headDim, causal, resident } = task;
-  const given = (name: string, rank: 3 | 4): Pick<Program, 'name' | 'constants' | 'feeds'> => {
-    const dims = (seq: number, hs: number): number[] =>
-      rank === 3 ? [1, seq, hs * headDim] : [1, seq, hs, headDim];
-    const Q = { data: q, dims: dims(seqQ, heads) };
-    const K = { data: k, dims: dims(seqK, kvHeads) };
-    const V = { data: v, dims: dims(seqK, kvHeads) };
-    return resident ? { name, constants: { K, V }, feeds: { Q } } : { name, feeds: { Q, K, V } };
+  const { q, k, v, seqQ, seqK, heads, kvHeads, headDim, causal } = task;
+  const given = (name: string, rank: 3 | 4): Pick<Program, 'name' | 'feeds'> => {
+    const of = (data: Float32Array, seq: number, hs: number): Constant => {
+      return { data, dims: rank === 3 ? [1, seq, hs * headDim] : [1, seq, hs, headDim] };
+    };
+    return { name, feeds: { Q: of(q, seqQ, heads), K: of(k, seqK, kvHeads), V: of(v, seqK, kvHeads) } };
   };
   const operator = { ...given('Attention', 3), nodes: [attentionNode(task)] };
   if (heads !== kvHeads) {
     if (seqQ !== 1) return [operator];
-    // The heads of a group are rows of one matrix: [kvHeads, group, headDim].
-    const Q = { data: q, dims: [1, kvHeads, heads / kvHeads, headDim] };
-    const { feeds, ...rest } = given('composed', 4);
+    const steps = given('composed', 4);
     return [
       operator,
-      { ...rest, feeds: { ...feeds, Q }, ...composed(task, rest.constants, { turned: false }) },
+      { ...steps, feeds: { ...steps.feeds, Q: groups(task) }, ...composed(task, { turned: false }) },
     ];
   }
-  const steps = given('composed', 4);
   return [
     operator,
     { ...given('MultiHeadAttention', 3), nodes: [multiHeadAttention(heads, causal)] },
-    { ...steps, ...composed(task, steps.constants, { turned: true }) },
+    { ...given('composed', 4), ...composed(task, { turned: true }) },
+  ];
+}
+
+/** The query of a token: the heads of a group are rows of one matrix, [kvHeads, group, headDim]. */
+function groups({ q, heads, kvHeads, headDim }: AttentionTask): Constant {
+  return { data: q, dims: [1, kvHeads, heads / kvHeads, headDim] };
+}
+
+/**
+ * A token against a cache. A step makes a cache longer, so nothing may be made of K and V beforehand but their places: head by head, a
+ * row a key, as past_key and past_value are. In two ways they are fed with each run: the execution provider for wasm keeps no tensor
+ * from run to run (what is fed is copied), so that is what an application does. Aside: constants of the model, to which no token can
+ * be added, as rows (nothing of these graphs is folded: they take as long with all optimisations disabled), and with K turned.
+ */
+function cached(task: AttentionTask): Program[] {
+  const { q, k, v, seqK, heads, kvHeads, headDim } = task;
+  const past = seqK - 1;
+  const byHead = (data: Float32Array, seq: number): Constant => {
+    const out = new Float32Array(seq * kvHeads * headDim);
+    for (let key = 0; key < seq; key++) {
+      for (let head = 0; head < kvHeads; head++) {
+        const from = (key * kvHeads + head) * headDim;
+        out.set(data.subarray(from, from + headDim), (head * seq + key) * headDim);
+      }
+    }
+    return { data: out, dims: [1, kvHeads, seq, headDim] };
+  };
+  const flat = (data: Float32Array): Constant => ({ data, dims: [1, 1, data.length] });
+  const fed = {
+    Q: flat(q),
+    ...{ K: flat(k.subarray(past * kvHeads * headDim)), V: flat(v.subarray(past * kvHeads * headDim)) },
+    ...{ 'past K': byHead(k, past), 'past V': byHead(v, past) },
+  };
+  const constants = { K: byHead(k, seqK), V: byHead(v, seqK) };
+  const present = [OUT, 'present K', 'present V'];
+  const turned = (data: Float32Array): Constant => ({ data, dims: [1, seqK, kvHeads, headDim] });
+  const steps = composed(task, { turned: false });
+  return [
+    {
+      name: 'Attention, past fed',
+      feeds: fed,
+      nodes: [{ ...attentionNode(task), inputs: ['Q', 'K', 'V', '', 'past K', 'past V'], outputs: present }],
+    },
+    {
+      name: 'GroupQueryAttention, past fed',
+      feeds: {
+        ...fed,
+        'last of K': { data: Int32Array.of(past), dims: [1] },
+        'length of K': { data: Int32Array.of(seqK), dims: [1] },
+      },
+      nodes: [
+        {
+          op: 'GroupQueryAttention',
+          domain: CONTRIB,
+          inputs: ['Q', 'K', 'V', 'past K', 'past V', 'last of K', 'length of K'],
+          outputs: present,
+          attributes: { num_heads: heads, kv_num_heads: kvHeads },
+        },
+      ],
+    },
+    {
+      ...{ name: 'Attention over constants', aside: true },
+      feeds: { Q: { data: q, dims: [1, heads, 1, headDim] } },
+      constants,
+      nodes: [{ op: 'Attention', inputs: ['Q', 'K', 'V'], outputs: [OUT] }],
+    },
+    {
+      ...{ name: 'composed over constants', aside: true },
+      feeds: { Q: groups(task) },
+      constants,
+      nodes: [
+        {
+          op: 'FusedMatMul',
+          domain: CONTRIB,
+          inputs: ['Q', 'K'],
+          outputs: ['scores'],
+          attributes: { transB: 1, alpha: { float: 1 / Math.sqrt(headDim) } },
+        },
+        { op: 'Softmax', inputs: ['scores'], outputs: ['weights'] },
+        { op: 'MatMul', inputs: ['weights', 'V'], outputs: [OUT] },
+      ],
+    },
+    {
+      ...{ name: 'composed over constants, K turned', aside: true },
+      feeds: { Q: groups(task) },
+      nodes: steps.nodes,
+      constants: { ...steps.constants, K: turned(k), V: turned(v) },
+    },
   ];
 }
 
@@ -135,7 +220,6 @@ function multiHeadAttention(heads: number, causal: boolean): Node {
  */
 function composed(
   { seqQ, headDim, causal }: Pick<AttentionTask, 'seqQ' | 'headDim' | 'causal'>,
-  constants: Readonly<Record<string, Constant>> | undefined,
   { turned }: { readonly turned: boolean },
 ): Pick<Program, 'nodes' | 'constants'> {
   const swap = (from: string, to: string, perm: readonly number[] = [0, 2, 1, 3]): Node => ({
@@ -162,7 +246,6 @@ function composed(
       ...(turned ? [swap('heads of out', OUT)] : []),
     ],
     constants: {
-      ...constants,
       scale: { data: Float32Array.of(1 / Math.sqrt(headDim)), dims: [] },
       ...(causal ? { mask: { data: causalMask(seqQ), dims: [seqQ, seqQ] } } : {}),
     },
@@ -222,7 +305,7 @@ function layer({ x, seqQ, modelDim, heads, weights }: LayerTask): Program[] {
   return [
     way('Attention', flat, { nodes: [attentionNode(full)] }),
     way('MultiHeadAttention', flat, { nodes: [multiHeadAttention(heads, false)] }),
-    way('composed', [1, seqQ, heads, headDim], composed(full, {}, { turned: true })),
+    way('composed', [1, seqQ, heads, headDim], composed(full, { turned: true })),
     contribAttention({ X, constants, heads, flat }),
   ];
 }

@@ -33,7 +33,9 @@ export interface AttentionTask {
   readonly q: Float32Array;
   readonly k: Float32Array;
   readonly v: Float32Array;
-  /** Keys and values are where the peer wants them before the first call, in any layout, as a cache would have them. */
+  /**
+   * Keys and values are a cache: where the peer wants them before the first call, in any layout in which they can grow by a token.
+   */
   readonly resident: boolean;
 }
 
@@ -54,6 +56,8 @@ export type Task = MatmulTask | AttentionTask | LayerTask;
 /** One way to do a task: an operator, a graph of operators, a build. */
 export interface Way {
   readonly name: string;
+  /** Told, and in no ratio: it makes something beforehand that the task has only with the call. */
+  readonly aside?: boolean;
   readonly prepare: () => Running | Promise<Running>;
 }
 

@@ -7,6 +7,8 @@ import type { PeerRow } from './rows.ts';
 export interface Outcome {
   readonly peer: string;
   readonly way: string;
+  /** Told, and in no ratio (peer.ts). */
+  readonly aside?: boolean;
   /** Milliseconds a call; undefined where it is wrong, fails, or is too slow to be sampled. */
   readonly timing?: Timing;
   /** Milliseconds of the first call. */

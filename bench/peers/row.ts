@@ -7,7 +7,7 @@ import { use } from '../../test/laws.ts';
 import type { Report } from '../report.ts';
 import { problemOf, strideOf } from '../run.ts';
 import { lane, timing } from '../sample.ts';
-import type { Peer, Running, Task } from './peer.ts';
+import type { Peer, Running, Task, Way } from './peer.ts';
 import { peers } from './peers.ts';
 import type { Outcome, RowOutcome } from './report.ts';
 import { lawOf, rows, type PeerRow } from './rows.ts';
@@ -24,7 +24,7 @@ const TOO_SLOW = 2500;
 
 interface Contender {
   readonly peer: Peer;
-  readonly way: string;
+  readonly way: Way;
   readonly running: Running;
   readonly first: number;
   readonly clock: PeerClock;
@@ -56,7 +56,7 @@ async function runRow(row: PeerRow, mode: Report['mode']): Promise<RowOutcome> {
     const { clock, first, peer, way, errorOfBound } = each;
     const slowness = peer.name === 'heed' ? 0 : first / TOO_SLOW;
     if (slowness > 1) {
-      outcomes.push({ peer: peer.name, way, first, errorOfBound });
+      outcomes.push({ ...named(peer, way), first, errorOfBound });
       continue;
     }
     const settled = slowness > 0.5 ? first : await settlePeer(clock);
@@ -76,9 +76,13 @@ async function runRow(row: PeerRow, mode: Report['mode']): Promise<RowOutcome> {
   const core = Math.min(1, (user + system) / 1000 / (performance.now() - start));
 
   for (const [{ peer, way, first, errorOfBound }, each] of lanes)
-    outcomes.push({ peer: peer.name, way, first, errorOfBound, timing: timing(each.samples) });
+    outcomes.push({ ...named(peer, way), first, errorOfBound, timing: timing(each.samples) });
   for (const { running } of contenders) await running.dispose();
   return { section, name, flops, bar, core, checkedEvery: stride, outcomes };
+}
+
+function named(peer: Peer, { name, aside }: Way): Pick<Outcome, 'peer' | 'way' | 'aside'> {
+  return { peer: peer.name, way: name, ...(aside ? { aside } : {}) };
 }
 
 /** Every way of every peer, prepared, run once and checked; or what is wrong with it. */
@@ -109,7 +113,7 @@ async function* begin(
         const errorOfBound = Math.max(...law.map((piece) => use(out, piece.law, piece.at)));
         const problem = problemOf(errorOfBound);
         yield problem === undefined
-          ? { peer, way: way.name, running, first, clock, errorOfBound }
+          ? { peer, way, running, first, clock, errorOfBound }
           : { peer: peer.name, way: way.name, problem: `what it computes ${problem}` };
       } catch (error) {
         yield { peer: peer.name, way: way.name, problem: words(error) };

@@ -91,17 +91,18 @@ function gridsOf(
 /** The way of heed where it chooses its build itself. */
 export const AS_IT_STARTS = 'as it starts';
 
-/** The fastest way that was sampled, else the fastest of those that were called once. */
+/** The fastest way that was sampled, else the fastest of those that were called once; of those that count. */
 function fastest(outcomes: readonly Outcome[], peer: string): Outcome | undefined {
   const time = ({ timing, first }: Outcome): number => timing?.p50 ?? (first ?? Infinity) + 1e9;
-  const ways = outcomes.filter((each) => each.peer === peer && each.problem === undefined);
+  const ways = outcomes.filter((each) => each.peer === peer && !each.aside && each.problem === undefined);
   return ways.sort((a, b) => time(a) - time(b))[0];
 }
 
-/** ¹: one call, the first. */
+/** ¹: one call, the first; ²: in no ratio. */
 function cell(outcome: Outcome | undefined): string {
   if (outcome === undefined) return NONE;
-  return milliseconds(outcome.timing?.p50 ?? outcome.first) + (outcome.timing ? '' : '¹');
+  const { timing, first, aside } = outcome;
+  return milliseconds(timing?.p50 ?? first) + (timing ? '' : '¹') + (aside ? '²' : '');
 }
 
 function machineLines({ machine, versions, mode }: PeerReport): string[] {
@@ -122,6 +123,8 @@ function notes({ rows }: PeerReport): string[] {
   const all = rows.flatMap(({ outcomes }) => outcomes);
   if (all.some(({ timing, first }) => timing === undefined && first !== undefined))
     lines.push('¹ too slow to be sampled: the first call');
+  if (all.some(({ aside }) => aside))
+    lines.push('² in no ratio: made of the keys before the call, which a cache that grows cannot have');
   const builds = all.filter(({ peer }) => peer === 'heed').map(({ way }) => way);
   if (builds.includes('baseline') && !builds.includes('relaxed')) lines.push(NO_RELAXED);
   const core = Math.min(1, ...rows.map((row) => row.core ?? 1));

@@ -117,6 +117,7 @@ function attention(tf: Tf, task: AttentionTask, way: Heads): Running {
     seqQ === 1
       ? tf.tensor(q, [kvHeads, heads / kvHeads, headDim])
       : tf.transpose(tf.tensor(q, [seqQ, heads, headDim]), [1, 0, 2]);
+  // Keys are turned beforehand, which no cache that grows would have: more than it is due, and it is in no ratio.
   const kept = resident ? ([tf.tidy(keys), tf.tidy(values)] as const) : undefined;
   const mask = causal ? tf.tensor(causalMask(seqQ), [seqQ, seqQ]) : undefined;
   const scale = 1 / Math.sqrt(headDim);

@@ -5,7 +5,7 @@
  */
 
 /** What a tensor is made of, by ONNX's own numbers (onnx.proto, TensorProto.DataType). */
-export const ELEMENTS = { float32: 1, uint8: 2, int64: 7, bool: 9 } as const;
+export const ELEMENTS = { float32: 1, uint8: 2, int32: 6, int64: 7, bool: 9 } as const;
 
 export type Element = keyof typeof ELEMENTS;
 
@@ -31,7 +31,7 @@ export interface ValueInfo {
 /** A tensor that the file holds. */
 export interface Constant {
   readonly dims: readonly number[];
-  readonly data: Float32Array | BigInt64Array;
+  readonly data: Float32Array | Int32Array | BigInt64Array;
 }
 
 export interface Graph {
@@ -87,13 +87,17 @@ function attributeProto(name: string, value: Attribute): Uint8Array[] {
 
 /** TensorProto: dims 1, data_type 2, name 8, raw_data 9, little-endian as everything that runs JavaScript. */
 function tensorProto(name: string, { dims, data }: Constant): Uint8Array[] {
-  const element = data instanceof Float32Array ? 'float32' : 'int64';
   return [
     ...dims.map((size) => integer(1, size)),
-    integer(2, ELEMENTS[element]),
+    integer(2, ELEMENTS[elementOf(data)]),
     text(8, name),
     message(9, [new Uint8Array(data.buffer, data.byteOffset, data.byteLength)]),
   ];
+}
+
+export function elementOf(data: Constant['data']): Element {
+  if (data instanceof Float32Array) return 'float32';
+  return data instanceof Int32Array ? 'int32' : 'int64';
 }
 
 /** ValueInfoProto: name 1, type 2; TypeProto: tensor_type 1; its elem_type 1, shape 2; of that dim 1, its dim_value 1. */
