@@ -7,7 +7,7 @@ import { kindOf } from './words.ts';
 import { KVCache } from './kv-cache.ts';
 import * as operations from './operations.ts';
 import type { Inspection } from './operations.ts';
-import { resolveEngine, type EngineOptions, type EngineProblem } from './options/engine.ts';
+import { DEFAULT, resolveEngine, type EngineOptions, type EngineProblem } from './options/engine.ts';
 import type { KVCacheOptions } from './options/cache.ts';
 import type { PackOptions } from './options/matmul.ts';
 import type { AttentionPart, MergeShape } from './options/merge.ts';
@@ -216,7 +216,7 @@ let shared: Engine | undefined;
 export function defaultEngine(op: string): Engine {
   if (shared === undefined) {
     compileSync();
-    shared = makeEngine(op, resolveEngine(undefined), 0);
+    shared = makeEngine(op, DEFAULT, 0);
   }
   return shared;
 }
@@ -232,7 +232,7 @@ function prove(runtime: Runtime, op: string, kernels: number): Runtime {
     return runtime;
   }
   releaseMemory();
-  shared = makeEngine(op, resolveEngine(undefined), ALL & ~untested);
+  shared = makeEngine(op, DEFAULT, ALL & ~untested);
   return runtimeOf(op, shared);
 }
 

@@ -4,6 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { attention, createEngine, MultiHeadAttention, releaseMemory } from '../src/index.ts';
+import { DEFAULT, resolveEngine } from '../src/options/engine.ts';
 import { TILES_OF } from '../src/tile.ts';
 import { EnvironmentError, HeedRangeError, HeedTypeError } from '../src/index.ts';
 import { MemoryLimitError, StateError, type EngineOptions } from '../src/index.ts';
@@ -138,6 +139,9 @@ describe.each(builds)('%s', (build) => {
 const layerOptions = { modelDim: 2, heads: 1, weights: { wq: f32(4), wk: f32(4), wv: f32(4), wo: f32(4) } };
 
 describe('the default engine', () => {
+  it('is what createEngine() makes', () => {
+    expect(DEFAULT).toEqual(resolveEngine(undefined));
+  });
   it('is made again after releaseMemory()', () => {
     const before = call();
     const layer = new MultiHeadAttention(layerOptions);
