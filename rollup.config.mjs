@@ -56,17 +56,24 @@ const write = {
 
 const code = esbuild({ target: 'es2022' });
 
+/** In comments, which are all that is not ASCII here: for one such letter Node 20 reads the file at two bytes each, 0.35 ms more. */
+const ascii = {
+  name: 'ascii',
+  renderChunk: (text) =>
+    text.replace(/[^\0-\x7f]/g, (letter) => ({ '×': 'x', '·': '*', µ: 'u' })[letter] ?? '?'),
+};
+
 export default [
   // Each entry is one file: what they share, in a third, would cost every first import a twentieth.
   {
     input: library.index,
     output: { file: 'dist/index.js', format: 'es' },
-    plugins: [code, beside],
+    plugins: [code, ascii, beside],
   },
   {
     input: library.reference,
     output: { file: 'dist/reference.js', format: 'es' },
-    plugins: [sameErrors, code],
+    plugins: [sameErrors, code, ascii],
   },
   {
     input: 'bench/bin.ts',

@@ -33,7 +33,7 @@ export function attention(
   v: Float32Array,
   options: AttentionCall,
 ): Float32Array {
-  return defaultEngine('attention', 'attention').attention(q, k, v, options);
+  return defaultEngine('attention').attention(q, k, v, options);
 }
 
 /**
@@ -59,5 +59,5 @@ export function attentionWeights(
   v: Float32Array,
   options: AttentionShape & AttentionOptions,
 ): Inspection {
-  return defaultEngine('attentionWeights', 'attention').attentionWeights(q, k, v, options);
+  return defaultEngine('attentionWeights').attentionWeights(q, k, v, options);
 }

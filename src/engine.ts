@@ -7,15 +7,15 @@ import { kindOf } from './words.ts';
 import { KVCache } from './kv-cache.ts';
 import * as operations from './operations.ts';
 import type { Inspection } from './operations.ts';
-import { resolveEngine, type EngineOptions, type EngineProblem } from './options/engine.ts';
+import { DEFAULT, resolveEngine, type EngineOptions, type EngineProblem } from './options/engine.ts';
 import type { KVCacheOptions } from './options/cache.ts';
 import type { PackOptions } from './options/matmul.ts';
 import type { AttentionPart, MergeShape } from './options/merge.ts';
 import type { RopeOptions } from './options/rope.ts';
-import { Runtime, type MemoryUse } from './runtime.ts';
+import { ALL, Runtime, type MemoryUse } from './runtime.ts';
 import type { Tile } from './tile.ts';
 import { Scope } from './scope.ts';
-import { FAMILIES, passesSelfTest, type Family } from './self-test.ts';
+import { passesSelfTest } from './self-test.ts';
 import type { ArrayAttentionOptions, ArrayMatmulOptions, PackedMatrix, Tensor } from './tensor.ts';
 import type { TensorAttentionOptions, TensorMatmulOptions, TensorRopeOptions, Values } from './tensor.ts';
 import { compile, compileSync, supports, type Build } from './wasm/instantiate.ts';
@@ -204,38 +204,42 @@ export class Engine {
 export async function createEngine(options?: EngineOptions): Promise<Engine> {
   const problem = resolveEngine(options);
   for (const build of candidates('createEngine', problem)) await compile('createEngine', build);
-  return makeEngine('createEngine', problem, FAMILIES);
+  return makeEngine('createEngine', problem, ALL);
 }
 
 let shared: Engine | undefined;
 
-/** Kernels of the default engine that have passed their test. */
-let tested: readonly Family[] = [];
+/**
+ * The engine of the plain functions: made at the first call, synchronously, on one thread. Its kernels are tested when a call is
+ * about to run them, as a first call waits for it: see {@link prove}.
+ */
+export function defaultEngine(op: string): Engine {
+  if (shared === undefined) {
+    compileSync();
+    shared = makeEngine(op, DEFAULT, 0);
+  }
+  return shared;
+}
 
 /**
- * The engine of the plain functions: made at the first call, synchronously, on one thread. A first call waits for the test of
- * the kernels it is about to run (with all of them it took a quarter longer). The others are tested when they are asked for;
- * should they fail, another engine takes over, as plain functions leave nothing on the old one. `family`: undefined for all.
+ * Tests kernels of the default engine. Should they fail, another engine takes over, as plain functions leave nothing on the old
+ * one, and a layer has had all of them tested.
  */
-export function defaultEngine(op: string, family?: Family): Engine {
-  if (family === undefined) for (const each of FAMILIES) defaultEngine(op, each);
-  else if (!tested.includes(family)) {
-    const families = [...tested, family];
-    if (shared === undefined || !passesSelfTest(runtimeOf(op, shared), op, [family])) {
-      releaseMemory();
-      compileSync();
-      shared = makeEngine(op, resolveEngine(undefined), families);
-    }
-    tested = families;
+function prove(runtime: Runtime, op: string, kernels: number): Runtime {
+  const untested = runtime.untested & ~kernels;
+  if (passesSelfTest(runtime, op, kernels)) {
+    runtime.untested = untested;
+    return runtime;
   }
-  return shared as Engine;
+  releaseMemory();
+  shared = makeEngine(op, DEFAULT, ALL & ~untested);
+  return runtimeOf(op, shared);
 }
 
 /** Drops the default engine and its memory; the next call makes a new one. Layers on the old one are gone. */
 export function releaseMemory(): void {
   shared?.dispose();
   shared = undefined;
-  tested = [];
 }
 
 /** The runtime under an engine. ERR_ARG_TYPE for anything else. */
@@ -273,8 +277,8 @@ function candidates(op: string, { threads, simd }: EngineProblem): Build[] {
   });
 }
 
-/** The first build that computes right. */
-function makeEngine(op: string, problem: EngineProblem, families: readonly Family[]): Engine {
+/** The first build whose kernels compute right: these, and the others when they are asked for. */
+function makeEngine(op: string, problem: EngineProblem, kernels: number): Engine {
   const reasons = ['one thread: this version has no others'];
   if (problem.simd === 'auto' && !supports('relaxed')) {
     reasons.push('baseline SIMD: this JavaScript engine has no relaxed SIMD');
@@ -284,7 +288,11 @@ function makeEngine(op: string, problem: EngineProblem, families: readonly Famil
     if (problem.tile !== 'auto' && runtime.tile !== problem.tile) {
       reasons.push(`tile ${runtime.tile}: the ${build} build has no ${problem.tile}`);
     }
-    if (passesSelfTest(runtime, op, families)) return Engine.make(runtime, reasons.join('; '));
+    if (passesSelfTest(runtime, op, kernels)) {
+      runtime.untested = ALL & ~kernels;
+      runtime.prove = prove;
+      return Engine.make(runtime, reasons.join('; '));
+    }
     runtime.dispose();
     reasons.push(`not ${build} SIMD: this JavaScript engine computes it wrongly`);
   }

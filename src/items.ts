@@ -166,15 +166,18 @@ export interface Decoding {
 /** No items. */
 export const NONE: Items = { count: 0, write: () => undefined };
 
-/**
- * Those of sequences with few queries: as {@link attentionItems}, with the keys split at multiples of SPLIT. An item that has
- * all keys of its rows leaves no part, unless there are sinks: those are added to the parts, in one place, so that the bits
- * of a row do not depend on the keys of the rows beside it. `combine`: { batch, head, q0, rows, part, parts }.
- */
+/** Those of sequences with few queries: as {@link attentionItems}, with the keys split where there are many. */
 export function decodeItems(cut: Cut): Decoding {
-  if (cut.seqK <= SPLIT && cut.sinks === undefined) {
-    return { items: attentionItems(cut, few), parts: 0, combine: NONE };
-  }
+  if (cut.seqK > SPLIT || cut.sinks !== undefined) return splitItems(cut);
+  return { items: attentionItems(cut, few), parts: 0, combine: NONE };
+}
+
+/**
+ * With the keys split at multiples of SPLIT. An item that has all keys of its rows leaves no part, unless there are sinks: those
+ * are added to the parts, in one place, so that the bits of a row do not depend on the keys of the rows beside it. `combine`:
+ * { batch, head, q0, rows, part, parts }.
+ */
+function splitItems(cut: Cut): Decoding {
   const splits = ({ k0, k1 }: Blocks): number => Math.max(1, Math.ceil(k1 / SPLIT) - Math.floor(k0 / SPLIT));
   const isWhole = (n: number): boolean => n === 1 && cut.sinks === undefined;
   let count = 0;

@@ -17,5 +17,5 @@ import type { MatmulOptions } from './options/matmul.ts';
  * matmul(Float32Array.of(1, 2, 3, 4), Float32Array.of(1, 0, 0, 1), { M: 2, N: 2, K: 2 });   // 1, 2, 3, 4
  */
 export function matmul(a: Float32Array, b: Float32Array, options: MatmulOptions): Float32Array {
-  return defaultEngine('matmul', 'matmul').matmul(a, b, options);
+  return defaultEngine('matmul').matmul(a, b, options);
 }

@@ -16,7 +16,7 @@ import { resolveForward, resolveLayer } from './options/layer.ts';
 import type { CachedForwardOptions, ForwardOptions, LayerDims } from './options/layer.ts';
 import type { LayerOptions, SeparateWeights } from './options/layer.ts';
 import type { Turn } from './options/rope.ts';
-import type { Runtime } from './runtime.ts';
+import { ALL, type Runtime } from './runtime.ts';
 import {
   addressOf,
   EngineDoor,
@@ -73,7 +73,7 @@ export class MultiHeadAttention {
     // The dimensions stay; the caller's weights are copied, and not held.
     const { weights, transpose, engine, ...layer } = resolveLayer(options);
     this.#layer = layer;
-    this.#runtime = runtimeOf(op, engine === undefined ? defaultEngine(op) : engine);
+    this.#runtime = runtimeOf(op, engine === undefined ? defaultEngine(op) : engine).ready(op, ALL);
     const { modelDim, contextDim, heads, kvHeads, headDim } = layer;
     const made: (PackedMatrix | Tensor)[] = [];
     const project = (w: Float32Array, K: number, N: number, b: Float32Array | undefined): Projection => {

@@ -4,7 +4,7 @@
  */
 import type { Operand } from './checks.ts';
 import { Call, Feed, type Keep, type ResultSlot, type Slot } from './call.ts';
-import { many } from './items.ts';
+import { few, many } from './items.ts';
 import { launchAttention, type AttentionAddresses } from './launch/attention.ts';
 import { launchMatmul, launchPack, type MatmulLaunch, type PackLaunch } from './launch/gemm.ts';
 import { launchMerge } from './launch/merge.ts';
@@ -16,7 +16,7 @@ import { resolveMatmul, resolvePack, type MatmulProblem } from './options/matmul
 import { resolveMerge, type AttentionPart } from './options/merge.ts';
 import { resolveRope, type RopeProblem } from './options/rope.ts';
 import type { Scores } from './options/scores.ts';
-import type { Runtime } from './runtime.ts';
+import { ALL, DECODING, MATMUL, PREFILL, ROPE, WEIGHTS, type Runtime } from './runtime.ts';
 import { EngineDoor, PackedMatrix, addressOf, type Tensor, type Values } from './tensor.ts';
 
 /** The result of `attentionWeights` and `inspect`. */
@@ -56,7 +56,7 @@ export function attentionWeights(
 
 /** Both: without `inspect` there are no weights, and no logSumExp but the caller's own. */
 function attend(
-  runtime: Runtime,
+  given: Runtime,
   op: string,
   q: unknown,
   k: unknown,
@@ -65,9 +65,16 @@ function attend(
   inspect: boolean,
   keep?: Keep,
 ): Inspection<Values> {
-  runtime.requireAlive(op);
-  const resolved = resolveAttention(op, new EngineDoor(runtime), q, k, v, options, inspect);
+  given.requireAlive(op);
+  const resolved = resolveAttention(op, new EngineDoor(given), q, k, v, options, inspect);
+  const runtime = given.ready(op, inspect ? WEIGHTS : kernelsOf(resolved.problem));
   return runAttention(runtime, op, q as Values, k as Values, v as Values, resolved, inspect, keep);
+}
+
+/** What attention runs, without weights. */
+function kernelsOf({ packed, seqQ }: AttentionProblem): number {
+  if (packed) return PREFILL | DECODING;
+  return few(seqQ) ? DECODING : PREFILL;
 }
 
 /** What is checked: with `inspect` its weights too. */
@@ -177,16 +184,16 @@ export function sidesOf(call: Call, { mask, bias, alibi, sinks }: Scores): Sides
 
 /** `matmul` */
 export function matmul(
-  runtime: Runtime,
+  given: Runtime,
   op: string,
   a: unknown,
   b: unknown,
   options: unknown,
   keep?: Keep,
 ): Values {
-  runtime.requireAlive(op);
-  const resolved = resolveMatmul(op, new EngineDoor(runtime), a, b, options);
-  return runMatmul(runtime, op, a as Values, b as Values | PackedMatrix, resolved, keep);
+  given.requireAlive(op);
+  const resolved = resolveMatmul(op, new EngineDoor(given), a, b, options);
+  return runMatmul(given.ready(op, MATMUL), op, a as Values, b as Values | PackedMatrix, resolved, keep);
 }
 
 /** What is checked. */
@@ -228,10 +235,10 @@ function bOf(call: Call, b: Values, count: number, { panels, piece }: MatmulLaun
 }
 
 /** `rope` */
-export function rope(runtime: Runtime, op: string, x: unknown, options: unknown, keep?: Keep): Values {
-  runtime.requireAlive(op);
-  const problem = resolveRope(op, new EngineDoor(runtime), x, options);
-  return runRope(runtime, op, x as Values, problem, keep);
+export function rope(given: Runtime, op: string, x: unknown, options: unknown, keep?: Keep): Values {
+  given.requireAlive(op);
+  const problem = resolveRope(op, new EngineDoor(given), x, options);
+  return runRope(given.ready(op, ROPE), op, x as Values, problem, keep);
 }
 
 /** What is checked: an array is copied to where its result will be and turned in place. */
@@ -254,13 +261,14 @@ export function runRope(runtime: Runtime, op: string, x: Values, problem: RopePr
 
 /** `mergeAttention` */
 export function mergeAttention(
-  runtime: Runtime,
+  given: Runtime,
   op: string,
   parts: unknown,
   options: unknown,
 ): AttentionPart<Values> {
-  runtime.requireAlive(op);
-  const problem = resolveMerge(op, new EngineDoor(runtime), parts, options);
+  given.requireAlive(op);
+  const problem = resolveMerge(op, new EngineDoor(given), parts, options);
+  const runtime = given.ready(op, ALL);
   const { batch, heads, seqQ, valueDim, layout, tensors } = problem;
   const call = new Call(runtime, op);
   const rows = batch * heads * seqQ;

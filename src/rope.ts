@@ -26,5 +26,5 @@ import type { RopeOptions } from './options/rope.ts';
  * rope(x, { seq: 2, heads: 1, headDim: 4, offset: 7 });   // the eighth and the ninth token of a longer text
  */
 export function rope(x: Float32Array, options: RopeOptions): Float32Array {
-  return defaultEngine('rope', 'rope').rope(x, options);
+  return defaultEngine('rope').rope(x, options);
 }

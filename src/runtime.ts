@@ -25,6 +25,14 @@ export interface MemoryUse {
   readonly limit: number;
 }
 
+/** Kernels that are tested together, as bits. The weights' driver has no test of its own: with it, all of attention is asked. */
+export const PREFILL = 1;
+export const DECODING = 2;
+export const WEIGHTS: number = 4 | PREFILL | DECODING;
+export const MATMUL = 8;
+export const ROPE = 16;
+export const ALL: number = WEIGHTS | MATMUL | ROPE;
+
 /** By build: what an engine has found out, others need not. */
 const chosen = new Map<Build, Tile>();
 
@@ -43,6 +51,9 @@ export class Runtime {
   /** Launches that may be used again: theirs to keep and to find. */
   readonly attentions: Recent<object> = new Recent<object>();
   readonly matmuls: Recent<object> = new Recent<object>();
+  /** Kernels that are yet to be tested, and by whom: the default engine's alone. Of any other engine all have been. */
+  untested = 0;
+  prove: ((runtime: Runtime, op: string, kernels: number) => Runtime) | undefined;
 
   /** Undefined once disposed of: an engine that somebody still holds does not hold its memory. */
   #instance: Instance | undefined;
@@ -123,6 +134,14 @@ export class Runtime {
     }
     const hint = 'dispose of it and create a new one; for the plain functions releaseMemory() does both';
     throw new StateError('ERR_POISONED', { op, problem: 'a kernel of this engine has trapped', hint });
+  }
+
+  /**
+   * Who runs these kernels: this runtime, or another that takes over should their test fail. To be asked when it is known what a
+   * call runs, and before it takes memory, which a test uses too. ERR_WASM_INTEGRITY.
+   */
+  ready(op: string, kernels: number): Runtime {
+    return (this.untested & kernels) === 0 ? this : this.prove!(this, op, kernels);
   }
 
   // ---- memory ----

@@ -6,6 +6,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ABI_VERSION } from '../common/abi.ts';
 import * as generated from '../src/generated/baseline.ts';
 import { relaxed as relaxedText } from '../src/generated/relaxed.ts';
+import type { Driver } from '../src/wasm/exports.ts';
 import type * as Instantiate from '../src/wasm/instantiate.ts';
 import type { Build } from './builds.ts';
 import { f32 } from './data.ts';
@@ -13,7 +14,7 @@ import { fault, golden, rejection, type Refusal } from './nothing-lost.ts';
 
 const shape = { seqQ: 2, headDim: 2 };
 
-type Library = Pick<typeof import('../src/index.ts'), 'createEngine' | 'attention' | 'matmul'>;
+type Library = typeof import('../src/index.ts');
 
 /** A copy of the library that has not looked at the machine yet. */
 async function fresh(): Promise<Library> {
@@ -196,11 +197,11 @@ describe('damaged kernels (fault 61)', () => {
     await refusedBoth(await freshOn(patched(baseline, from, to)), wrong);
   });
   it('a kernel that traps is not trusted either', async () => {
-    const { library } = await trapping(() => true);
+    const { library } = await faulty(() => true);
     await refusedBoth(library, wrong);
   });
   it('one build at fault: the next one runs, and the reason is told', async () => {
-    const { library } = await trapping((build) => build === 'relaxed');
+    const { library } = await faulty((build) => build === 'relaxed');
     const engine = await library.createEngine();
     expect(engine.features.simd).toBe('baseline');
     expect(engine.features.reason).toContain('not relaxed SIMD: this JavaScript engine computes it wrongly');
@@ -209,39 +210,99 @@ describe('damaged kernels (fault 61)', () => {
       code: 'ERR_WASM_INTEGRITY',
     });
   });
-  it('plain functions test what they are about to run, and start again with the next build if it fails', async () => {
-    const { library, made } = await trapping((build, driver) => build === 'relaxed' && driver === 'gemm');
-    const { attention, matmul } = library;
-    expect(attention(f32(4), f32(4), f32(4), shape)).toEqual(f32(4));
-    expect(made).toEqual(['relaxed']);
-    const product = matmul(f32(4), f32(4), { M: 2, N: 2, K: 2 });
-    expect([...product]).toEqual([0.5, 0.5, 0.5, 0.5]);
-    expect(made).toEqual(['relaxed', 'relaxed', 'baseline']);
-    expect(attention(f32(4), f32(4), f32(4), shape)).toEqual(f32(4));
-    expect(matmul(f32(4), f32(4), { M: 2, N: 2, K: 2 })).toEqual(product);
-    expect(made).toHaveLength(3);
-  });
-  it('plain functions whose kernels fail in every build throw, and the others go on', async () => {
-    const { library } = await trapping((_, driver) => driver === 'gemm');
-    const { attention, matmul } = library;
+});
+
+/** Calls of plain functions, by what they run. */
+const calls = {
+  prefill: ({ attention }: Library) => attention(f32(20), f32(20), f32(20), { seqQ: 5, headDim: 4 }),
+  decoding: ({ attention }: Library) => attention(f32(8), f32(20), f32(20), { seqQ: 2, seqK: 5, headDim: 4 }),
+  packed: ({ attention }: Library) =>
+    attention(f32(28), f32(28), f32(28), { cuSeqlensQ: Int32Array.of(0, 5, 7), headDim: 4 }),
+  weights: ({ attentionWeights }: Library) =>
+    attentionWeights(f32(8), f32(8), f32(8), { seqQ: 2, headDim: 4 }),
+  matmul: ({ matmul }: Library) => matmul(f32(4), f32(4), { M: 2, N: 2, K: 2 }),
+  rope: ({ rope }: Library) => rope(f32(8), { seq: 2, heads: 1, headDim: 4 }),
+  merge: ({ mergeAttention }: Library) =>
+    mergeAttention([{ out: f32(4), logSumExp: f32(2) }], { seqQ: 2, valueDim: 2 }),
+  layer({ MultiHeadAttention }: Library) {
+    const weights = { wq: f32(4), wk: f32(4), wv: f32(4), wo: f32(4) };
+    const layer = new MultiHeadAttention({ modelDim: 2, heads: 1, weights });
+    const out = layer.forward(f32(4), { seqQ: 2 });
+    layer.dispose();
+    return out;
+  },
+};
+type Plain = keyof typeof calls;
+
+describe('plain functions test what they are about to run', () => {
+  const rows: readonly [driver: DriverName, notice: readonly Plain[]][] = [
+    ['attention', ['prefill', 'packed', 'weights', 'merge', 'layer']],
+    ['decode', ['decoding', 'packed', 'weights', 'merge', 'layer']],
+    ['weights', ['weights', 'merge', 'layer']],
+    ['gemm', ['matmul', 'merge', 'layer']],
+    ['rope', ['rope', 'merge', 'layer']],
+  ];
+  it.each(rows)(
+    '%s that computes nothing: the next build takes over when it is asked for',
+    async (driver, notice) => {
+      const { library: right } = await faulty(() => false);
+      for (const name of notice) {
+        const { library, made } = await faulty((build, each) => build === 'relaxed' && each === driver);
+        thrown = undefined;
+        const others = (Object.keys(calls) as Plain[]).filter((each) => !notice.includes(each));
+        for (const each of others) expect(calls[each](library)).toEqual(calls[each](right));
+        expect(made).toEqual(['relaxed']);
+        const expected = calls[name](right);
+        for (let i = 0; i < 2; i++) {
+          expect(calls[name](library), name).toEqual(expected);
+          expect(made).toEqual(['relaxed', 'relaxed', 'baseline']);
+        }
+        for (const each of Object.values(calls)) each(library);
+        expect(made).toHaveLength(3);
+      }
+    },
+  );
+  it('and throw where it fails in every build, while others go on', async () => {
+    const { library } = await faulty((_, driver) => driver === 'attention');
     for (let i = 0; i < 2; i++) {
-      expect(attention(f32(4), f32(4), f32(4), shape)).toEqual(f32(4));
-      expect(fault(() => matmul(f32(4), f32(4), { M: 2, N: 2, K: 2 })).code).toBe('ERR_WASM_INTEGRITY');
+      expect(calls.decoding(library)).toEqual(f32(8));
+      expect(fault(() => calls.prefill(library)).code).toBe('ERR_WASM_INTEGRITY');
     }
+  });
+  it('after they have read their options, once', async () => {
+    const { library, made } = await faulty((build) => build === 'relaxed');
+    const seqQ = vi.fn(() => 2);
+    const options = {
+      headDim: 2,
+      get seqQ(): number {
+        return seqQ();
+      },
+    };
+    expect(library.attention(f32(4), f32(4), f32(4), options)).toEqual(f32(4));
+    expect(seqQ).toHaveBeenCalledTimes(1);
+    expect(made).toEqual(['relaxed', 'relaxed', 'baseline']);
+  });
+  it('and after they have checked their arguments', async () => {
+    const { library } = await faulty(() => true);
+    const { attention, matmul } = library;
+    expect(fault(() => attention(f32(4), f32(4), f32(4), { seqQ: 3, headDim: 2 })).code).toBe('ERR_SHAPE');
+    expect(fault(() => matmul(f32(4), f32(4), { M: -1, N: 2, K: 2 })).code).toBe('ERR_DIM');
+    expect(fault(() => matmul(f32(4), f32(4), { M: 2, N: 2, K: 2 })).code).toBe('ERR_WASM_INTEGRITY');
   });
 });
 
-/** What `trapping` makes its kernels throw. */
-let thrown: unknown;
+const DRIVERS = ['attention', 'decode', 'weights', 'gemm', 'rope'] as const;
+type DriverName = (typeof DRIVERS)[number];
 
-type Trap = 'attention' | 'decode' | 'gemm';
+/** What faulty kernels throw; undefined: they do nothing. */
+let thrown: Error | undefined;
 
 /**
- * A copy of the library with both builds, baseline kernels under either name, that throw where told to; and which instances
- * it has made.
+ * A copy of the library with both builds, baseline kernels under either name, that fail where told to, with a trap if nobody says
+ * otherwise; and which instances it has made.
  */
-async function trapping(
-  traps: (build: Build, driver: Trap) => boolean,
+async function faulty(
+  fails: (build: Build, driver: DriverName) => boolean,
 ): Promise<{ library: Library; made: Build[] }> {
   thrown = new WebAssembly.RuntimeError('unreachable');
   const made: Build[] = [];
@@ -254,16 +315,14 @@ async function trapping(
     instantiate(op: string, build: Build, maxMemory: number): Instantiate.Instance {
       made.push(build);
       const { memory, kernels } = real.instantiate(op, 'baseline', maxMemory);
-      const trapped = Object.fromEntries(
-        (['attention', 'decode', 'gemm'] as const).map((driver) => [
-          driver,
-          (...given: Parameters<typeof kernels.gemm>): void => {
-            if (traps(build, driver)) throw thrown;
-            kernels[driver](...given);
-          },
-        ]),
-      );
-      return { build, memory, kernels: { ...kernels, ...trapped } };
+      const drivers = DRIVERS.map((driver) => {
+        const run = (...given: Parameters<Driver>): void => {
+          if (!fails(build, driver)) kernels[driver](...given);
+          else if (thrown !== undefined) throw thrown;
+        };
+        return [driver, run] as const;
+      });
+      return { build, memory, kernels: { ...kernels, ...Object.fromEntries(drivers) } };
     },
   }));
   return { library: await fresh(), made };
@@ -272,7 +331,7 @@ async function trapping(
 describe('a kernel that traps at work (fault 68)', () => {
   it('ends its engine, whose tensors can still be read, and no other', async () => {
     let broken = false;
-    const { library } = await trapping(() => broken);
+    const { library } = await faulty(() => broken);
     const options = { simd: 'baseline' } as const;
     const [engine, other] = [await library.createEngine(options), await library.createEngine(options)];
     const x = engine.tensor([2, 2], Float32Array.of(1, 2, 3, 4));
@@ -297,7 +356,7 @@ describe('a kernel that traps at work (fault 68)', () => {
   });
   it("a stack that ends inside a kernel is the caller's RangeError, and ends nothing (fault 69)", async () => {
     let full = false;
-    const { library } = await trapping(() => full);
+    const { library } = await faulty(() => full);
     const engine = await library.createEngine({ simd: 'baseline' });
     const x = engine.tensor([2, 2], f32(4));
     const { used } = engine.memory;

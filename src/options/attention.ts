@@ -167,13 +167,13 @@ function resolve(
 ): Resolved<AttentionProblem> {
   const o = check.named(told, ATTENTION);
   const layout = check.word(op, 'layout', o.layout, LAYOUTS);
-  const starts = packedStarts(op, o, layout, weights);
+  const packed = o.cuSeqlensQ !== undefined || o.cuSeqlensK !== undefined;
+  const starts = packed ? packedStarts(op, o, layout, weights) : undefined;
   const scores = read(op, door, o);
   const Q = check.operand(op, door, 'q', q);
   const K = check.operand(op, door, 'k', k, Q);
   const V = check.operand(op, door, 'v', v, Q);
   const out = check.optional(op, door, 'out', o.out, Q);
-  const packed = starts !== undefined;
   const bshd = layout === 'bshd';
   const rank = packed ? 3 : 4;
   check.rank(op, Q, rank);
@@ -290,9 +290,8 @@ const THD = {
   out: 'totalQ × heads × valueDim',
 };
 
-/** Where packed sequences begin, if they are packed. */
-function packedStarts(op: string, o: Options, layout: Layout, weights: boolean): Starts | undefined {
-  if (o.cuSeqlensQ === undefined && o.cuSeqlensK === undefined) return undefined;
+/** Where packed sequences begin. */
+function packedStarts(op: string, o: Options, layout: Layout, weights: boolean): Starts {
   const beside = 'packed sequences (cuSeqlensQ)';
   for (const name of UNPACKED) {
     if (o[name] !== undefined) check.refuse('ERR_OPTION', op, name, `undefined beside ${beside}`, 'a value');

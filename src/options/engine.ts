@@ -40,6 +40,9 @@ export function resolveTensor(op: string, shape: unknown, data: unknown): Tensor
 
 const ENGINE = new check.Known((absent) => ({ ...absent }), 'threads', 'maxMemory', 'simd', 'tile');
 
+/** Those of the default engine. */
+export const DEFAULT: EngineProblem = { threads: 1, maxMemory: MAX_BYTES, simd: 'auto', tile: 'auto' };
+
 /** `createEngine(options)`. `threads` above 1 pass: whether they can be had is the engine's to say. @throws as above. */
 export function resolveEngine(options: unknown): EngineProblem {
   const op = 'createEngine';
