@@ -64,16 +64,16 @@ const unmapped = {
 };
 
 /**
- * Reading names and white space was 6 % of the time to a first result. Functions and classes keep their names, and none goes
- * into another: stacks, profiles and what `console.log` shows of an object say what the sources say. Lines are short, as
- * Node prints the whole line that threw an uncaught error.
+ * Reading names and white space was 5 % of the time to a first result. Functions and classes keep their names, so that stacks,
+ * profiles and what `console.log` shows of an object say what the sources say. Statements stay as they are: compressed, they
+ * made the smallest call 2.5 % slower in Node 20. Lines are short, as Node prints the whole line that threw an uncaught error.
  */
 const minify = terser({
   module: true,
   ecma: 2022,
   keep_classnames: true,
   keep_fnames: true,
-  compress: { inline: false, reduce_funcs: false },
+  compress: false,
   format: { max_line_len: 200 },
 });
 
