@@ -5,6 +5,7 @@
 import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import commonjs from '@rollup/plugin-commonjs';
 import resolve from '@rollup/plugin-node-resolve';
+import terser from '@rollup/plugin-terser';
 import dts from 'rollup-plugin-dts';
 import esbuild from 'rollup-plugin-esbuild';
 import license from 'rollup-plugin-license';
@@ -56,19 +57,33 @@ const write = {
 
 const code = esbuild({ target: 'es2022' });
 
-/** In comments, which are all that is not ASCII here: for one such letter Node 20 reads the file at two bytes each, 0.35 ms more. */
-const ascii = {
-  name: 'ascii',
-  renderChunk: (text) =>
-    text.replace(/[^\0-\x7f]/g, (letter) => ({ '×': 'x', '·': '*', µ: 'u' })[letter] ?? '?'),
+/** The builds as base64 are nothing to read: the source map leaves them out. */
+const unmapped = {
+  name: 'unmapped',
+  transform: (code, id) => (/\/src\/generated\//.test(id) ? { code, map: { mappings: '' } } : null),
 };
+
+/**
+ * Reading names and white space was 5 % of the time to a first result. Functions and classes keep their names, so that stacks,
+ * profiles and what `console.log` shows of an object say what the sources say. Statements stay as they are: compressed, they
+ * made the smallest call 2.5 % slower in Node 20. Lines are short, as Node prints the whole line that threw an uncaught error;
+ * ASCII, as for one other letter Node 20 reads the file at two bytes each, 0.35 ms more.
+ */
+const minify = terser({
+  module: true,
+  ecma: 2022,
+  keep_classnames: true,
+  keep_fnames: true,
+  compress: false,
+  format: { max_line_len: 200, ascii_only: true },
+});
 
 export default [
   // Each entry is one file: what they share, in a third, would cost every first import a twentieth.
   {
     input: library.index,
-    output: { file: 'dist/index.js', format: 'es' },
-    plugins: [code, ascii, beside],
+    output: { file: 'dist/index.js', format: 'es', sourcemap: true, plugins: [minify] },
+    plugins: [code, unmapped, beside],
   },
   {
     input: library.reference,

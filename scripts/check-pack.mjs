@@ -3,7 +3,7 @@
  * empty project that runs attention by import and by require, the command, every JavaScript block of the README and of
  * other-libraries.md, and every @example.
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ try {
   const types = ['index', 'reference'].map((name) => `dist/${name}.d.ts`);
   const wasm = ['baseline', 'relaxed'].map((name) => `dist/wasm/${name}.wasm`);
   const others = ['CHANGELOG.md', 'LICENSE', 'README.md', 'dist/THIRD-PARTY.md', 'package.json'];
-  const expected = [...code, ...types, ...wasm, ...others].sort().join(' ');
+  const expected = [...code, 'dist/index.js.map', ...types, ...wasm, ...others].sort().join(' ');
   const packed = files
     .map(({ path }) => path)
     .sort()
@@ -68,6 +68,21 @@ try {
 
   const installed = join(project, 'node_modules/heed');
   const text = (file) => readFileSync(join(installed, file), 'utf8');
+  const { sources } = JSON.parse(text('dist/index.js.map'));
+  const foreign = sources.filter((source) => !/^\.\.\/(common|src)\/(?!generated)[\w/-]+\.ts$/.test(source));
+  if (foreign.length > 0) throw new Error(`the source map has ${foreign.join(' ')}`);
+  // An uncaught error is told in the words of the sources with their map, and shortly without: Node prints the line that threw.
+  writeFileSync(join(project, 'wrong.mjs'), `import { attention } from 'heed'; attention();`);
+  for (const [flag, file] of [
+    ['--enable-source-maps', 'src/options/attention.ts'],
+    ['--no-enable-source-maps', 'dist/index.js'],
+  ]) {
+    const { stderr } = spawnSync('node', [flag, 'wrong.mjs'], { cwd: project, encoding: 'utf8' });
+    const [, where] = /at resolveAttention \((.*):\d+:\d+\)/.exec(stderr) ?? [];
+    if (!where?.endsWith(`/heed/${file}`) || stderr.length > 3000)
+      throw new Error(`an uncaught error: ${stderr}`);
+  }
+
   const pages = [text('README.md'), readFileSync('docs/other-libraries.md', 'utf8')];
   const recipes = pages.flatMap(recipesOf);
   const examples = ['dist/index.d.ts', 'dist/reference.d.ts'].flatMap((file) => examplesOf(text(file)));
