@@ -88,7 +88,7 @@ export default [
   {
     input: library.reference,
     output: { file: 'dist/reference.js', format: 'es' },
-    plugins: [sameErrors, code, ascii],
+    plugins: [sameErrors, code],
   },
   {
     input: 'bench/bin.ts',
