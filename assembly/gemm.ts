@@ -64,7 +64,7 @@ function depthBlock(
   }
 }
 
-/** Rows of C before the first depth block: the bias, or zeros. */
+/** Rows of C before a first depth block that is added: the bias, or zeros. */
 function beginRows(c: usize, ldc: usize, rows: i32, bytes: usize, bias: usize): void {
   for (let i = 0; i < rows; i++, c += ldc) {
     if (bias) memory.copy(c, bias, bytes);
@@ -82,7 +82,7 @@ function block(args: GemmArgs, batch: i32, m0: i32, rows: i32, n0: i32, cols: i3
   const tail = cols & 7;
   const bias = args.bias ? args.bias + ((<usize>n0) << 2) : 0;
 
-  // K = 0 still runs once: it writes the bias or zeros.
+  // K = 0 still runs once: it leaves the bias or zeros.
   let k0 = args.k0;
   do {
     depthBlock(args, a, rows, packed, panels, k0, c, args.ldc, bias, scratch);

@@ -77,6 +77,7 @@ export const peerBars: Readonly<
   matmul: 1.7,
   attention: 1.9,
   causal: 3.5,
+  /** Against what an application can do there: past keys and values fed with each token. Constants, aside, can have none added. */
   decoding: 2.5,
   layer: 1.6,
   /** At most 3 % of its time. */

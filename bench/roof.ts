@@ -68,6 +68,7 @@ export class RoofMemory {
       this.#next = end;
       return { at, bytes, shared: false };
     }
+    this.#next = Math.max(at, this.#length);
     return { at: 0, bytes: Math.min(bytes, this.#length), shared: at > 0 };
   }
 

@@ -1,7 +1,7 @@
 /**
  * Packs the package and uses it as a stranger would: publint, are-the-types-wrong, then the tarball installed into an
  * empty project that runs attention by import and by require, the command, every JavaScript block of the README and of
- * other-libraries.md, and every @example.
+ * other-libraries.md, and every @example; what the source map has, and what an uncaught error prints with it and without.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -71,6 +71,7 @@ try {
   const { sources } = JSON.parse(text('dist/index.js.map'));
   const foreign = sources.filter((source) => !/^\.\.\/(common|src)\/(?!generated)[\w/-]+\.ts$/.test(source));
   if (foreign.length > 0) throw new Error(`the source map has ${foreign.join(' ')}`);
+  if (!/^[\x00-\x7f]*$/.test(text('dist/index.js'))) throw new Error('dist/index.js is not ASCII');
   // An uncaught error is told in the words of the sources with their map, and shortly without: Node prints the line that threw.
   writeFileSync(join(project, 'wrong.mjs'), `import { attention } from 'heed'; attention();`);
   for (const [flag, file] of [

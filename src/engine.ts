@@ -223,7 +223,7 @@ export function defaultEngine(op: string): Engine {
 
 /**
  * Tests kernels of the default engine. Should they fail, another engine takes over, as plain functions leave nothing on the old
- * one, and a layer has had all of them tested.
+ * one, and a layer has had all of them tested. (A call whose options, read, made a call that found this out, ends with ERR_DISPOSED.)
  */
 function prove(runtime: Runtime, op: string, kernels: number): Runtime {
   const untested = runtime.untested & ~kernels;
@@ -290,7 +290,7 @@ function makeEngine(op: string, problem: EngineProblem, kernels: number): Engine
     }
     if (passesSelfTest(runtime, op, kernels)) {
       runtime.untested = ALL & ~kernels;
-      runtime.prove = prove;
+      if (runtime.untested !== 0) runtime.prove = prove;
       return Engine.make(runtime, reasons.join('; '));
     }
     runtime.dispose();

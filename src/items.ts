@@ -40,6 +40,10 @@ export type Family = (queries: number) => boolean;
 export const few: Family = (queries) => queries <= FEW;
 /** Prefill's. */
 export const many: Family = (queries) => queries > FEW;
+
+/** Which drivers a problem needs. Packed sequences may be of both families; others are of one. */
+export const prefills = ({ packed, seqQ }: Cut): boolean => packed || many(seqQ);
+export const decodes = ({ packed, seqQ }: Cut): boolean => packed || few(seqQ);
 const all: Family = () => true;
 
 /**
@@ -166,7 +170,7 @@ export interface Decoding {
 /** No items. */
 export const NONE: Items = { count: 0, write: () => undefined };
 
-/** Those of sequences with few queries: as {@link attentionItems}, with the keys split where there are many. */
+/** Those of sequences with few queries: as {@link attentionItems}, with the keys split where there are many, or sinks. */
 export function decodeItems(cut: Cut): Decoding {
   if (cut.seqK > SPLIT || cut.sinks !== undefined) return splitItems(cut);
   return { items: attentionItems(cut, few), parts: 0, combine: NONE };

@@ -4,7 +4,7 @@
  */
 import type { Operand } from './checks.ts';
 import { Call, Feed, type Keep, type ResultSlot, type Slot } from './call.ts';
-import { few, many } from './items.ts';
+import { decodes, many, prefills } from './items.ts';
 import { launchAttention, type AttentionAddresses } from './launch/attention.ts';
 import { launchMatmul, launchPack, type MatmulLaunch, type PackLaunch } from './launch/gemm.ts';
 import { launchMerge } from './launch/merge.ts';
@@ -72,9 +72,8 @@ function attend(
 }
 
 /** What attention runs, without weights. */
-function kernelsOf({ packed, seqQ }: AttentionProblem): number {
-  if (packed) return PREFILL | DECODING;
-  return few(seqQ) ? DECODING : PREFILL;
+function kernelsOf(problem: AttentionProblem): number {
+  return (prefills(problem) ? PREFILL : 0) | (decodes(problem) ? DECODING : 0);
 }
 
 /** What is checked: with `inspect` its weights too. */

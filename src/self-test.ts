@@ -1,10 +1,12 @@
 /**
- * Known answers, computed by every new instance before anybody uses what they test: all at once, or a family when it is first asked for. An engine may accept a build and compute
- * it wrongly (Node 20 behind its flag does so with one relaxed instruction), and bytes may have been damaged.
+ * Known answers, computed by every new instance before anybody uses what they test: all at once, or those that a first call is
+ * about to run. An engine may accept a build and compute it wrongly (Node 20 behind its flag does so with one relaxed instruction),
+ * and bytes may have been damaged.
  *
  * It is part of the first call, in code that nobody has run before: every function that it needs is compiled for it, and every
  * step is interpreted. So it begins behind the checks of arguments, and its loops are few and plain.
  */
+import type { Operand } from './checks.ts';
 import { KernelTrapError } from './errors.ts';
 import { runAttention, runMatmul, runRope, type Inspection } from './operations.ts';
 import type { AttentionProblem } from './options/attention.ts';
@@ -12,7 +14,10 @@ import type { RopeProblem } from './options/rope.ts';
 import { DECODING, MATMUL, PREFILL, ROPE, WEIGHTS, type Runtime } from './runtime.ts';
 import type { Values } from './tensor.ts';
 
-/** Whether this instance computes what it should, by these kernels. */
+/**
+ * Whether this instance computes what it should, by these kernels. Attention of many queries; of few, ten rows of a key head (four
+ * at once, and one by one), and one of six elements, which four do not divide.
+ */
 export function passesSelfTest(runtime: Runtime, op: string, kernels: number): boolean {
   const asked = (some: number): boolean => (kernels & some) === some;
   try {
@@ -61,7 +66,10 @@ function begin(wanted: Float32Array, result: Values | undefined): boolean {
   return true;
 }
 
-/** [M × 5] · [5 × 37]: whole tiles and what remains of them, one row, and each way that A and B may lie. */
+/**
+ * [M × 5] · [5 × 37]: whole tiles and what remains of them, one row, each way that A and B may lie, and a bias: without one the first
+ * depth block, here the only one, is stored and not added.
+ */
 function matmulIsExact(runtime: Runtime, op: string): boolean {
   const [M, N, K] = [11, 37, 5];
   const a = integers(M * K, 7, 11);
@@ -72,7 +80,7 @@ function matmulIsExact(runtime: Runtime, op: string): boolean {
     let from = (ak % K) * N;
     for (const end = at + N; at < end;) c[at++]! += a[ak]! * b[from++]!;
   }
-  const exact = (rows: number, transposeA: boolean, transposeB: boolean): boolean => {
+  const exact = (rows: number, transposeA: boolean, transposeB: boolean, bias?: Operand): boolean => {
     const some = a.subarray(0, rows * K);
     const A = transposeA ? transposed(some, rows, K) : some;
     const B = transposeB ? transposed(b, K, N) : b;
@@ -87,11 +95,15 @@ function matmulIsExact(runtime: Runtime, op: string): boolean {
       packed: false,
       tensors: false,
       outShape: [rows, N],
-      bias: undefined,
+      bias,
     };
     return begin(c, runMatmul(runtime, op, A, B, { problem, out: undefined, again: false }));
   };
-  return exact(M, false, false) && exact(9, true, true) && exact(1, false, false) && exact(1, false, true);
+  const right =
+    exact(M, false, false) && exact(9, true, true) && exact(1, false, false) && exact(1, false, true);
+  const bias = integers(N, 3, 7);
+  for (let i = 0; i < M * N; i++) c[i]! += bias[i % N]!;
+  return right && exact(M, false, false, { arg: 'bias', value: bias, shape: undefined });
 }
 
 /** Attention of plain arrays in 'bhsd' with one key head: the last query sees all keys, the one before it one key less. */

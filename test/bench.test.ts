@@ -381,7 +381,11 @@ describe('the arrays that are read', () => {
     expect(memory.array(2 ** 33)).toEqual({ at: 0, bytes: 3 * 65536, shared: true });
     memory.clear();
     expect(memory.array(2 ** 33)).toEqual({ at: 0, bytes: 3 * 65536, shared: false });
-    expect(memory.array(3 * 65536)).toEqual({ at: 0, bytes: 3 * 65536, shared: false });
+    expect(memory.array(3 * 65536)).toEqual({ at: 3 * 65536, bytes: 3 * 65536, shared: false });
+    memory.clear();
+    vi.spyOn(memory, 'free').mockReturnValue(0);
+    expect(memory.array(2 ** 33)).toEqual({ at: 0, bytes: 6 * 65536, shared: false });
+    expect(memory.array(1)).toEqual({ at: 0, bytes: 1, shared: true });
   });
 });
 

@@ -64,6 +64,55 @@ function float(x: number): readonly number[] {
   return [...new Uint8Array(Float32Array.of(x).buffer)];
 }
 
+/** The bytes of a module whose exported function `name` traps where it begins, called from inside too. No function is imported. */
+function trapping(bytes: Uint8Array, name: string): Uint8Array {
+  const copy = Uint8Array.from(bytes);
+  let at = 8;
+  const number = (): number => {
+    let value = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = copy[at++]!;
+      value |= (byte & 127) << shift;
+      if (byte < 128) return value;
+    }
+  };
+  let index = -1;
+  while (at < copy.length) {
+    const section = copy[at++]!;
+    const end = number() + at;
+    if (section === 7) {
+      for (let left = number(); left > 0; left--) {
+        const length = number();
+        const word = Buffer.from(copy.subarray(at, at + length)).toString();
+        at += length + 1;
+        const found = number();
+        if (word === name) index = found;
+      }
+    }
+    if (section === 10) {
+      for (let i = number(); i > 0; i--) {
+        const next = number() + at;
+        if (index-- === 0) {
+          for (let locals = number(); locals > 0; locals--) {
+            number();
+            at++;
+          }
+          // local.get or i32.const, with their number: they become unreachable, and nop.
+          const first = at;
+          expect([0x20, 0x41]).toContain(copy[at++]);
+          number();
+          copy.fill(0x01, first, at);
+          copy[first] = 0x00;
+          return copy;
+        }
+        at = next;
+      }
+    }
+    at = end;
+  }
+  throw new Error(`no function ${name}`);
+}
+
 /** By name, as a fresh copy has classes of its own. */
 async function refusedBoth(
   { createEngine, attention }: Library,
@@ -199,6 +248,13 @@ describe('damaged kernels (fault 61)', () => {
   it('a kernel that traps is not trusted either', async () => {
     const { library } = await faulty(() => true);
     await refusedBoth(library, wrong);
+  });
+  it('tiles that add, and no others: a bias, or a sum of more than one depth block', async () => {
+    const library = await freshOn(trapping(baseline, 'rowsAdd'));
+    expect(await rejection(library.createEngine({ simd: 'baseline' }))).toMatchObject({ code: wrong.code });
+    expect(library.attention(f32(4), f32(4), f32(4), shape)).toEqual(f32(4));
+    const options = { M: 2, N: 2, K: 2 };
+    expect(fault(() => library.matmul(f32(4), f32(4), options)).code).toBe(wrong.code);
   });
   it('one build at fault: the next one runs, and the reason is told', async () => {
     const { library } = await faulty((build) => build === 'relaxed');

@@ -3,7 +3,8 @@
  *
  *   ADD     c = c·f + x     f = factor per column: ones in a matmul, the rescale exp2(m − m′) of the online softmax in
  *                           attention. ·1 is exact, so one epilogue serves both; c begins as the bias, or zeros.
- *   MAX     c = x           and the running maximum per column at f rises to max(f, x): scores of attention
+ *   MAX     c = x           and the running maximum per column at f rises to max(f, x): scores of attention; and the first
+ *                           depth block of a matmul that adds to nothing, whose maxima nobody reads
  *
  * `epilogue` is a literal at every call, so only one branch is compiled.
  *

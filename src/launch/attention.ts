@@ -7,7 +7,16 @@ import { FULL, HALF, HALF_SPECIAL } from '../../common/abi.ts';
 import { ATTENTION_ITEM, COMBINE_ITEM, SEQUENCE_BYTES } from '../descriptor.ts';
 import { writeAttentionAddresses, writeAttentionShape, writeSequence } from '../descriptor.ts';
 import type { AttentionOperands } from '../descriptor.ts';
-import { NONE, attentionItems, decodeItems, few, many, type Decoding, type Items } from '../items.ts';
+import {
+  NONE,
+  attentionItems,
+  decodeItems,
+  decodes,
+  many,
+  prefills,
+  type Decoding,
+  type Items,
+} from '../items.ts';
 import { align } from '../memory/allocator.ts';
 import type { AttentionProblem } from '../options/attention.ts';
 import type { BroadcastShape } from '../options/scores.ts';
@@ -58,13 +67,12 @@ class AttentionLaunch implements Launch<AttentionAddresses> {
   readonly #scratch: number;
 
   constructor(runtime: Runtime, op: string, problem: AttentionProblem) {
-    const { batch, seqQ, packed } = problem;
+    const { batch } = problem;
     const descriptor = runtime.attentionDescriptor;
     writeShape(runtime, problem);
     runtime.attentionShape = this.#number;
-    // Packed sequences may be of both families; others are of one.
-    const items = packed || many(seqQ) ? attentionItems(problem, many) : NONE;
-    const decoding = packed || few(seqQ) ? decodeItems(problem) : NO_DECODING;
+    const items = prefills(problem) ? attentionItems(problem, many) : NONE;
+    const decoding = decodes(problem) ? decodeItems(problem) : NO_DECODING;
     const count = items.count + decoding.items.count;
     const partBytes = decoding.parts > 0 ? runtime.kernels.partBytes(descriptor) : 0;
     // The drivers run one after the other: their items share one place.

@@ -40,7 +40,7 @@ export function resolveTensor(op: string, shape: unknown, data: unknown): Tensor
 
 const ENGINE = new check.Known((absent) => ({ ...absent }), 'threads', 'maxMemory', 'simd', 'tile');
 
-/** Those of the default engine. */
+/** What the default engine is made of: what `resolveEngine(undefined)` gives, which a first call so does not wait for. */
 export const DEFAULT: EngineProblem = { threads: 1, maxMemory: MAX_BYTES, simd: 'auto', tile: 'auto' };
 
 /** `createEngine(options)`. `threads` above 1 pass: whether they can be had is the engine's to say. @throws as above. */
