@@ -16,7 +16,7 @@ const COLORS: Readonly<Record<Build, string>> = { baseline: '#9dbdf5', relaxed: 
 const [INK, FAINT, PAPER] = ['#1f2937', '#6b7280', '#ffffff'] as const;
 
 /** Pixels. */
-const [WIDTH, ROW, TOP, BOTTOM, LEFT, RIGHT] = [840, 22, 92, 36, 190, 104] as const;
+const [WIDTH, ROW, TOP, BOTTOM, LEFT, RIGHT] = [840, 22, 92, 36, 190, 124] as const;
 
 const TICKS = [0, 25, 50, 75, 100];
 
