@@ -12,7 +12,10 @@ import { f32CopyRows } from './kernels/f32-copy-rows';
 import { columnsAdd, rowsAdd, rowsMax } from './select';
 import { SIDE, dots, panelsAdd, sweep } from './select-rows';
 
-/** Scratch: a bias of eight floats (or maxima that nobody reads), then at TAIL a tail of eight columns, or the running sums of a row (M = 1). */
+/**
+ * Scratch: a bias of eight floats, or maxima that nobody reads; then at TAIL a tail of eight columns, or the running sums of a
+ * row (M = 1).
+ */
 const TAIL: usize = 32;
 
 /** Bytes of scratch that one thread needs for any item of this call. Exact: beyond 2³² too. */

@@ -77,7 +77,10 @@ export function areFar(args: AttentionArgs): bool {
   return args.valueDim <= 256 && args.vToken >= 2048;
 }
 
-/** Scratch of one item: as many panels as its rows need, at most BQ rows; and what of a block lies near (keys too, though only float16 needs that: it would take 30 bytes of code to tell). */
+/**
+ * Scratch of one item: as many panels as its rows need, at most BQ rows; and what of a block lies near (keys too, though only
+ * float16 needs that: it would take 30 bytes of code to tell).
+ */
 export function scratchBytes(args: AttentionArgs): f64 {
   const dims = 8 + <f64>(<u32>args.headDim) + <f64>(<u32>args.valueDim);
   const rows = min(<f64>BQ, <f64>args.seqQ * <f64>args.group);

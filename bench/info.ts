@@ -5,7 +5,8 @@ import type { Features, MemoryUse } from '../src/index.ts';
 import type { Build } from '../test/builds.ts';
 import { packageVersion } from './command.ts';
 import type { Heed } from './rows.ts';
-import { describeMachine, enginesOf } from './run.ts';
+import { describeMachine } from './machine.ts';
+import { enginesOf } from './run.ts';
 import { NO_RELAXED } from './table.ts';
 
 interface Info {

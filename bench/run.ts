@@ -1,10 +1,10 @@
 /** A run of the benchmark: every row is checked, warmed up, and sampled in turn with its group and its own roof. */
-import { availableParallelism, arch, cpus, loadavg, platform } from 'node:os';
 import type { Engine } from '../src/index.ts';
 import type { Build } from '../test/builds.ts';
 import { measureCold } from './cold.ts';
+import { describeMachine } from './machine.ts';
 import { CHAINS, Roof, RoofMemory, STREAMS, type Chains } from './roof.ts';
-import type { ContenderName, Machine, Report, Result, RoofReport, RowReport, RowRoof } from './report.ts';
+import type { ContenderName, Report, Result, RoofReport, RowReport, RowRoof } from './report.ts';
 import type { Contender, Group, Heed, Ready, Row } from './rows.ts';
 import { clock, clockOf, fit, interleave, lane, settle, timing, type Clock, type Lane } from './sample.ts';
 
@@ -367,28 +367,12 @@ export function strideOf(atLeast: number): number {
   return stride;
 }
 
-export function describeMachine(): Machine {
-  return {
-    cpu: cpus()[0]?.model.trim() ?? 'unknown processor',
-    cores: availableParallelism(),
-    system: `${platform()} ${arch()}`,
-    node: process.versions.node,
-    v8: process.versions.v8,
-    date: new Date().toISOString(),
-    load: loadavg()[0]!,
-  };
-}
-
 /** Peaks as the rows saw them; reads, of an array that a cache holds and of one that few do, now. */
 function describeRoofs(roofs: readonly Roof[], peaks: ReadonlyMap<string, readonly number[]>): RoofReport[] {
-  roofs[0]?.memory.clear();
-  const reads = roofs
-    .slice(0, 1)
-    .flatMap((roof) =>
-      READ.map((wanted) => ({ wanted, ...readOf(roof, wanted) })).filter(
-        ({ wanted, bytes }) => bytes === wanted,
-      ),
-    );
+  const [loops] = roofs;
+  loops?.memory.clear();
+  const all = loops === undefined ? [] : READ.map((wanted) => ({ wanted, ...readOf(loops, wanted) }));
+  const reads = all.filter(({ wanted, bytes }) => bytes === wanted);
   interleave(
     reads.flatMap(({ lanes }) => lanes),
     30,

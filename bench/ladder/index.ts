@@ -8,7 +8,7 @@ import { builds, type Build } from '../../test/builds.ts';
 import { every, use } from '../../test/laws.ts';
 import { CHAINS, Roof } from '../roof.ts';
 import { fill } from '../markdown.ts';
-import { describeMachine } from '../run.ts';
+import { describeMachine } from '../machine.ts';
 import { clock, clockOf, interleave, lane, settle, timing, type Lane } from '../sample.ts';
 import { attentionLadder, matmulLadder, type Ladder, type Rung } from './rungs.ts';
 import { markdownTable, terminalTable, type Climbed } from './table.ts';

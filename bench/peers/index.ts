@@ -12,7 +12,7 @@ import { parseArguments } from '../arguments.ts';
 import { read } from '../command.ts';
 import { fill } from '../markdown.ts';
 import { clearProgress, progress } from '../progress.ts';
-import { describeMachine } from '../run.ts';
+import { describeMachine } from '../machine.ts';
 import { cold, runCold } from './cold.ts';
 import { peers } from './peers.ts';
 import type { PeerReport, RowOutcome } from './report.ts';
