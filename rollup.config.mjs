@@ -15,7 +15,7 @@ rmSync('dist', { recursive: true, force: true });
 
 const library = { index: 'src/index.ts', reference: 'src/reference.ts' };
 
-/** Beside the code: `heed/wasm/*`, for who compiles the kernels himself. */
+/** Beside the code: `heed/wasm/*`, for who compiles the kernels himself, and `heed/worker`. */
 const beside = {
   name: 'beside',
   writeBundle() {
@@ -23,7 +23,15 @@ const beside = {
     for (const build of ['baseline', 'relaxed']) {
       copyFileSync(`build/${build}.wasm`, `dist/wasm/${build}.wasm`);
     }
+    copyFileSync('build/worker.js', 'dist/worker.js');
   },
+};
+
+/** For the library: threads are a file of their own, loaded by who wants them. */
+const threadsApart = {
+  name: 'threads apart',
+  resolveId: (source) =>
+    /\/threads\/index\.ts$/.test(source) ? { id: './threads.js', external: true } : null,
 };
 
 /** For the command: src/index.ts is dist/index.js, as it ships. */
@@ -83,7 +91,12 @@ export default [
   {
     input: library.index,
     output: { file: 'dist/index.js', format: 'es', sourcemap: true, plugins: [minify] },
-    plugins: [code, unmapped, beside],
+    plugins: [threadsApart, code, unmapped, beside],
+  },
+  {
+    input: 'src/threads/index.ts',
+    output: { file: 'dist/threads.js', format: 'es', sourcemap: true, plugins: [minify] },
+    plugins: [code, unmapped],
   },
   {
     input: library.reference,

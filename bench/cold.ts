@@ -27,7 +27,7 @@ const large = (url: string): string => `
   const first = time();
   for (let i = 0; i < 10; i++) time();
   const times = Array.from({ length: 9 }, time).sort((a, b) => a - b);
-  const { features } = await createEngine();
+  const { features } = await createEngine({ threads: 1 });
   console.log(JSON.stringify({ first, settled: times[4], build: features.simd }));`;
 
 /**

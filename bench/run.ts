@@ -124,7 +124,7 @@ export async function enginesOf({ createEngine, EnvironmentError }: Heed): Promi
   const engines = new Map<Build, Engine>();
   for (const simd of ['baseline', 'relaxed'] as const) {
     try {
-      engines.set(simd, await createEngine({ simd }));
+      engines.set(simd, await createEngine({ threads: 1, simd }));
     } catch (error) {
       if (!(error instanceof EnvironmentError) || error.code !== 'ERR_NO_RELAXED_SIMD') throw error;
     }

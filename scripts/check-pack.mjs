@@ -17,18 +17,20 @@ try {
     run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder]),
   );
   const tarball = join(folder, filename);
-  const code = ['bin', 'index', 'reference'].map((name) => `dist/${name}.js`);
+  const code = ['bin', 'index', 'reference', 'threads', 'worker'].map((name) => `dist/${name}.js`);
+  const maps = ['index', 'threads'].map((name) => `dist/${name}.js.map`);
   const types = ['index', 'reference'].map((name) => `dist/${name}.d.ts`);
   const wasm = ['baseline', 'relaxed'].map((name) => `dist/wasm/${name}.wasm`);
   const others = ['CHANGELOG.md', 'LICENSE', 'README.md', 'dist/THIRD-PARTY.md', 'package.json'];
-  const expected = [...code, 'dist/index.js.map', ...types, ...wasm, ...others].sort().join(' ');
+  const expected = [...code, ...maps, ...types, ...wasm, ...others].sort().join(' ');
   const packed = files
     .map(({ path }) => path)
     .sort()
     .join(' ');
   if (packed !== expected) throw new Error(`packed are ${packed}, expected ${expected}`);
   run('npx', ['publint', 'run', tarball, '--strict']);
-  run('npx', ['attw', tarball, '--profile', 'esm-only']);
+  // A worker's script has nothing to import.
+  run('npx', ['attw', tarball, '--profile', 'esm-only', '--exclude-entrypoints', './worker']);
 
   const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
   if (Object.keys(manifest.dependencies ?? {}).length > 0) throw new Error('heed has runtime dependencies');

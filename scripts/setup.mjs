@@ -1,4 +1,4 @@
-/** All the set-up there is: dependencies as locked, then the kernels. Quick where there is nothing to do. */
+/** All the set-up there is: dependencies as locked, then the kernels and the worker. Quick where there is nothing to do. */
 import { spawnSync } from 'node:child_process';
 import { statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +11,7 @@ if (installed === undefined || installed.mtimeMs < statSync('package-lock.json')
   run('npm', ['ci', '--no-audit', '--no-fund']);
 }
 run(process.execPath, ['scripts/build-wasm.mjs']);
+run(process.execPath, ['scripts/build-worker.mjs']);
 
 // npm is a shell script on Windows; a path with a space in it must not go through a shell.
 function run(command, args) {

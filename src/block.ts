@@ -7,6 +7,8 @@ export class Block {
   readonly runtime: Runtime;
   readonly #address: number;
   #alive = true;
+  /** Calls that use it and are not done. */
+  #holds = 0;
 
   constructor(runtime: Runtime, address: number) {
     this.runtime = runtime;
@@ -25,7 +27,17 @@ export class Block {
     if (!this.#alive) return;
     this.#alive = false;
     this.runtime.unwatch(this);
-    this.runtime.free(this.#address);
+    if (this.#holds === 0) this.runtime.free(this.#address);
+  }
+
+  /** Keeps the memory for a call that is under way, though the owner may be disposed of meanwhile. */
+  hold(): void {
+    this.#holds++;
+  }
+
+  release(): void {
+    this.#holds--;
+    if (this.#holds === 0 && !this.#alive) this.runtime.free(this.#address);
   }
 }
 

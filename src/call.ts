@@ -3,19 +3,24 @@
  * nothing left behind. Tensors are computed in place. A layer's intermediate results and a kernel's scratch are staged too, so that
  * a call takes all its memory at once, before anything is written.
  *
- *   const call = new Call(runtime, op);
+ *   const call = new Call(runtime, op, work);
  *   const a = call.input('a', x, M * K), c = call.output('out', out, M * N), room = call.room(bytes);
  *   call.compute(() => {               // addresses are known in here
  *     launch.run({ a: a.address, c: c.address }, room.address);
  *   });                                // c.result is the user's
+ *
+ * A call that is made `later` computes without its caller: its operands are copied in at once, to memory of its own, as other calls
+ * may come before it is done. What it uses in place is held until then.
  */
+import type { Block } from './block.ts';
 import { bufferOf, byteOffsetOf, lengthOf, view, type Operand } from './checks.ts';
-import { MemoryLimitError, StateError } from './errors.ts';
+import { HeedTypeError, MemoryLimitError, StateError } from './errors.ts';
 import type { Pieces } from './launch/gemm.ts';
 import { align } from './memory/allocator.ts';
 import type { Runtime } from './runtime.ts';
+import { terminated } from './team.ts';
 import { tagOf, typedArray } from './words.ts';
-import { Tensor, addressOf, type Values } from './tensor.ts';
+import { Tensor, blockOf, type PackedMatrix, type Values } from './tensor.ts';
 
 /** %TypedArray%.prototype.set, of which no array has one of its own. */
 const setOf = Function.prototype.call.bind(typedArray.set) as (to: unknown, from: Float32Array) => void;
@@ -64,10 +69,18 @@ class Piece implements Slot {
 
 const NOWHERE: Slot = { address: 0 };
 
+/** How a call is made that does not wait for its result. */
+export interface Later {
+  readonly signal: AbortSignal | undefined;
+}
+
 export class Call {
   readonly #runtime: Runtime;
   readonly #op: string;
   readonly #keep: Keep | undefined;
+  readonly #later: Later | undefined;
+  /** Threads that compute it: what is launched for it must be for so many. */
+  readonly threads: number;
   /** Nothing is left of these. */
   readonly #staged: Piece[] = [];
   #stagedBytes = 0;
@@ -75,12 +88,22 @@ export class Call {
   readonly #allocated: Piece[] = [];
   #allocatedBytes = 0;
 
-  /** ERR_DISPOSED, ERR_POISONED: again, as reading the options may have run the user's code. */
-  constructor(runtime: Runtime, op: string, keep?: Keep) {
+  /** Where what is staged lies, of a later call. */
+  #own = 0;
+  /** Blocks that are used in place by one. */
+  readonly #held: Block[] = [];
+
+  /**
+   * `work`: multiply-adds, about: whether that is worth sharing. ERR_DISPOSED, ERR_POISONED: again, as reading the options may have
+   * run the user's code.
+   */
+  constructor(runtime: Runtime, op: string, work: number, later?: Later, keep?: Keep) {
     runtime.requireAlive(op);
     this.#runtime = runtime;
     this.#op = op;
     this.#keep = keep;
+    this.#later = later;
+    this.threads = later === undefined ? runtime.team.threadsFor(work) : runtime.team.threads;
   }
 
   /**
@@ -88,16 +111,32 @@ export class Call {
    * thread grows may be longer.)
    */
   input(arg: string, x: Values, count: number): Slot {
-    if (x instanceof Tensor) return { address: addressOf(this.#op, arg, x) };
+    if (x instanceof Tensor) return this.#inPlace(arg, x);
     const piece = this.#stage(new Piece(4 * count));
     piece.from = x;
     piece.few = piece.bytes <= FEW;
     return piece;
   }
 
-  /** An operand that is read once: an array piece by piece, each of at most `bytes`. What lies in this memory stays there. */
-  feed(arg: string, x: Values, bytes: number): Slot | Feed {
-    if (x instanceof Tensor) return { address: addressOf(this.#op, arg, x) };
+  /** A matrix that is packed already. */
+  packed(arg: string, x: PackedMatrix): Slot {
+    return this.#inPlace(arg, x);
+  }
+
+  /** Memory that outlives the call: it is not given to others before the call is done. */
+  hold(block: Block): void {
+    if (this.#later === undefined) return;
+    block.hold();
+    this.#held.push(block);
+  }
+
+  /**
+   * An operand that is read once: an array of so many numbers piece by piece, each of at most `bytes`. What lies in this memory stays
+   * there. Only the caller can bring pieces, and only while it waits: else it is copied in as others are.
+   */
+  feed(arg: string, x: Values, count: number, bytes: number): Slot | Feed {
+    if (this.threads > 1 || this.#later !== undefined) return this.input(arg, x, count);
+    if (x instanceof Tensor) return this.#inPlace(arg, x);
     if (this.#runtime.owns(bufferOf(x))) return { address: byteOffsetOf(x) };
     return new Feed(this.#runtime, x, this.room(bytes));
   }
@@ -123,7 +162,7 @@ export class Call {
     shape?: readonly number[],
     from?: Float32Array,
   ): ResultSlot {
-    if (given instanceof Tensor) return { address: addressOf(this.#op, arg, given), result: given };
+    if (given instanceof Tensor) return { ...this.#inPlace(arg, given), result: given };
     const piece = new Piece(4 * count, arg, given, shape);
     piece.from = from;
     piece.few = piece.bytes <= FEW;
@@ -144,27 +183,97 @@ export class Call {
 
   /**
    * Takes all memory, copies the inputs in, works, copies the results out. ERR_MEMORY_LIMIT, ERR_STALE_VIEW: nothing is
-   * written then. Whatever is thrown, nothing stays allocated.
+   * written then. Whatever is thrown, nothing stays allocated. `then`: what follows from what the work has found.
    */
-  compute(work: () => void): void {
-    const staged = this.#staged;
-    const allocated = this.#allocated;
+  compute(work: () => void, then?: () => void): void {
     try {
-      this.#take();
-      for (let i = 0; i < staged.length; i++) this.#copyIn(staged[i]!);
-      for (let i = 0; i < allocated.length; i++) this.#copyIn(allocated[i]!);
-      work();
-      for (let i = 0; i < staged.length; i++) this.#copyOut(staged[i]!);
+      this.#begin();
+      this.#perform(work);
+      if (then !== undefined) this.#perform(then);
+      this.#copyResults();
     } catch (error) {
-      for (const { address } of allocated) if (address !== 0) this.#runtime.free(address);
+      this.#giveBack(error);
       throw error;
     }
+    this.#makeTensors();
+  }
+
+  /** The same for a later call. Rejects as `compute` throws, with the signal's reason, with what became of the workers. */
+  async computeLater(work: () => void, then?: () => void): Promise<void> {
+    try {
+      this.#begin();
+      if (this.#runtime.team.hasWorkers) {
+        await this.#leave(work);
+        if (then !== undefined) await this.#leave(then);
+      } else {
+        await this.#turn();
+        work();
+        then?.();
+      }
+      this.#copyResults();
+      this.#runtime.free(this.#own);
+    } catch (error) {
+      this.#giveBack(error);
+      throw error;
+    } finally {
+      for (const block of this.#held) block.release();
+    }
+    this.#makeTensors();
+  }
+
+  #perform(work: () => void): void {
+    if (this.threads === 1) work();
+    else this.#runtime.team.share(this.#op, work);
+  }
+
+  #leave(work: () => void): Promise<void> {
+    const { team } = this.#runtime;
+    return team.leave(this.#op, team.plan(work), this.#later?.signal);
+  }
+
+  /** Another turn of the event loop, before a thread that has no workers computes. ERR_POOL_TERMINATED, the signal's reason. */
+  async #turn(): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    this.#later?.signal?.throwIfAborted();
+    if (this.#runtime.disposed) throw terminated(this.#op);
+    this.#runtime.requireAlive(this.#op);
+  }
+
+  #begin(): void {
+    const staged = this.#staged;
+    const allocated = this.#allocated;
+    this.#take();
+    for (let i = 0; i < staged.length; i++) this.#copyIn(staged[i]!);
+    for (let i = 0; i < allocated.length; i++) this.#copyIn(allocated[i]!);
+  }
+
+  #copyResults(): void {
+    const staged = this.#staged;
+    for (let i = 0; i < staged.length; i++) this.#copyOut(staged[i]!);
+  }
+
+  /** Frees what the call has taken. */
+  #giveBack(error: unknown): void {
+    if (this.#runtime.team.abandoned(error)) return;
+    if (this.#own !== 0) this.#runtime.free(this.#own);
+    for (const { address } of this.#allocated) if (address !== 0) this.#runtime.free(address);
+  }
+
+  #makeTensors(): void {
+    const allocated = this.#allocated;
     for (let i = 0; i < allocated.length; i++) {
       const piece = allocated[i]!;
       if (piece.shape === undefined) continue;
       piece.result = Tensor.make(this.#runtime, piece.address, piece.shape);
       this.#keep?.(piece.result);
     }
+  }
+
+  #inPlace(arg: string, x: Tensor | PackedMatrix): Slot {
+    const block = blockOf(x);
+    const address = block.address(this.#op, arg, x instanceof Tensor ? 'tensor' : 'packed matrix');
+    this.hold(block);
+    return { address };
   }
 
   #stage(piece: Piece): Piece {
@@ -191,6 +300,7 @@ export class Call {
   #copyOut({ arg, result, bytes, address }: Piece): void {
     if (arg === undefined) return;
     const runtime = this.#runtime;
+    if (this.#later !== undefined && lengthOf(result) !== bytes / 4) throw this.#detached(arg);
     if (bytes <= FEW) copyFew(result as Float32Array, 0, runtime.words.f32, address >>> 2, bytes >>> 2);
     else setOf(result, runtime.floats(address, bytes / 4));
   }
@@ -199,10 +309,12 @@ export class Call {
     const runtime = this.#runtime;
     const staged = this.#staged;
     const allocated = this.#allocated;
-    if (allocated.length > 0 || this.#stagedBytes > runtime.staged) this.#grow();
+    const isLater = this.#later !== undefined;
+    if (isLater || allocated.length > 0 || this.#stagedBytes > runtime.staged) this.#grow();
+    const base = isLater ? this.#own : runtime.staging;
     for (let i = 0; i < staged.length; i++) {
       const piece = staged[i]!;
-      piece.address += runtime.staging;
+      piece.address += base;
       if (piece.arg !== undefined) piece.result ??= this.#newArray(piece.bytes);
     }
   }
@@ -214,9 +326,10 @@ export class Call {
     const pieces = [...this.#staged, ...this.#allocated];
     const onIt = pieces.filter(({ from }) => from !== undefined && bufferOf(from) === before);
     const offsets = onIt.map(({ from }) => byteOffsetOf(from));
-    runtime.stage(this.#op, this.#stagedBytes, this.#allocatedBytes);
+    if (this.#later === undefined) runtime.stage(this.#op, this.#stagedBytes, this.#allocatedBytes);
+    else this.#own = runtime.allocate(this.#op, this.#stagedBytes);
     for (const piece of this.#allocated) piece.address = runtime.allocate(this.#op, piece.bytes);
-    if (runtime.buffer === before) return;
+    if (runtime.shared || runtime.buffer === before) return;
     for (const [i, piece] of onIt.entries()) piece.before = offsets[i]!;
     for (const { arg, result } of this.#staged) {
       if (arg !== undefined && result && bufferOf(result) === before) throw this.#staleView(arg);
@@ -232,6 +345,14 @@ export class Call {
       const problem = `JavaScript has no room for a result of ${needed} bytes`;
       throw new MemoryLimitError('ERR_MEMORY_LIMIT', { op: this.#op, problem, needed, limit, inUse, cause });
     }
+  }
+
+  #detached(arg: string): HeedTypeError {
+    const [expected, received] = [
+      'Float32Array on a live buffer',
+      'one that lost its buffer during the call',
+    ];
+    return new HeedTypeError('ERR_DETACHED', { op: this.#op, arg, expected, received });
   }
 
   #staleView(arg: string): StateError {

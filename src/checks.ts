@@ -325,6 +325,12 @@ export function flag(op: string, arg: string, x: unknown): boolean {
   return x ?? false;
 }
 
+/** A function, where there is one. ERR_ARG_TYPE. */
+export function optionalFunction(op: string, arg: string, x: unknown): unknown {
+  if (x !== undefined && typeof x !== 'function') wrongKind(op, arg, 'function', x);
+  return x;
+}
+
 /** One of a few words, the first by default. ERR_ARG_TYPE, ERR_OPTION. */
 export function word<W extends string>(op: string, arg: string, x: unknown, words: readonly [W, ...W[]]): W {
   if (x === undefined) return words[0];

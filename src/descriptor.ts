@@ -243,7 +243,6 @@ export function writeAttentionAddresses(
   address: number,
   operands: AttentionOperands,
   sequences: number,
-  items: number,
   parts: number,
   combines: number,
   half: number,
@@ -261,11 +260,15 @@ export function writeAttentionAddresses(
   u32[at + 8] = operands.alibi;
   u32[at + 9] = operands.sinks;
   u32[at + 10] = sequences;
-  u32[at + 11] = items;
   u32[at + 46] = tile;
   u32[at + 48] = half;
   u32[at + 49] = parts;
   u32[at + 50] = combines;
+}
+
+/** Where the items of the next driver are. */
+export function writeAttentionItems({ u32 }: Words, address: number, items: number): void {
+  u32[(address >>> 2) + 11] = items;
 }
 
 /** One Sequence, whose queries see `before` keys before and `after` keys behind where they stand. `address` is a multiple of 8. */

@@ -3,6 +3,7 @@
  * is made at the first call; `createEngine` gives one of your own, with tensors that stay in its memory.
  */
 import { EnvironmentError, HeedTypeError } from './errors.ts';
+import { MAX_BYTES } from './checks.ts';
 import { kindOf } from './words.ts';
 import { KVCache } from './kv-cache.ts';
 import * as operations from './operations.ts';
@@ -12,13 +13,15 @@ import type { KVCacheOptions } from './options/cache.ts';
 import type { PackOptions } from './options/matmul.ts';
 import type { AttentionPart, MergeShape } from './options/merge.ts';
 import type { RopeOptions } from './options/rope.ts';
+import type { Abortable } from './options/signal.ts';
 import { ALL, Runtime, type MemoryUse } from './runtime.ts';
 import type { Tile } from './tile.ts';
 import { Scope } from './scope.ts';
 import { passesSelfTest } from './self-test.ts';
 import type { ArrayAttentionOptions, ArrayMatmulOptions, PackedMatrix, Tensor } from './tensor.ts';
 import type { TensorAttentionOptions, TensorMatmulOptions, TensorRopeOptions, Values } from './tensor.ts';
-import { compile, compileSync, supports, type Build } from './wasm/instantiate.ts';
+import { cores, whyNoThreads } from './threads/machine.ts';
+import { compile, compileShared, compileSync, supports, type Build } from './wasm/instantiate.ts';
 
 /** What an engine uses of its machine. */
 export interface Features {
@@ -26,7 +29,7 @@ export interface Features {
   readonly simd: Build;
   /** Whether multiply and add are one instruction with one rounding. */
   readonly fma: boolean;
-  /** Computing threads. */
+  /** Computing threads. Fewer than there were where no worker is left. */
   readonly threads: number;
   /**
    * Rows × columns of the register tile of the matmul kernels. With `tile: 'auto'` the best that is known: some are timed against
@@ -51,15 +54,20 @@ export class Engine {
 
   private constructor(runtime: Runtime, reason: string) {
     this.#runtime = runtime;
-    const { build, fma } = runtime;
+    const { build, fma, team } = runtime;
     this.features = Object.freeze({
       simd: build,
       fma,
-      threads: 1,
+      get threads() {
+        return team.threads;
+      },
       get tile() {
         return runtime.tile;
       },
-      reason,
+      get reason() {
+        const { loss } = team;
+        return reason === '' || loss === '' ? reason + loss : `${reason}; ${loss}`;
+      },
     });
     runtimes.set(this, runtime);
   }
@@ -79,6 +87,38 @@ export class Engine {
   attention(q: Tensor, k: Tensor, v: Tensor, options?: TensorAttentionOptions): Tensor;
   attention(q: Values, k: Values, v: Values, options?: object): Values {
     return operations.attention(this.#runtime, 'attention', q, k, v, options);
+  }
+
+  /**
+   * Attention off the caller's thread, on the engine's workers, after the asynchronous calls before it. Arrays are copied before it
+   * returns, so they may be written at once; tensors are read in place and must be left alone until the promise settles. On an engine
+   * with one thread it computes on the caller's, in another turn of the event loop.
+   *
+   * @param options as of the function `attention`, and `signal`
+   * @throws by rejection: as `attention`; the signal's reason; StateError ERR_POOL_TERMINATED where the engine is disposed of
+   *   meanwhile; WorkerError where a worker fails
+   * @example
+   * import { createEngine } from 'heed';
+   *
+   * const engine = await createEngine();
+   * const x = Float32Array.of(1, 0, 0, 1);
+   * await engine.attentionAsync(x, x, x, { seqQ: 2, headDim: 2, signal: AbortSignal.timeout(1000) });   // 0.67, 0.33, 0.33, 0.67
+   * engine.dispose();
+   */
+  attentionAsync(
+    q: Float32Array,
+    k: Float32Array,
+    v: Float32Array,
+    options: ArrayAttentionOptions & Abortable,
+  ): Promise<Float32Array>;
+  attentionAsync(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    options?: TensorAttentionOptions & Abortable,
+  ): Promise<Tensor>;
+  attentionAsync(q: Values, k: Values, v: Values, options?: object): Promise<Values> {
+    return operations.attentionAsync(this.#runtime, 'attentionAsync', q, k, v, options);
   }
 
   /** Attention with its weights, for looking. See the function `attentionWeights`. */
@@ -103,6 +143,26 @@ export class Engine {
   matmul(a: Tensor, b: Tensor | PackedMatrix, options?: TensorMatmulOptions): Tensor;
   matmul(a: Values, b: Values | PackedMatrix, options?: object): Values {
     return operations.matmul(this.#runtime, 'matmul', a, b, options);
+  }
+
+  /** The same off the caller's thread: as `attentionAsync` is to `attention`. */
+  matmulAsync(
+    a: Float32Array,
+    b: Float32Array,
+    options: ArrayMatmulOptions & Abortable,
+  ): Promise<Float32Array>;
+  matmulAsync(
+    a: Float32Array,
+    b: PackedMatrix,
+    options: Pick<ArrayMatmulOptions, 'M'> & Partial<ArrayMatmulOptions> & Abortable,
+  ): Promise<Float32Array>;
+  matmulAsync(
+    a: Tensor,
+    b: Tensor | PackedMatrix,
+    options?: TensorMatmulOptions & Abortable,
+  ): Promise<Tensor>;
+  matmulAsync(a: Values, b: Values | PackedMatrix, options?: object): Promise<Values> {
+    return operations.matmulAsync(this.#runtime, 'matmulAsync', a, b, options);
   }
 
   /** Rotary position embeddings. See the function `rope`; a tensor may be its own `out`. */
@@ -177,7 +237,10 @@ export class Engine {
     return KVCache.make(this.#runtime, options);
   }
 
-  /** Drops the memory; tensors of this engine are gone. May be called twice. */
+  /**
+   * Ends the workers and drops the memory; tensors of this engine are gone. Calls that are not done reject with ERR_POOL_TERMINATED.
+   * May be called twice.
+   */
   dispose(): void {
     this.#runtime.dispose();
   }
@@ -188,23 +251,55 @@ export class Engine {
 }
 
 /**
- * An engine of your own: its memory, its build, zero-copy tensors.
+ * An engine of your own: its memory, its build, its threads, zero-copy tensors.
  *
- * @param options `simd`: 'auto' (default: relaxed SIMD where there is), 'relaxed', 'baseline'; `maxMemory`: bytes,
- *   default 4 GiB; `threads`: 'auto' or 1 in this version; `tile`: 'auto', '4x8', '6x8', '3x12', '4x16', '6x16'.
- * @throws HeedTypeError, HeedRangeError; EnvironmentError ERR_NO_SIMD, ERR_NO_RELAXED_SIMD, ERR_NO_THREADS,
+ * @param options `threads`: 'auto' (default: the cores there are, at most 8) or 1 … 64; `simd`: 'auto' (default: relaxed SIMD where
+ *   there is), 'relaxed', 'baseline'; `maxMemory`: bytes, default 4 GiB, with threads 1 GiB; `tile`: 'auto', '4x8', '6x8', '3x12',
+ *   '4x16', '6x16'; `workerFactory`: see {@link EngineOptions}
+ * @throws HeedTypeError, HeedRangeError; EnvironmentError ERR_NO_SIMD, ERR_NO_RELAXED_SIMD, ERR_NO_THREADS, ERR_WORKER_START,
  *   ERR_MEMORY_RESERVE, ERR_CSP, ERR_WASM_INTEGRITY — all by rejection
  * @example
  * import { createEngine } from 'heed';
  *
  * const engine = await createEngine();
- * console.log(engine.features.simd, engine.memory.reserved);
+ * console.log(engine.features.threads, engine.features.simd, engine.memory.reserved);
  * engine.dispose();
  */
 export async function createEngine(options?: EngineOptions): Promise<Engine> {
+  const op = 'createEngine';
   const problem = resolveEngine(options);
-  for (const build of candidates('createEngine', problem)) await compile('createEngine', build);
-  return makeEngine('createEngine', problem, ALL);
+  const { threads, why } = threadsFor(op, problem);
+  if (threads === 1) {
+    for (const build of candidates(op, problem)) await compile(op, build);
+    return makeEngine(op, problem, ALL, why);
+  }
+  try {
+    return await makeThreaded(op, problem, threads);
+  } catch (error) {
+    if (problem.threads !== 'auto' || !isAboutThreads(error)) throw error;
+    for (const build of candidates(op, problem)) await compile(op, build);
+    return makeEngine(op, problem, ALL, (error as Error).message);
+  }
+}
+
+/** How many threads an engine has, and in words why not more. ERR_NO_THREADS. */
+function threadsFor(op: string, { threads, workerFactory }: EngineProblem): { threads: number; why: string } {
+  if (threads === 1) return { threads, why: '' };
+  const why = whyNoThreads(workerFactory !== undefined);
+  if (threads === 'auto') {
+    const all = cores();
+    if (all === 1) return { threads: 1, why: 'this machine has one core' };
+    return { threads: why === '' ? all : 1, why };
+  }
+  if (why === '') return { threads, why };
+  const [expected, received] = ["1 or 'auto' here", `${threads}`];
+  throw new EnvironmentError('ERR_NO_THREADS', { op, arg: 'threads', expected, received, hint: why });
+}
+
+/** Whether an engine of one thread may stand in: workers did not start, or shared memory could not be reserved. */
+function isAboutThreads(error: unknown): boolean {
+  const { code } = error as { readonly code?: unknown };
+  return code === 'ERR_WORKER_START' || code === 'ERR_MEMORY_RESERVE';
 }
 
 let shared: Engine | undefined;
@@ -216,7 +311,7 @@ let shared: Engine | undefined;
 export function defaultEngine(op: string): Engine {
   if (shared === undefined) {
     compileSync();
-    shared = makeEngine(op, DEFAULT, 0);
+    shared = makeEngine(op, DEFAULT, 0, '');
   }
   return shared;
 }
@@ -232,7 +327,7 @@ function prove(runtime: Runtime, op: string, kernels: number): Runtime {
     return runtime;
   }
   releaseMemory();
-  shared = makeEngine(op, DEFAULT, ALL & ~untested);
+  shared = makeEngine(op, DEFAULT, ALL & ~untested, '');
   return runtimeOf(op, shared);
 }
 
@@ -254,19 +349,8 @@ export function runtimeOf(op: string, engine: unknown): Runtime {
   });
 }
 
-/** Builds to try, best first. ERR_NO_THREADS, ERR_NO_RELAXED_SIMD. */
-function candidates(op: string, { threads, simd }: EngineProblem): Build[] {
-  if (threads > 1) {
-    throw new EnvironmentError('ERR_NO_THREADS', {
-      op,
-      arg: 'threads',
-      expected: "1 or 'auto' in this version",
-      received: `${threads}`,
-      hint:
-        'threads need shared memory, which a page has only with the headers ' +
-        'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp',
-    });
-  }
+/** Builds to try, best first. ERR_NO_RELAXED_SIMD. */
+function candidates(op: string, { simd }: EngineProblem): Build[] {
   if (simd === 'baseline') return ['baseline'];
   if (supports('relaxed')) return simd === 'auto' ? ['relaxed', 'baseline'] : ['relaxed'];
   if (simd === 'auto') return ['baseline'];
@@ -277,24 +361,81 @@ function candidates(op: string, { threads, simd }: EngineProblem): Build[] {
   });
 }
 
-/** The first build whose kernels compute right: these, and the others when they are asked for. */
-function makeEngine(op: string, problem: EngineProblem, kernels: number): Engine {
-  const reasons = ['one thread: this version has no others'];
+/** The first build whose kernels compute right: these, and the others when they are asked for. `why`: one thread. */
+function makeEngine(op: string, problem: EngineProblem, kernels: number, why: string): Engine {
+  const maxMemory = problem.maxMemory ?? MAX_BYTES;
+  const reasons = why === '' ? [] : [`one thread: ${why}`];
+  const { runtime, notes } = firstRight(op, problem, kernels, (build) => {
+    return new Runtime(op, build, maxMemory, problem.tile);
+  });
+  runtime.untested = ALL & ~kernels;
+  if (runtime.untested !== 0) runtime.prove = prove;
+  return Engine.make(runtime, [...reasons, ...notes].join('; '));
+}
+
+/** Bytes of shared memory, which are reserved as a whole: half of that where the system refuses, down to the least. */
+const SHARED_BYTES = 2 ** 30;
+const LEAST_SHARED = 2 ** 24;
+
+/** The same over shared memory, with workers. ERR_WORKER_START. */
+async function makeThreaded(op: string, problem: EngineProblem, threads: number): Promise<Engine> {
+  const { Pool, sharedOf, CONTROL_BYTES } = await import('./threads/index.ts');
+  const modules = new Map<Build, WebAssembly.Module>();
+  for (const build of candidates(op, problem)) modules.set(build, await compileShared(op, build, sharedOf));
+  const { runtime, notes } = firstRight(op, problem, ALL, (build) => {
+    for (let bytes = problem.maxMemory ?? SHARED_BYTES; ; bytes /= 2) {
+      try {
+        return new Runtime(op, build, bytes, problem.tile, modules.get(build));
+      } catch (error) {
+        const { code } = error as { readonly code?: unknown };
+        const canHalve = problem.maxMemory === undefined && bytes > LEAST_SHARED;
+        if (code !== 'ERR_MEMORY_RESERVE' || !canHalve) throw error;
+      }
+    }
+  });
+  try {
+    const { memory, control } = runtime.controlBlock(op, CONTROL_BYTES);
+    const pool = await Pool.start({
+      module: modules.get(runtime.build)!,
+      memory,
+      control,
+      kernels: runtime.kernels,
+      threads,
+      factory: problem.workerFactory,
+    });
+    runtime.team.employ(pool);
+    return Engine.make(runtime, notes.join('; '));
+  } catch (cause) {
+    runtime.dispose();
+    const words = cause instanceof Error ? cause.message : String(cause);
+    throw new EnvironmentError('ERR_WORKER_START', {
+      op,
+      problem: `a worker could not be started (${words})`,
+      hint: 'a page whose policy refuses blob: needs a workerFactory, Node under --permission needs --allow-worker',
+      cause,
+    });
+  }
+}
+
+/** A runtime of the first build that passes its test, and what is to be said of it. */
+function firstRight(
+  op: string,
+  problem: EngineProblem,
+  kernels: number,
+  make: (build: Build) => Runtime,
+): { runtime: Runtime; notes: string[] } {
+  const notes: string[] = [];
   if (problem.simd === 'auto' && !supports('relaxed')) {
-    reasons.push('baseline SIMD: this JavaScript engine has no relaxed SIMD');
+    notes.push('baseline SIMD: this JavaScript engine has no relaxed SIMD');
   }
   for (const build of candidates(op, problem)) {
-    const runtime = new Runtime(op, build, problem.maxMemory, problem.tile);
+    const runtime = make(build);
     if (problem.tile !== 'auto' && runtime.tile !== problem.tile) {
-      reasons.push(`tile ${runtime.tile}: the ${build} build has no ${problem.tile}`);
+      notes.push(`tile ${runtime.tile}: the ${build} build has no ${problem.tile}`);
     }
-    if (passesSelfTest(runtime, op, kernels)) {
-      runtime.untested = ALL & ~kernels;
-      if (runtime.untested !== 0) runtime.prove = prove;
-      return Engine.make(runtime, reasons.join('; '));
-    }
+    if (passesSelfTest(runtime, op, kernels)) return { runtime, notes };
     runtime.dispose();
-    reasons.push(`not ${build} SIMD: this JavaScript engine computes it wrongly`);
+    notes.push(`not ${build} SIMD: this JavaScript engine computes it wrongly`);
   }
   const hint = 'the package may be damaged: install it again';
   throw new EnvironmentError('ERR_WASM_INTEGRITY', {

@@ -72,6 +72,11 @@ export interface ErrorDetails {
   readonly hint?: string | undefined;
   /** How many of what ran out there are. */
   readonly instances?: number | undefined;
+  /** A worker's number, and that of its job. */
+  readonly worker?: number | undefined;
+  readonly jobId?: number | undefined;
+  /** What a worker's process ended with. */
+  readonly exitCode?: number | undefined;
   /** The error underneath. */
   readonly cause?: unknown;
 }

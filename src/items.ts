@@ -22,6 +22,23 @@ export interface Items {
 const NC = 512;
 
 /**
+ * Items that each of several threads has, at least, if there is work for so many: they are claimed one by one, and the last of
+ * them is all that one thread may have to do while the others wait.
+ */
+const EACH = 6;
+
+/** Smaller items for several threads, the largest first: what there is to reuse in a cache goes down with them. Free to vary. */
+const ROWS = [BQ, 384, 192, 96, 48] as const;
+const BLOCKS = [
+  [MC, NC],
+  [MC, 256],
+  [MC, 128],
+  [48, 128],
+  [24, 128],
+  [24, 64],
+] as const;
+
+/**
  * Bytes of B that one packing item takes, where eight rows are not more. Piece by piece what is copied in is still in the first
  * cache level when it is packed: 768 × 768 takes half the time of copying and packing it whole, 768 × 3072 a third. Free to vary.
  */
@@ -30,7 +47,17 @@ const SLAB = 32768;
 /** What items are cut from. */
 type Cut = Pick<
   AttentionProblem,
-  'batch' | 'heads' | 'kvHeads' | 'seqQ' | 'seqK' | 'packed' | 'before' | 'after' | 'sequence' | 'sinks'
+  | 'batch'
+  | 'heads'
+  | 'kvHeads'
+  | 'seqQ'
+  | 'seqK'
+  | 'packed'
+  | 'totalQ'
+  | 'before'
+  | 'after'
+  | 'sequence'
+  | 'sinks'
 >;
 
 /** Which sequences a driver serves, by their number of queries. */
@@ -44,7 +71,8 @@ export const many: Family = (queries) => queries > FEW;
 /** Which drivers a problem needs. Packed sequences may be of both families; others are of one. */
 export const prefills = ({ packed, seqQ }: Cut): boolean => packed || many(seqQ);
 export const decodes = ({ packed, seqQ }: Cut): boolean => packed || few(seqQ);
-const all: Family = () => true;
+/** Both. */
+export const all: Family = () => true;
 
 /**
  * The blocks of a call, one after the other: rows q0 … q0 + rows of a key head, and the keys from k0 on (on the grid of BK)
@@ -65,29 +93,32 @@ class Blocks {
   readonly #cut: Cut;
   readonly #serves: Family;
   readonly #heads: number;
+  readonly #height: number;
   readonly #group: number;
 
-  /** Those of the first `heads` key heads. */
-  constructor(cut: Cut, serves: Family, heads: number) {
+  /** Those of the first `heads` key heads, of at most `height` rows. */
+  constructor(cut: Cut, serves: Family, heads: number, height: number = BQ) {
     this.#cut = cut;
     this.#serves = serves;
     this.#heads = heads;
+    this.#height = height;
     this.#group = cut.heads / cut.kvHeads;
     this.head = heads;
   }
 
   /** Goes to the next, if there is one. */
   next(): boolean {
-    if (this.q0 > 0) this.q0 -= BQ;
+    const height = this.#height;
+    if (this.q0 > 0) this.q0 -= height;
     else {
       if (++this.head >= this.#heads && !this.#nextSequence()) return false;
       // Heads are all alike: where one has one block, that is the next one's too.
-      if (this.head > 0 && this.#rows <= BQ) return true;
-      this.q0 = (Math.ceil(this.#rows / BQ) - 1) * BQ;
+      if (this.head > 0 && this.#rows <= height) return true;
+      this.q0 = (Math.ceil(this.#rows / height) - 1) * height;
     }
     const { before, after } = this.#cut;
     const group = this.#group;
-    const rows = Math.min(BQ, this.#rows - this.q0);
+    const rows = Math.min(height, this.#rows - this.q0);
     const first = Math.floor(this.q0 / group) + this.#offset - before;
     const last = Math.floor((this.q0 + rows - 1) / group) + this.#offset + after;
     this.rows = rows;
@@ -115,33 +146,66 @@ class Blocks {
  * { batch, head, q0, rows, k0, k1, part }: causal, window and lengths are arithmetic on k0 and k1. Rows are (query, head of
  * the group) pairs.
  */
-export function attentionItems(cut: Cut, serves: Family = all): Items {
-  return new AttentionItems(cut, serves);
+export function attentionItems(cut: Cut, serves: Family = all, threads = 1): Items {
+  const items = new AttentionItems(cut, serves, heightFor(cut, threads));
+  // Heads of a sequence are alike, and their costliest blocks come first; sequences may differ.
+  return threads > 1 && cut.batch > 1 ? costliestFirst(items) : items;
+}
+
+/** Rows of an item, so that each thread has a few. */
+function heightFor({ batch, heads, kvHeads, seqQ, packed, totalQ }: Cut, threads: number): number {
+  if (threads === 1) return BQ;
+  const group = heads / kvHeads;
+  const [sequences, rows] = packed ? [1, totalQ * group] : [batch, seqQ * group];
+  return (
+    ROWS.find((height) => sequences * kvHeads * Math.ceil(rows / height) >= EACH * threads) ?? ROWS.at(-1)!
+  );
+}
+
+/** Most items that are put in order: the last of more is a small part of the whole. */
+const FEW_ITEMS = 4096;
+
+/** The same items by what they cost. Of those that cost the same the first stays first: its keys are in a cache. */
+function costliestFirst(items: Items): Items {
+  const { count } = items;
+  if (count > FEW_ITEMS) return items;
+  return {
+    count,
+    write(u32, at) {
+      items.write(u32, at);
+      const table = Array.from({ length: count }, (_, i) => u32.slice(at + ITEM * i, at + ITEM * (i + 1)));
+      const costOf = (item: Uint32Array): number => item[3]! * (item[5]! - item[4]!);
+      for (const [i, item] of table.sort((a, b) => costOf(b) - costOf(a)).entries())
+        u32.set(item, at + ITEM * i);
+    },
+  };
 }
 
 class AttentionItems implements Items {
   readonly count: number;
   readonly #cut: Cut;
   readonly #serves: Family;
+  readonly #height: number;
 
-  constructor(cut: Cut, serves: Family) {
+  constructor(cut: Cut, serves: Family, height: number) {
     const { batch, kvHeads, seqQ, packed, sequence } = cut;
     let blocks = 0;
-    if (!packed) blocks = batch * blocksOf(cut, serves, seqQ);
-    else for (let b = 0; b < batch; b++) blocks += blocksOf(cut, serves, sequence(b).queries);
+    if (!packed) blocks = batch * blocksOf(cut, serves, seqQ, height);
+    else for (let b = 0; b < batch; b++) blocks += blocksOf(cut, serves, sequence(b).queries, height);
     this.count = kvHeads * blocks;
     this.#cut = cut;
     this.#serves = serves;
+    this.#height = height;
   }
 
   write(u32: Uint32Array, at: number): void {
-    const each = new Blocks(this.#cut, this.#serves, this.#cut.kvHeads);
+    const each = new Blocks(this.#cut, this.#serves, this.#cut.kvHeads, this.#height);
     for (; each.next(); at += ITEM) writeItem(u32, at, each, each.k0, each.k1, WHOLE);
   }
 }
 
-function blocksOf({ heads, kvHeads }: Cut, serves: Family, queries: number): number {
-  return serves(queries) ? Math.ceil((queries * heads) / kvHeads / BQ) : 0;
+function blocksOf({ heads, kvHeads }: Cut, serves: Family, queries: number, height: number): number {
+  return serves(queries) ? Math.ceil((queries * heads) / kvHeads / height) : 0;
 }
 
 /** An item that has all of its rows' keys and leaves no part. */
@@ -249,9 +313,22 @@ export function appendItems(lengths: readonly number[], counts: readonly number[
   };
 }
 
-/** { batch, m0, rows, n0, cols }: blocks of MC × NC of each C. One row is one item: its work is to read B once, in order. */
-export function gemmItems(batch: number, M: number, N: number): Items {
-  return grid(batch, M, MC, N, M === 1 ? N : NC);
+/**
+ * { batch, m0, rows, n0, cols }: blocks of MC × NC of each C. One row is one item: its work is to read B once, in order; of several
+ * threads each reads two parts of it.
+ */
+export function gemmItems(batch: number, M: number, N: number, threads = 1): Items {
+  if (threads === 1) return grid(batch, M, MC, N, M === 1 ? N : NC);
+  if (M === 1) return grid(batch, 1, 1, N, upTo(32, Math.max(256, N / (2 * threads))));
+  const [height, width] =
+    BLOCKS.find(([rows, cols]) => batch * Math.ceil(M / rows) * Math.ceil(N / cols) >= EACH * threads) ??
+    BLOCKS.at(-1)!;
+  // Alike: 128 rows are 72 and 56, not 96 and 32. Whole tiles of four and of six.
+  return grid(batch, M, Math.min(height, upTo(12, M / Math.ceil(M / height))), N, width);
+}
+
+function upTo(multiple: number, x: number): number {
+  return multiple * Math.ceil(x / multiple);
 }
 
 /** Rows of a packing item, of a B as it lies: each is `bytes` long. Whole panels, as rows of a transposed B are columns. */

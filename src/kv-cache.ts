@@ -36,6 +36,8 @@ export class KVCache extends Owner {
   readonly #lengths: number[];
   readonly #oldest: number[];
   #special = false;
+  /** An asynchronous call reads and writes it. */
+  #busy = false;
   /** Bytes of the keys; values lie behind them. */
   readonly #values: number;
 
@@ -55,7 +57,7 @@ export class KVCache extends Owner {
     const problem = resolveCache(op, options);
     const { batch, kvHeads, capacity, headDim, valueDim, dtype } = problem;
     const numbers = batch * kvHeads * capacity * (dtype === 'f16' ? 2 : 4);
-    const call = new Call(runtime, op);
+    const call = new Call(runtime, op, 0);
     const values = align(numbers * headDim);
     const memory = call.block(values + numbers * valueDim);
     call.compute(() => undefined);
@@ -91,10 +93,24 @@ export class KVCache extends Owner {
     };
   }
 
-  /** @internal Where keys and values are. ERR_DISPOSED, ERR_FOREIGN_TENSOR. */
+  /** @internal Where keys and values are. ERR_DISPOSED, ERR_BUSY. */
   addressesOf(op: string): { readonly keys: number; readonly values: number } {
     const keys = blockOf(this).address(op, 'cache', 'cache');
+    if (this.#busy) {
+      const problem = 'this cache is used by an asynchronous call';
+      throw new StateError('ERR_BUSY', { op, problem, hint: 'await that call first' });
+    }
     return { keys, values: keys + this.#values };
+  }
+
+  /** @internal For an asynchronous call, until that is done. */
+  lock(): void {
+    this.#busy = true;
+  }
+
+  /** @internal */
+  unlock(): void {
+    this.#busy = false;
   }
 
   /** @internal Says that `counts` tokens more are there, and what was found among them. */
@@ -137,7 +153,8 @@ export class KVCache extends Owner {
     this.addressesOf(op);
     const problem = resolveAppend(op, () => this.stateOf(), k, v, options);
     const { keys, values } = this.addressesOf(op);
-    const call = new Call(runtime, op);
+    // Copying in is all there is to it: nothing to share.
+    const call = new Call(runtime, op, 0);
     const state = this.stateOf();
     const tokens = state.batch * problem.tokens * state.kvHeads;
     const K = call.input('k', k, tokens * state.headDim);
@@ -146,7 +163,8 @@ export class KVCache extends Owner {
     const room = call.room(launch.bytes);
     call.compute(() => {
       const addresses = { k: K.address, v: V.address, keys, values };
-      const found = launch.check(addresses, room.address);
+      launch.check(addresses, room.address);
+      const found = launch.found();
       if (found & TOO_LARGE) tooLarge(op);
       launch.run(addresses, room.address);
       this.commit(problem.counts, found);

@@ -1,11 +1,12 @@
 /** The layer: project, attend, concatenate, project. Splitting and concatenating heads moves no data. */
-import { Call, type Slot } from './call.ts';
+import { Owner } from './block.ts';
+import { Call, type Later, type Slot } from './call.ts';
 import type { Inspection } from './operations.ts';
 import * as operations from './operations.ts';
 import { defaultEngine, runtimeOf, type Engine } from './engine.ts';
 import { StateError } from './errors.ts';
 import { KVCache, tooLarge } from './kv-cache.ts';
-import { launchAppend, SPECIAL, TOO_LARGE } from './launch/append.ts';
+import { launchAppend, SPECIAL, TOO_LARGE, type AppendAddresses } from './launch/append.ts';
 import { launchAttention } from './launch/attention.ts';
 import { launchGemm, type GemmAddresses } from './launch/gemm.ts';
 import type { Launch } from './launch/launch.ts';
@@ -17,14 +18,8 @@ import type { CachedForwardOptions, ForwardOptions, LayerDims } from './options/
 import type { LayerOptions, SeparateWeights } from './options/layer.ts';
 import type { Turn } from './options/rope.ts';
 import { ALL, type Runtime } from './runtime.ts';
-import {
-  addressOf,
-  EngineDoor,
-  type PackedMatrix,
-  type SideInputs,
-  type Tensor,
-  type Values,
-} from './tensor.ts';
+import { takeSignal, type Abortable } from './options/signal.ts';
+import { EngineDoor, type PackedMatrix, type SideInputs, type Tensor, type Values } from './tensor.ts';
 
 /** What a multi-head attention layer is made of. */
 export interface MultiHeadAttentionOptions extends LayerOptions {
@@ -42,6 +37,23 @@ interface Projection {
   readonly matrix: PackedMatrix;
   readonly bias: Tensor | undefined;
 }
+
+/** A part of a pass, and its room. */
+interface Step<L> {
+  readonly launch: L;
+  readonly room: Slot;
+}
+
+/** A pass that is checked and not computed yet. */
+interface Pass {
+  readonly call: Call;
+  readonly work: () => void;
+  readonly then: (() => void) | undefined;
+  readonly cache: KVCache | undefined;
+  readonly result: () => Inspection;
+}
+
+const PLAIN_MATRICES = { transposeA: false, transposeB: false, sharedB: true };
 
 /**
  * Multi-head attention (Vaswani et al. 2017, section 3.2.2): Q = X·W^Q, K = C·W^K, V = C·W^V with biases, attention of
@@ -110,6 +122,39 @@ export class MultiHeadAttention {
   }
 
   /**
+   * One pass off the caller's thread, on the workers of the layer's engine, after the asynchronous calls before it. `x` and all other
+   * arrays are copied before it returns, so they may be written at once; a cache is busy until the promise settles (ERR_BUSY). On an
+   * engine with one thread it computes on the caller's, in another turn of the event loop.
+   *
+   * @param x as of {@link forward}
+   * @param options as of {@link forward}, and `signal`
+   * @returns a promise of [batch, seqQ, modelDim], `options.out` if given
+   * @throws by rejection: as {@link forward}; the signal's reason; StateError ERR_POOL_TERMINATED, WorkerError
+   * @example
+   * import { createEngine, MultiHeadAttention } from 'heed';
+   *
+   * const engine = await createEngine();
+   * const eye = Float32Array.of(1, 0, 0, 1);
+   * const mha = new MultiHeadAttention({ modelDim: 2, heads: 1, weights: { wq: eye, wk: eye, wv: eye, wo: eye }, engine });
+   * await mha.forwardAsync(Float32Array.of(1, 0, 0, 1), { seqQ: 2 });   // 0.67, 0.33, 0.33, 0.67
+   * engine.dispose();
+   */
+  async forwardAsync(x: Float32Array, options: PassOptions & Abortable): Promise<Float32Array> {
+    const op = 'forwardAsync';
+    this.#requireAlive(op);
+    const { signal, rest } = takeSignal(op, options);
+    const pass = this.#ready(op, x, rest as object, false, { signal });
+    signal?.throwIfAborted();
+    pass.cache?.lock();
+    try {
+      await pass.call.computeLater(pass.work, pass.then);
+      return pass.result().out;
+    } finally {
+      pass.cache?.unlock();
+    }
+  }
+
+  /**
    * One pass with everything one can look at.
    *
    * @param x as of {@link forward}
@@ -136,8 +181,14 @@ export class MultiHeadAttention {
   }
 
   #pass(op: string, x: Float32Array, options: object, inspect: boolean): Inspection {
-    const runtime = this.#runtime;
     this.#requireAlive(op);
+    const { call, work, then, result } = this.#ready(op, x, options, inspect);
+    call.compute(work, then);
+    return result();
+  }
+
+  #ready(op: string, x: Float32Array, options: object, inspect: boolean, later?: Later): Pass {
+    const runtime = this.#runtime;
     const { modelDim, contextDim, heads, kvHeads, headDim } = this.#layer;
     let cache: KVCache | undefined;
     const stateOf = (given: unknown): CacheState => (cache = KVCache.of(runtime, op, given)).stateOf();
@@ -173,12 +224,15 @@ export class MultiHeadAttention {
     };
 
     // Everything that the pass needs, at once: operands, intermediate results, and room for the largest launch.
-    const call = new Call(runtime, op);
+    const width = heads * headDim;
+    // With a cache only the keys of x are projected.
+    const keys = cache ? seqQ : seqK;
+    const projected = batch * (2 * seqQ * modelDim * width + 2 * keys * contextDim * kvHeads * headDim);
+    const call = new Call(runtime, op, projected + operations.workOf(attention), later);
+    if (cache) call.hold(Owner.blockOf(cache)!);
     const X = call.input('x', x, batch * seqQ * modelDim);
     const C = problem.context ? call.input('context', problem.context, batch * seqK * contextDim) : X;
     const sides = operations.sidesOf(call, problem);
-    // With a cache only the keys of x are projected.
-    const keys = cache ? seqQ : seqK;
     const qBytes = 4 * batch * seqQ * heads * headDim;
     const kBytes = 4 * batch * keys * kvHeads * headDim;
     const Q = call.room(qBytes);
@@ -192,38 +246,63 @@ export class MultiHeadAttention {
       : undefined;
     const weights = inspect ? call.output('weights', undefined, batch * heads * seqQ * seqK) : undefined;
 
-    const width = heads * headDim;
-    const steps = {
-      q: this.#linear(op, batch * seqQ, modelDim, width),
-      k: this.#linear(op, batch * keys, contextDim, kvHeads * headDim),
-      o: this.#linear(op, batch * seqQ, width, modelDim),
-      turnQ: this.#turn(op, batch, seqQ, heads, positions),
-      turnK: this.#turn(op, batch, keys, kvHeads, positions),
-      append: problem.cache && launchAppend(runtime, op, problem.cache.state, problem.cache.append),
-      attention: launchAttention(runtime, op, attention),
+    const { threads } = call;
+    /** Each step has room of its own, as all of them are written down before the first is run. */
+    const step = <L extends { readonly bytes: number }>(launch: L): Step<L> => {
+      return { launch, room: call.room(launch.bytes) };
     };
-    const room = call.room(Math.max(...Object.values(steps).map((step) => step?.bytes ?? 0)));
-    const { q, k, v, o } = this.#projections;
-    const project = (step: Launch<GemmAddresses>, by: Projection, a: Slot, c: Slot): void => {
-      const packed = addressOf(op, 'weights', by.matrix);
-      const bias = by.bias ? addressOf(op, 'weights', by.bias) : 0;
-      step.run({ a: a.address, b: 0, packed, c: c.address, bias }, room.address);
+    const linear = (M: number, K: number, N: number): Step<Launch<GemmAddresses>> => {
+      return step(launchGemm(runtime, op, { batch: 1, M, N, K, ...PLAIN_MATRICES }, threads));
+    };
+    const turn = (seq: number, count: number): Step<Launch<RopeAddresses>> | undefined => {
+      const launch = this.#turn(op, batch, seq, count, positions, threads);
+      return launch && step(launch);
+    };
+    const toQ = linear(batch * seqQ, modelDim, width);
+    const toKeys = linear(batch * keys, contextDim, kvHeads * headDim);
+    const toOut = linear(batch * seqQ, width, modelDim);
+    const turnQ = turn(seqQ, heads);
+    const turnK = turn(keys, kvHeads);
+    const append =
+      problem.cache && step(launchAppend(runtime, op, problem.cache.state, problem.cache.append));
+    const attend = step(launchAttention(runtime, op, attention, threads, inspect));
+    const run = <A>({ launch, room }: Step<Launch<A>>, addresses: A): void => {
+      launch.run(addresses, room.address);
+    };
+    const weightsOf = ({ matrix, bias }: Projection): { packed: Slot; bias: Slot } => ({
+      packed: call.packed('weights', matrix),
+      bias: bias ? call.input('weights', bias, bias.size) : { address: 0 },
+    });
+    const [byQ, byK, byV, byO] = (['q', 'k', 'v', 'o'] as const).map((name) =>
+      weightsOf(this.#projections[name]),
+    );
+    const project = (
+      by: Step<Launch<GemmAddresses>>,
+      { packed, bias }: { packed: Slot; bias: Slot },
+      a: Slot,
+      c: Slot,
+    ): void => {
+      run(by, { a: a.address, b: 0, packed: packed.address, c: c.address, bias: bias.address });
+    };
+    /** Of a cache. */
+    const written = (): AppendAddresses => ({ k: K.address, v: V.address, ...held! });
+    const first = (): void => {
+      project(toQ, byQ!, X, Q);
+      project(toKeys, byK!, C, K);
+      project(toKeys, byV!, C, V);
+      if (turnQ) run(turnQ, { x: Q.address, out: Q.address });
+      if (turnK) run(turnK, { x: K.address, out: K.address });
+      append?.launch.check(written(), append.room.address);
     };
     let found = 0;
-    call.compute(() => {
-      project(steps.q, q, X, Q);
-      project(steps.k, k, C, K);
-      project(steps.k, v, C, V);
-      steps.turnQ?.run({ x: Q.address, out: Q.address }, room.address);
-      steps.turnK?.run({ x: K.address, out: K.address }, room.address);
-      if (held) {
+    const second = (): void => {
+      if (append) {
         // All that can be refused is refused here, before the cache is written.
-        const addresses = { k: K.address, v: V.address, ...held };
-        found = steps.append!.check(addresses, room.address);
+        found = append.launch.found();
         if (found & TOO_LARGE) tooLarge(op);
-        steps.append!.run(addresses, room.address);
+        append.launch.run(written(), append.room.address);
       }
-      const addresses = {
+      run(attend, {
         q: Q.address,
         k: held?.keys ?? K.address,
         v: held?.values ?? V.address,
@@ -235,12 +314,20 @@ export class MultiHeadAttention {
         alibi: sides.alibi.address,
         sinks: sides.sinks.address,
         special: (found & SPECIAL) !== 0,
-      };
-      steps.attention.run(addresses, room.address);
-      project(steps.o, o, O, out);
-    });
-    if (cache && problem.cache) cache.commit(problem.cache.append.counts, found);
-    return { out: out.result, weights: weights?.result, logSumExp: sum?.result } as Inspection;
+      });
+      project(toOut, byO!, O, out);
+    };
+    // What a float16 cache is to hold is looked at when it is there.
+    const looks = cache !== undefined && problem.cache?.state.dtype === 'f16';
+    const work = (): void => {
+      first();
+      if (!looks) second();
+    };
+    const result = (): Inspection => {
+      if (cache && problem.cache) cache.commit(problem.cache.append.counts, found);
+      return { out: out.result, weights: weights?.result, logSumExp: sum?.result } as Inspection;
+    };
+    return { call, work, then: looks ? second : undefined, cache, result };
   }
 
   /** Packing the first weight may grow the memory, which would take away those that lie on it: those are copied. */
@@ -266,18 +353,13 @@ export class MultiHeadAttention {
     seq: number,
     heads: number,
     positions: Int32Array,
+    threads: number,
   ): Launch<RopeAddresses> | undefined {
     const { headDim, rope } = this.#layer;
     if (rope === undefined) return undefined;
     const strides = stridesOf('bshd', seq, heads, headDim);
     const { theta, rotaryDim, interleaved, scaling } = rope;
     const shape = { batch, seq, heads, headDim, positions, theta, rotaryDim, interleaved, scaling };
-    return launchRope(this.#runtime, op, shape, strides, strides);
-  }
-
-  /** [M × K] · [K × N] with packed weights. */
-  #linear(op: string, M: number, K: number, N: number): Launch<GemmAddresses> {
-    const plain = { transposeA: false, transposeB: false, sharedB: true };
-    return launchGemm(this.#runtime, op, { batch: 1, M, N, K, ...plain });
+    return launchRope(this.#runtime, op, shape, strides, strides, threads);
   }
 }

@@ -3,7 +3,7 @@
  * function of its own where the self-test, whose arguments need none, begins with it.
  */
 import type { Operand } from './checks.ts';
-import { Call, Feed, type Keep, type ResultSlot, type Slot } from './call.ts';
+import { Call, Feed, type Keep, type Later, type ResultSlot, type Slot } from './call.ts';
 import { decodes, many, prefills } from './items.ts';
 import { launchAttention, type AttentionAddresses } from './launch/attention.ts';
 import { launchMatmul, launchPack, type MatmulLaunch, type PackLaunch } from './launch/gemm.ts';
@@ -16,8 +16,9 @@ import { resolveMatmul, resolvePack, type MatmulProblem } from './options/matmul
 import { resolveMerge, type AttentionPart } from './options/merge.ts';
 import { resolveRope, type RopeProblem } from './options/rope.ts';
 import type { Scores } from './options/scores.ts';
+import { takeSignal } from './options/signal.ts';
 import { ALL, DECODING, MATMUL, PREFILL, ROPE, WEIGHTS, type Runtime } from './runtime.ts';
-import { EngineDoor, PackedMatrix, addressOf, type Tensor, type Values } from './tensor.ts';
+import { EngineDoor, PackedMatrix, type Tensor, type Values } from './tensor.ts';
 
 /** The result of `attentionWeights` and `inspect`. */
 export interface Inspection<T = Float32Array> {
@@ -27,6 +28,14 @@ export interface Inspection<T = Float32Array> {
   readonly weights: T;
   /** [batch, heads, seqQ]: ln Σ exp(score); −Infinity for a row that sees no key. */
   readonly logSumExp: T;
+}
+
+/** A call that is made and not computed yet. */
+interface Ready<Result> {
+  readonly call: Call;
+  readonly work: () => void;
+  /** When it is computed. */
+  readonly result: () => Result;
 }
 
 /** `attention` */
@@ -40,6 +49,25 @@ export function attention(
   keep?: Keep,
 ): Values {
   return attend(runtime, op, q, k, v, options, false, keep).out;
+}
+
+/** `attentionAsync`: checked, and its operands copied, before it returns. */
+export async function attentionAsync(
+  runtime: Runtime,
+  op: string,
+  q: unknown,
+  k: unknown,
+  v: unknown,
+  options: unknown,
+): Promise<Values> {
+  runtime.requireAlive(op);
+  const { signal, rest } = takeSignal(op, options);
+  const resolved = resolveAttention(op, new EngineDoor(runtime), q, k, v, rest, false);
+  signal?.throwIfAborted();
+  const args = [q as Values, k as Values, v as Values] as const;
+  const { call, work, result } = readyAttention(runtime, op, ...args, resolved, false, { signal });
+  await call.computeLater(work);
+  return result().out;
 }
 
 /** `attentionWeights` */
@@ -83,12 +111,28 @@ export function runAttention(
   q: Values,
   k: Values,
   v: Values,
-  { problem, out: given, again }: Resolved<AttentionProblem>,
+  resolved: Resolved<AttentionProblem>,
   inspect: boolean,
   keep?: Keep,
 ): Inspection<Values> {
+  const { call, work, result } = readyAttention(runtime, op, q, k, v, resolved, inspect, undefined, keep);
+  call.compute(work);
+  return result();
+}
+
+function readyAttention(
+  runtime: Runtime,
+  op: string,
+  q: Values,
+  k: Values,
+  v: Values,
+  { problem, out: given, again }: Resolved<AttentionProblem>,
+  inspect: boolean,
+  later?: Later,
+  keep?: Keep,
+): Ready<Inspection<Values>> {
   const { batch, heads, kvHeads, seqQ, seqK, headDim, valueDim, tensors, packed, totalQ, totalK } = problem;
-  const call = new Call(runtime, op, keep);
+  const call = new Call(runtime, op, workOf(problem), later, keep);
   // An item of prefill has packed its queries before it writes, to where they lay: a quarter less memory goes through the caches.
   const inPlace = !tensors && !inspect && !packed && many(seqQ) && headDim === valueDim;
   const K = call.input('k', k, totalK * kvHeads * headDim);
@@ -108,12 +152,30 @@ export function runAttention(
   const weights = inspect
     ? call.output('weights', undefined, batch * heads * seqQ * seqK, weightsShape)
     : undefined;
-  const launch = launchAttention(runtime, op, problem, again);
+  const launch = launchAttention(runtime, op, problem, call.threads, inspect, again);
   const room = call.room(launch.bytes);
-  call.compute(() => {
-    launch.run(addressesOf(Q.address, K.address, V.address, out, sum, weights, sides), room.address);
-  });
-  return { out: out.result, weights: weights?.result, logSumExp: sum?.result } as Inspection<Values>;
+  return {
+    call,
+    work: () => {
+      launch.run(addressesOf(Q.address, K.address, V.address, out, sum, weights, sides), room.address);
+    },
+    result: () =>
+      ({ out: out.result, weights: weights?.result, logSumExp: sum?.result }) as Inspection<Values>,
+  };
+}
+
+/** Multiply-adds of an attention call, about; to read a number of K or V takes as long as four. */
+export function workOf({
+  batch,
+  heads,
+  kvHeads,
+  seqK,
+  headDim,
+  valueDim,
+  totalQ,
+  totalK,
+}: AttentionProblem): number {
+  return (totalQ * heads * seqK + 4 * batch * kvHeads * Math.min(seqK, totalK)) * (headDim + valueDim);
 }
 
 /** The logSumExp of a call. */
@@ -156,12 +218,12 @@ export function attendTo(
   { problem, out: given }: Resolved<AttentionProblem>,
 ): Float32Array {
   const { heads, headDim, valueDim, totalQ } = problem;
-  const call = new Call(runtime, op);
+  const call = new Call(runtime, op, workOf(problem));
   const Q = call.input('q', q, totalQ * heads * headDim);
   const sides = sidesOf(call, problem);
   const out = call.output('out', valueOf(given), totalQ * heads * valueDim);
   const sum = problem.logSumExp && sumOf(call, problem);
-  const launch = launchAttention(runtime, op, problem);
+  const launch = launchAttention(runtime, op, problem, call.threads);
   const room = call.room(launch.bytes);
   call.compute(() => {
     launch.run(addressesOf(Q.address, keys, values, out, sum, undefined, sides), room.address);
@@ -195,42 +257,78 @@ export function matmul(
   return runMatmul(given.ready(op, MATMUL), op, a as Values, b as Values | PackedMatrix, resolved, keep);
 }
 
+/** `matmulAsync`: checked, and its operands copied, before it returns. */
+export async function matmulAsync(
+  runtime: Runtime,
+  op: string,
+  a: unknown,
+  b: unknown,
+  options: unknown,
+): Promise<Values> {
+  runtime.requireAlive(op);
+  const { signal, rest } = takeSignal(op, options);
+  const resolved = resolveMatmul(op, new EngineDoor(runtime), a, b, rest);
+  signal?.throwIfAborted();
+  const args = [a as Values, b as Values | PackedMatrix] as const;
+  const { call, work, result } = readyMatmul(runtime, op, ...args, resolved, { signal });
+  await call.computeLater(work);
+  return result();
+}
+
 /** What is checked. */
 export function runMatmul(
   runtime: Runtime,
   op: string,
   a: Values,
   b: Values | PackedMatrix,
-  { problem, out, again }: Resolved<MatmulProblem>,
+  resolved: Resolved<MatmulProblem>,
   keep?: Keep,
 ): Values {
+  const { call, work, result } = readyMatmul(runtime, op, a, b, resolved, undefined, keep);
+  call.compute(work);
+  return result();
+}
+
+function readyMatmul(
+  runtime: Runtime,
+  op: string,
+  a: Values,
+  b: Values | PackedMatrix,
+  { problem, out, again }: Resolved<MatmulProblem>,
+  later?: Later,
+  keep?: Keep,
+): Ready<Values> {
   const { batch, M, N, K, sharedB, packed, tensors, outShape } = problem;
-  const call = new Call(runtime, op, keep);
-  const launch = launchMatmul(runtime, op, problem, again);
+  // To read a number of B takes as long as four multiply-adds.
+  const call = new Call(runtime, op, (batch * M + 4 * (sharedB ? 1 : batch)) * N * K, later, keep);
+  const launch = launchMatmul(runtime, op, problem, call.threads, again);
   const A = call.input('a', a, batch * M * K);
   const B = packed
-    ? { address: addressOf(op, 'b', b as PackedMatrix) }
+    ? call.packed('b', b as PackedMatrix)
     : bOf(call, b as Values, (sharedB ? 1 : batch) * K * N, launch);
   const bias = problem.bias && call.input('bias', problem.bias.value as Values, N);
   const C = call.output('out', valueOf(out), batch * M * N, tensors ? outShape : undefined);
   const panels = launch.panels === undefined ? undefined : call.room(launch.panels);
   const room = call.room(launch.bytes);
-  call.compute(() => {
-    const addresses = {
-      a: A.address,
-      b: B.address,
-      packed: packed ? B.address : (panels?.address ?? 0),
-      c: C.address,
-      bias: bias?.address ?? 0,
-    };
-    launch.run(addresses, room.address, B instanceof Feed ? B : undefined);
-  });
-  return C.result;
+  return {
+    call,
+    work: () => {
+      const addresses = {
+        a: A.address,
+        b: B.address,
+        packed: packed ? B.address : (panels?.address ?? 0),
+        c: C.address,
+        bias: bias?.address ?? 0,
+      };
+      launch.run(addresses, room.address, B instanceof Feed ? B : undefined);
+    },
+    result: () => C.result,
+  };
 }
 
 /** What a matmul multiplies by, so many numbers: fed to its packing, or as it lies. */
 function bOf(call: Call, b: Values, count: number, { panels, piece }: MatmulLaunch | PackLaunch): Slot {
-  return panels === undefined ? call.input('b', b, count) : call.feed('b', b, piece);
+  return panels === undefined ? call.input('b', b, count) : call.feed('b', b, count, piece);
 }
 
 /** `rope` */
@@ -243,14 +341,14 @@ export function rope(given: Runtime, op: string, x: unknown, options: unknown, k
 /** What is checked: an array is copied to where its result will be and turned in place. */
 export function runRope(runtime: Runtime, op: string, x: Values, problem: RopeProblem, keep?: Keep): Values {
   const { batch, seq, heads, headDim, layout, tensors } = problem;
-  const call = new Call(runtime, op, keep);
-  const shape = layout === 'bshd' ? [batch, seq, heads, headDim] : [batch, heads, seq, headDim];
   const count = batch * seq * heads * headDim;
+  const call = new Call(runtime, op, 8 * count, undefined, keep);
+  const shape = layout === 'bshd' ? [batch, seq, heads, headDim] : [batch, heads, seq, headDim];
   const from = tensors ? undefined : (x as Float32Array);
   const out = call.output('out', valueOf(problem.out), count, tensors ? shape : undefined, from);
   const X = tensors ? call.input('x', x, count) : out;
   const strides = stridesOf(layout, seq, heads, headDim);
-  const launch = launchRope(runtime, op, problem, strides, strides);
+  const launch = launchRope(runtime, op, problem, strides, strides, call.threads);
   const room = call.room(launch.bytes);
   call.compute(() => {
     launch.run({ x: X.address, out: out.address }, room.address);
@@ -269,8 +367,8 @@ export function mergeAttention(
   const problem = resolveMerge(op, new EngineDoor(given), parts, options);
   const runtime = given.ready(op, ALL);
   const { batch, heads, seqQ, valueDim, layout, tensors } = problem;
-  const call = new Call(runtime, op);
   const rows = batch * heads * seqQ;
+  const call = new Call(runtime, op, 4 * problem.parts.length * rows * valueDim);
   const inputs = problem.parts.map((part) => ({
     out: call.input(part.out.arg, part.out.value as Values, rows * valueDim),
     logSumExp: call.input(part.logSumExp.arg, part.logSumExp.value as Values, rows),
@@ -278,7 +376,7 @@ export function mergeAttention(
   const shape = layout === 'bshd' ? [batch, seqQ, heads, valueDim] : [batch, heads, seqQ, valueDim];
   const out = call.output('out', undefined, rows * valueDim, tensors ? shape : undefined);
   const sum = call.output('logSumExp', undefined, rows, tensors ? [batch, heads, seqQ] : undefined);
-  const launch = launchMerge(runtime, op, problem);
+  const launch = launchMerge(runtime, op, problem, call.threads);
   const room = call.room(launch.bytes);
   call.compute(() => {
     const addresses = inputs.map((part) => ({
@@ -296,8 +394,8 @@ export function packMatrix(runtime: Runtime, op: string, b: unknown, options: un
   const problem = resolvePack(op, new EngineDoor(runtime), b, options);
   const { K, N, transposeB } = problem;
   const shape = { batch: 1, M: 0, N, K, transposeA: false, transposeB, sharedB: true };
-  const call = new Call(runtime, op);
-  const launch = launchPack(runtime, op, shape);
+  const call = new Call(runtime, op, 8 * K * N);
+  const launch = launchPack(runtime, op, shape, call.threads);
   const B = bOf(call, b as Values, K * N, launch);
   const room = call.room(launch.bytes);
   const packed = call.block(launch.panels);
@@ -312,7 +410,7 @@ export function packMatrix(runtime: Runtime, op: string, b: unknown, options: un
 export function tensor(runtime: Runtime, op: string, shape: unknown, data: unknown, keep?: Keep): Tensor {
   runtime.requireAlive(op);
   const problem = resolveTensor(op, shape, data);
-  const call = new Call(runtime, op, keep);
+  const call = new Call(runtime, op, 0, undefined, keep);
   // Straight to its place: staged, the largest tensor would be half of what there is room for.
   const size = problem.shape.reduce((a, b) => a * b, 1);
   const result = call.output('tensor', undefined, size, problem.shape, problem.data);

@@ -12,8 +12,9 @@ import { KernelTrapError, MemoryLimitError, StateError } from './errors.ts';
 import { DESCRIPTOR_BYTES, type Words } from './descriptor.ts';
 import { MAX_PAGES, PAGE, instantiate, type Build, type Instance } from './wasm/instantiate.ts';
 import { Recent } from './recent.ts';
+import { Team } from './team.ts';
 import { candidates, TileChoice, TILES, TILES_OF, type Tile } from './tile.ts';
-import type { Driver, KernelExports } from './wasm/exports.ts';
+import { driversOf, type Driver, type KernelExports } from './wasm/exports.ts';
 
 /** Bytes of an engine's memory. */
 export interface MemoryUse {
@@ -42,6 +43,8 @@ const PANEL_OF_64 = 32 * 64;
 export class Runtime {
   readonly build: Build;
   readonly fma: boolean;
+  /** Whom it can share its work with. */
+  readonly team: Team;
   /** Address of the one descriptor. A launch writes it, runs its items, and is done with it. */
   readonly descriptor: number;
   /** That of attention, of which a call has one launch: what it writes before there is room still stands when it runs. */
@@ -60,6 +63,9 @@ export class Runtime {
   readonly #allocator: Allocator;
   readonly #limit: number;
   readonly #orphans: FinalizationRegistry<number>;
+  /** Whether the memory is shared with workers. Buffers of it do not go when it grows; there are more of them then. */
+  readonly #shared: boolean;
+  readonly #buffers = new WeakSet<ArrayBufferLike>();
   #words: Words;
   /** A tile, or the choice of one. */
   #tile: Tile | TileChoice;
@@ -70,7 +76,8 @@ export class Runtime {
   /** Why the system gave no more memory, the last time it was asked. */
   #refusal: unknown;
 
-  constructor(op: string, build: Build, maxMemory: number, tile: Tile | 'auto') {
+  /** `shared`: the module over shared memory, for an engine with threads. */
+  constructor(op: string, build: Build, maxMemory: number, tile: Tile | 'auto', shared?: WebAssembly.Module) {
     this.#limit = Math.min(Math.floor(maxMemory / PAGE), MAX_PAGES) * PAGE;
     if (this.#limit === 0) {
       const problem = `an engine needs ${PAGE} bytes at least, where maxMemory is ${maxMemory}`;
@@ -82,10 +89,13 @@ export class Runtime {
         inUse: 0,
       });
     }
-    this.#instance = instantiate(op, build, maxMemory);
+    this.#instance = instantiate(op, build, maxMemory, shared);
     const { memory, kernels } = this.#instance;
     this.build = build;
+    this.team = new Team(this);
+    this.#shared = shared !== undefined;
     this.#words = wordsOf(memory);
+    this.#buffers.add(memory.buffer);
     this.#allocator = new Allocator(kernels.heapBase(), this.#limit, (end) => this.#reserve(end));
     // 2⁻²⁴ where the product is not rounded before the sum, 0 where it is.
     this.fma = kernels.multiplyAdd(1 + 2 ** -12, 1 + 2 ** -12, -(1 + 2 ** -11)) !== 0;
@@ -187,7 +197,12 @@ export class Runtime {
 
   /** Whether a buffer is this memory: that of a tensor's `data`. */
   owns(buffer: ArrayBufferLike): boolean {
-    return buffer === this.#words.f32.buffer;
+    return buffer === this.#words.f32.buffer || (this.#shared && this.#buffers.has(buffer));
+  }
+
+  /** Whether arrays that lie on this memory stay when it grows. */
+  get shared(): boolean {
+    return this.#shared;
   }
 
   /** The memory as it is: another buffer once it has grown. */
@@ -200,9 +215,10 @@ export class Runtime {
     return new Float32Array(this.buffer, address, length);
   }
 
-  /** Drops the memory. Everything on it is gone. */
+  /** Ends the workers and drops the memory. Everything on it is gone. */
   dispose(): void {
     this.#end = 'disposed';
+    this.team.stop();
     this.#instance = undefined;
     this.#words = NO_WORDS;
   }
@@ -214,6 +230,9 @@ export class Runtime {
    * long call would stay in the baseline compiler's code (341 ms for a first attention where 64 calls take 113).
    * A trap poisons. A caller's stack that ends in here does not: kernels keep no state that could be half changed.
    * `before` is told of each item before it is run.
+   *
+   * Where several threads shall run it, it is written down instead: `slab` is from one thread's scratch to the next one's, `whole`
+   * says that one thread takes all items. Its number is for `field`.
    */
   run(
     op: string,
@@ -221,8 +240,16 @@ export class Runtime {
     descriptor: number,
     count: number,
     scratch: number,
+    slab = 0,
     before?: (item: number) => void,
-  ): void {
+    whole = false,
+  ): number {
+    const { program } = this.team;
+    if (program !== undefined) {
+      const number = driversOf(this.kernels).indexOf(driver);
+      const { u32 } = this.words;
+      return program.add(number, u32, descriptor, DESCRIPTOR_BYTES, count, scratch, slab, whole);
+    }
     try {
       for (let i = 0; i < count; i++) {
         before?.(i);
@@ -230,9 +257,29 @@ export class Runtime {
       }
     } catch (cause) {
       if (!(cause instanceof WebAssembly.RuntimeError)) throw cause;
-      this.#end = 'poisoned';
-      throw new KernelTrapError('ERR_TRAP', { op, problem: 'a kernel trapped', cause });
+      throw this.trapped(op, { cause });
     }
+    return -1;
+  }
+
+  /** A control block for workers: zeros. */
+  controlBlock(op: string, bytes: number): { readonly memory: WebAssembly.Memory; readonly control: number } {
+    const control = this.allocate(op, bytes);
+    this.#internal = this.#allocator.inUse;
+    this.words.u8.fill(0, control, control + bytes);
+    return { memory: this.#live.memory, control };
+  }
+
+  /** Leaves staging to whoever may still write to it; the next call takes more. */
+  abandonStaging(): void {
+    this.#staging = 0;
+    this.#stagingBytes = 0;
+  }
+
+  /** A kernel has trapped: nothing of this memory can be relied on. */
+  trapped(op: string, details: object): KernelTrapError {
+    this.#end ??= 'poisoned';
+    return new KernelTrapError('ERR_TRAP', { op, problem: 'a kernel trapped', ...details });
   }
 
   // ---- tiles ----
@@ -284,6 +331,11 @@ export class Runtime {
     if (missing <= 0) return true;
     try {
       memory.grow(Math.ceil(missing / PAGE));
+      // Buffers of shared memory stay as long as they were.
+      if (this.#shared) {
+        this.#words = wordsOf(memory);
+        this.#buffers.add(memory.buffer);
+      }
       return true;
     } catch (error) {
       this.#refusal = error;

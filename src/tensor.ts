@@ -15,7 +15,7 @@ import type { Runtime } from './runtime.ts';
 const views = new WeakMap<Float32Array, Block>();
 
 /** The block of what the door has let in. */
-function blockOf(x: Tensor | PackedMatrix): Block {
+export function blockOf(x: Tensor | PackedMatrix): Block {
   return Owner.blockOf(x) as Block;
 }
 
@@ -84,11 +84,6 @@ export class PackedMatrix extends Owner {
   static make(runtime: Runtime, address: number, K: number, N: number): PackedMatrix {
     return new PackedMatrix(new Block(runtime, address), K, N);
   }
-}
-
-/** Where a live tensor or packed matrix lies. The door has checked it, but reading options may have disposed of it. */
-export function addressOf(op: string, arg: string, x: Tensor | PackedMatrix): number {
-  return blockOf(x).address(op, arg, x instanceof Tensor ? 'tensor' : 'packed matrix');
 }
 
 /** The door of an engine's calls: Float32Array, and what was made by this engine. */

@@ -19,6 +19,7 @@ import {
   ROPE_ARGS,
   ROPE_ITEM,
   writeAttentionAddresses,
+  writeAttentionItems,
   writeAttentionShape,
   writeGemmArgs,
   writeMergeArgs,
@@ -108,7 +109,8 @@ describe.each(builds)('descriptors, %s', (build) => {
       const args = numbered(ATTENTION_ARGS);
       const { sequences, items, parts, combines, half, tile } = args;
       writeAttentionShape(words, at, args);
-      writeAttentionAddresses(words, at, args, sequences, items, parts, combines, half, tile);
+      writeAttentionAddresses(words, at, args, sequences, parts, combines, half, tile);
+      writeAttentionItems(words, at, items);
     });
   });
 
@@ -163,6 +165,7 @@ describe.each(builds)('descriptors, %s', (build) => {
       seqQ,
       seqK: seqQ + 10,
       packed: false,
+      totalQ: 2 * seqQ,
       sinks: undefined,
       before: Infinity,
       after: 0,

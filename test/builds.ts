@@ -15,7 +15,7 @@ export const missing: readonly string[] = BUILDS.filter((build) => !supports(bui
 
 /** One engine of a build. */
 export function engineOf(build: Build): Promise<Engine> {
-  return createEngine({ simd: build });
+  return createEngine({ simd: build, threads: 1 });
 }
 
 /** The test-only module of a build: kernels by name, field offsets. */

@@ -198,11 +198,20 @@ describe('tensor', () => {
 
 describe('createEngine', () => {
   it('resolves', () => {
-    const defaults = { threads: 1, maxMemory: 2 ** 32, simd: 'auto', tile: 'auto' };
+    const defaults = {
+      threads: 'auto',
+      maxMemory: undefined,
+      simd: 'auto',
+      tile: 'auto',
+      workerFactory: undefined,
+    };
     expect(resolveEngine(undefined)).toEqual(defaults);
     expect(resolveEngine({ threads: 'auto', maxMemory: undefined })).toEqual(defaults);
-    expect(resolveEngine({ maxMemory: 2 ** 40 })).toEqual(defaults);
-    const given = { threads: 64, maxMemory: 65536, simd: 'baseline', tile: '6x8' };
+    expect(resolveEngine({ maxMemory: 2 ** 40 })).toEqual({ ...defaults, maxMemory: 2 ** 32 });
+    const workerFactory = (): never => {
+      throw new Error('no worker');
+    };
+    const given = { threads: 64, maxMemory: 65536, simd: 'baseline', tile: '6x8', workerFactory };
     expect(resolveEngine(given)).toEqual(given);
   });
   const threads = "'auto' or an integer from 1 to 64";
@@ -230,11 +239,12 @@ describe('createEngine', () => {
       [{ simd: true }, 'simd', 'ERR_ARG_TYPE', "'auto' or 'relaxed' or 'baseline', got boolean"],
       [{ tile: '8x8' }, 'tile', 'ERR_OPTION', `${tiles}, got '8x8'`],
       [{ tile: 48 }, 'tile', 'ERR_ARG_TYPE', `${tiles}, got number`],
+      [{ workerFactory: 'worker.js' }, 'workerFactory', 'ERR_ARG_TYPE', 'function, got string'],
       [
         { thread: 1 },
         'thread',
         'ERR_UNKNOWN_OPTION',
-        'one of threads, maxMemory, simd, tile, got an unknown option — did you mean "threads"?',
+        'one of threads, maxMemory, simd, tile, workerFactory, got an unknown option — did you mean "threads"?',
       ],
       [null, 'options', 'ERR_ARG_TYPE', 'an object, got null'],
     ],

@@ -229,7 +229,7 @@ describe.each(builds)('%s', (build) => {
     });
 
     it('beyond the limit of memory (fault 22): making, appending and attending', async () => {
-      const engine = await createEngine({ simd: build, maxMemory: 2 ** 20 });
+      const engine = await createEngine({ threads: 1, simd: build, maxMemory: 2 ** 20 });
       const most = { class: MemoryLimitError, code: 'ERR_MEMORY_LIMIT' } as const;
       const cache = engine.kvCache({ kvHeads: 1, headDim: 8, capacity: 14_000 });
       const small = engine.kvCache({ kvHeads: 1, headDim: 8, capacity: 10, dtype: 'f16' });

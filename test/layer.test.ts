@@ -230,7 +230,7 @@ describe.each(builds)('%s', (build) => {
   });
 
   it('weights on the engine’s own memory are taken before it grows', async () => {
-    const engine = await createEngine({ simd: build, maxMemory: 64 * MIB });
+    const engine = await createEngine({ threads: 1, simd: build, maxMemory: 64 * MIB });
     const n = 256;
     const w = normal(4 * n * n, 12, 0.1);
     const tokens = normal(2 * n, 13);

@@ -54,7 +54,7 @@ async function refusedBoth(
 ): Promise<void> {
   const { message, ...fields } = refusal;
   const errors = [
-    await rejection(createEngine({ simd: 'baseline' })),
+    await rejection(createEngine({ threads: 1, simd: 'baseline' })),
     fault(() => attention(f32(4), f32(4), f32(4), shape)),
   ];
   for (const [i, error] of errors.entries()) {
@@ -84,10 +84,10 @@ describe('a JavaScript engine', () => {
   it("without relaxed SIMD: 'auto' takes baseline and says so, 'relaxed' is ERR_NO_RELAXED_SIMD (fault 58)", async () => {
     validateOnly((bytes) => Buffer.compare(bytes, baseline) === 0);
     const { createEngine } = await fresh();
-    const { features } = await createEngine();
+    const { features } = await createEngine({ threads: 1 });
     expect(features.simd).toBe('baseline');
     expect(features.reason).toContain('baseline SIMD: this JavaScript engine has no relaxed SIMD');
-    const error = await rejection(createEngine({ simd: 'relaxed' }));
+    const error = await rejection(createEngine({ threads: 1, simd: 'relaxed' }));
     expect(error).toMatchObject({
       name: 'EnvironmentError',
       code: 'ERR_NO_RELAXED_SIMD',
@@ -105,13 +105,13 @@ describe('a JavaScript engine', () => {
       "this page may not compile WebAssembly — its Content-Security-Policy needs script-src 'wasm-unsafe-eval'";
     const library = await fresh();
     await refusedBoth(library, { code: 'ERR_CSP', message: words });
-    expect((await rejection(library.createEngine())).cause).toBe(cause);
+    expect((await rejection(library.createEngine({ threads: 1 }))).cause).toBe(cause);
     vi.restoreAllMocks();
     expect(library.attention(f32(4), f32(4), f32(4), shape)).toEqual(f32(4));
   });
   it('without address space for one more memory: ERR_MEMORY_RESERVE (fault 24)', async () => {
     const library = await fresh();
-    const engine = await library.createEngine({ simd: 'baseline' });
+    const engine = await library.createEngine({ threads: 1, simd: 'baseline' });
     const cause = new RangeError('WebAssembly.Memory(): could not allocate memory');
     const Memory = vi.spyOn(WebAssembly, 'Memory').mockImplementation(function refuse() {
       throw cause;
@@ -122,9 +122,9 @@ describe('a JavaScript engine', () => {
         'no address space for one more memory beside the 1 that this process has made — ' +
         'share one engine instead of making many, and dispose of those that are done',
     });
-    expect((await rejection(library.createEngine())).cause).toBe(cause);
+    expect((await rejection(library.createEngine({ threads: 1 }))).cause).toBe(cause);
     Memory.mockRestore();
-    const again = await library.createEngine({ simd: 'baseline' });
+    const again = await library.createEngine({ threads: 1, simd: 'baseline' });
     expect(golden(again)).toEqual(golden(engine));
   });
 });
@@ -185,18 +185,20 @@ describe('damaged kernels (fault 61)', () => {
   });
   it('tiles that add, and no others: a bias, or a sum of more than one depth block', async () => {
     const library = await freshOn(trapping(baseline, 'rowsAdd'));
-    expect(await rejection(library.createEngine({ simd: 'baseline' }))).toMatchObject({ code: wrong.code });
+    expect(await rejection(library.createEngine({ threads: 1, simd: 'baseline' }))).toMatchObject({
+      code: wrong.code,
+    });
     expect(library.attention(f32(4), f32(4), f32(4), shape)).toEqual(f32(4));
     const options = { M: 2, N: 2, K: 2 };
     expect(fault(() => library.matmul(f32(4), f32(4), options)).code).toBe(wrong.code);
   });
   it('one build at fault: the next one runs, and the reason is told', async () => {
     const { library } = await faulty((build) => build === 'relaxed');
-    const engine = await library.createEngine();
+    const engine = await library.createEngine({ threads: 1 });
     expect(engine.features.simd).toBe('baseline');
     expect(engine.features.reason).toContain('not relaxed SIMD: this JavaScript engine computes it wrongly');
     expect(engine.attention(f32(4), f32(4), f32(4), shape)).toEqual(f32(4));
-    expect(await rejection(library.createEngine({ simd: 'relaxed' }))).toMatchObject({
+    expect(await rejection(library.createEngine({ threads: 1, simd: 'relaxed' }))).toMatchObject({
       code: 'ERR_WASM_INTEGRITY',
     });
   });
@@ -347,7 +349,7 @@ describe('a kernel that traps at work (fault 68)', () => {
   it("a stack that ends inside a kernel is the caller's RangeError, and ends nothing (fault 69)", async () => {
     let full = false;
     const { library } = await faulty(() => full);
-    const engine = await library.createEngine({ simd: 'baseline' });
+    const engine = await library.createEngine({ threads: 1, simd: 'baseline' });
     const x = engine.tensor([2, 2], f32(4));
     const { used } = engine.memory;
     thrown = new RangeError('Maximum call stack size exceeded');

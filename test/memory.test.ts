@@ -19,7 +19,7 @@ afterEach(() => {
 });
 
 describe.each(builds)('%s', (build) => {
-  const small = (maxMemory: number): Promise<Engine> => createEngine({ simd: build, maxMemory });
+  const small = (maxMemory: number): Promise<Engine> => createEngine({ threads: 1, simd: build, maxMemory });
 
   describe('the limit (fault 22)', () => {
     it('is refused before anything grows, with the numbers and what to do', async () => {
@@ -178,7 +178,7 @@ describe.each(builds)('%s', (build) => {
     const buffer = new SharedBuffer(64, { maxByteLength: 4096 });
     const tracking = new Float32Array(buffer).fill(1);
     const runtime = runtimeOf('test', engine);
-    const call = new Call(runtime, 'test');
+    const call = new Call(runtime, 'test', 0);
     const slot = call.input('x', tracking, 16);
     const behind = call.room(64);
     const out = call.output('out', undefined, 16);
@@ -191,7 +191,7 @@ describe.each(builds)('%s', (build) => {
       f32.copyWithin(out.address / 4, slot.address / 4, slot.address / 4 + 16);
     });
     expect(out.result).toEqual(new Float32Array(16).fill(2));
-    const untouched = new Call(runtime, 'test');
+    const untouched = new Call(runtime, 'test', 0);
     const [again, next] = [untouched.input('x', tracking.subarray(0, 16), 16), untouched.room(64)];
     const found: number[] = [];
     untouched.compute(() => {

@@ -7,7 +7,7 @@ const refusal: Refusal = { class: HeedRangeError, code: 'ERR_DIM', op: 'tensor',
 const refuse = (engine: Engine): unknown => engine.tensor([-1]);
 
 describe('nothing lost', async () => {
-  const engine = await createEngine();
+  const engine = await createEngine({ threads: 1 });
   const [out, tensor] = [pattern(4), engine.tensor([4], pattern(4))];
   const cache = engine.kvCache({ kvHeads: 1, headDim: 4, capacity: 2 });
   const watched = await watch(engine, out, tensor, cache);
@@ -71,7 +71,7 @@ describe('nothing lost', async () => {
     });
   }
   it('fails where the engine does not go on as a fresh one', async () => {
-    const other = await createEngine();
+    const other = await createEngine({ threads: 1 });
     const broken = await watch(other);
     const call = (): unknown => {
       other.dispose();

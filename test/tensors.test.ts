@@ -200,7 +200,7 @@ describe.each(builds)('%s', (build) => {
       );
     });
     it('as data of a tensor and of a packed matrix', async () => {
-      const engine = await createEngine({ simd: build, maxMemory: 64 * MIB });
+      const engine = await createEngine({ threads: 1, simd: build, maxMemory: 64 * MIB });
       const data = normal(MIB, 4);
       const x = engine.tensor([MIB], data);
       const view = x.data;

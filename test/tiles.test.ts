@@ -28,10 +28,10 @@ const groups: readonly AttentionCase[] = [
 ];
 
 describe.each(builds)('%s', async (build) => {
-  const plain = await createEngine({ simd: build, tile: '4x8' });
+  const plain = await createEngine({ threads: 1, simd: build, tile: '4x8' });
 
   describe.each(TILES_OF[build].filter((tile) => tile !== '4x8'))('%s', async (tile) => {
-    const engine = await createEngine({ simd: build, tile });
+    const engine = await createEngine({ threads: 1, simd: build, tile });
 
     it.each([...groups, ...awkwardAttention, ...optionAttention])('attention, $name', (row) => {
       const [q, k, v] = attentionInputs(row);

@@ -18,7 +18,7 @@ const program = (heed: string): string => `
   const make = (names) => new Function('return {' + names.split(' ').map((name) => name + ': 3').join() + '}')();
   const before = literals.map(make);
   const { createEngine, MultiHeadAttention } = await import(${JSON.stringify(heed)});
-  const engine = await createEngine();
+  const engine = await createEngine({ threads: 1 });
   const x = new Float32Array(4).fill(1);
   engine.attention(x, x, x, { seqQ: 2, heads: 1, headDim: 2, scale: 0.3 });
   engine.attentionWeights(x, x, x, { seqQ: 2, heads: 1, headDim: 2, scale: 0.3 });

@@ -61,7 +61,7 @@ export function matmulLadder(shape: MatmulShape): Ladder {
     ...{ name: `heed ${build}`, file: 'assembly/gemm.ts', build, order: 'blocks' },
     prepare: async () => {
       const { createEngine } = await loadShipped();
-      const engine = await createEngine({ simd: build });
+      const engine = await createEngine({ threads: 1, simd: build });
       const options = { ...shape, out: unwritten(M * N) };
       return { out: options.out, run: () => engine.matmul(a, b, options) };
     },
@@ -115,7 +115,7 @@ export function attentionLadder(shape: AttentionShape): Ladder {
     ...{ name: `heed ${build}`, file: 'assembly/attention.ts', build, order: 'blocks' },
     prepare: async () => {
       const { createEngine } = await loadShipped();
-      const engine = await createEngine({ simd: build });
+      const engine = await createEngine({ threads: 1, simd: build });
       const options = { ...call, out: unwritten(length) };
       return { out: options.out, run: () => engine.attention(q, k, v, options) };
     },

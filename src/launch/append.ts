@@ -22,8 +22,10 @@ export interface AppendAddresses {
 
 export interface AppendLaunch {
   readonly bytes: number;
-  /** What is among the new tokens of a float16 cache: bit 1, a finite number that is too large; bit 2, ∞ or NaN. Writes nothing. */
-  check(addresses: AppendAddresses, room: number): number;
+  /** Looks through the new tokens of a float16 cache. Writes nothing. */
+  check(addresses: AppendAddresses, room: number): void;
+  /** What that has found: bit 1, a finite number that is too large; bit 2, ∞ or NaN. */
+  found(): number;
   run(addresses: AppendAddresses, room: number): void;
 }
 
@@ -53,21 +55,33 @@ export function launchAppend(
     mode,
     found: 0,
   });
-  const one = (each: AppendArgs): number => {
+  /** What was found at once, and the steps that will find something. */
+  let seen = 0;
+  let steps: number[] = [];
+  const one = (each: AppendArgs): void => {
     const { words, descriptor, kernels } = runtime;
+    if (items.count === 0) return;
     writeAppendArgs(words, descriptor, each);
-    runtime.run(op, kernels.append, descriptor, items.count, 0);
-    return words.u32[(descriptor >>> 2) + FOUND]!;
+    // One thread says what it has found: several would write over each other.
+    const checks = each.mode === CHECK;
+    const step = runtime.run(op, kernels.append, descriptor, items.count, 0, 0, undefined, checks);
+    if (!checks) return;
+    if (step < 0) seen |= words.u32[(descriptor >>> 2) + FOUND]!;
+    else steps.push(step);
   };
-  /** Keys, then values; what CHECK found. */
-  const both = ({ k, v, keys, values }: AppendAddresses, mode: number, room: number): number => {
+  /** Keys, then values. */
+  const both = ({ k, v, keys, values }: AppendAddresses, mode: number, room: number): void => {
     items.write(runtime.words.u32, room >>> 2);
-    const found = one(args(k, keys, headDim, mode, room));
-    return found | one(args(v, values, valueDim, mode, room));
+    one(args(k, keys, headDim, mode, room));
+    one(args(v, values, valueDim, mode, room));
   };
   return {
     bytes: 4 * APPEND_ITEM.length * items.count,
-    check: (addresses, room) => (dtype === 'f32' ? 0 : both(addresses, CHECK, room)),
+    check(addresses, room) {
+      [seen, steps] = [0, []];
+      if (dtype === 'f16') both(addresses, CHECK, room);
+    },
+    found: () => steps.reduce((bits, step) => bits | runtime.team.field(step, FOUND), seen),
     run(addresses, room) {
       both(addresses, dtype === 'f16' ? NARROW : COPY, room);
     },

@@ -1,14 +1,22 @@
 /**
  * Launches attention, and its weights. Few queries go to the decoding driver, whose items may split the keys.
  *
- *   room: | items | sequences | combine items | parts | scratch |
+ *   room: | items of prefill | of decoding | of the weights | sequences | combine items | parts | scratch, for each thread |
+ *
+ * Each driver has items of its own, as several threads run what was written down for all of them.
  */
 import { FULL, HALF, HALF_SPECIAL } from '../../common/abi.ts';
 import { ATTENTION_ITEM, COMBINE_ITEM, SEQUENCE_BYTES } from '../descriptor.ts';
-import { writeAttentionAddresses, writeAttentionShape, writeSequence } from '../descriptor.ts';
+import {
+  writeAttentionAddresses,
+  writeAttentionItems,
+  writeAttentionShape,
+  writeSequence,
+} from '../descriptor.ts';
 import type { AttentionOperands } from '../descriptor.ts';
 import {
   NONE,
+  all,
   attentionItems,
   decodeItems,
   decodes,
@@ -35,17 +43,19 @@ export interface AttentionAddresses extends AttentionOperands {
   readonly special: boolean;
 }
 
-/** Attention, and its weights where their address is given. `again`: the launch of a call before, where that had this problem. */
+/** Attention; with `inspect` its weights. `again`: the launch of a call before, where that had this problem. */
 export function launchAttention(
   runtime: Runtime,
   op: string,
   problem: AttentionProblem,
+  threads = 1,
+  inspect = false,
   again = false,
 ): Launch<AttentionAddresses> {
-  if (!again) return new AttentionLaunch(runtime, op, problem);
-  const { all } = runtime.attentions as Recent<AttentionLaunch>;
-  for (let i = 0; i < all.length; i++) if (all[i]!.isOf(op, problem)) return all[i]!;
-  const launch = new AttentionLaunch(runtime, op, problem);
+  if (!again) return new AttentionLaunch(runtime, op, problem, threads, inspect);
+  const { all: kept } = runtime.attentions as Recent<AttentionLaunch>;
+  for (let i = 0; i < kept.length; i++) if (kept[i]!.isOf(op, problem, threads)) return kept[i]!;
+  const launch = new AttentionLaunch(runtime, op, problem, threads, inspect);
   runtime.attentions.keep(launch);
   return launch;
 }
@@ -58,43 +68,57 @@ class AttentionLaunch implements Launch<AttentionAddresses> {
   readonly #runtime: Runtime;
   readonly #op: string;
   readonly #problem: AttentionProblem;
+  readonly #threads: number;
   readonly #items: Items;
   readonly #decoding: Decoding;
+  readonly #weights: Items;
   /** Where in the room they are. */
+  readonly #decodes: number;
+  readonly #weighs: number;
   readonly #sequences: number;
   readonly #combines: number;
   readonly #parts: number;
   readonly #scratch: number;
+  readonly #slab: number;
 
-  constructor(runtime: Runtime, op: string, problem: AttentionProblem) {
+  constructor(runtime: Runtime, op: string, problem: AttentionProblem, threads: number, inspect: boolean) {
     const { batch } = problem;
     const descriptor = runtime.attentionDescriptor;
     writeShape(runtime, problem);
     runtime.attentionShape = this.#number;
-    const items = prefills(problem) ? attentionItems(problem, many) : NONE;
+    const items = prefills(problem) ? attentionItems(problem, many, threads) : NONE;
     const decoding = decodes(problem) ? decodeItems(problem) : NO_DECODING;
-    const count = items.count + decoding.items.count;
+    // Their driver sees all keys of a row at once, of either family.
+    const weights = inspect ? attentionItems(problem, all, threads) : NONE;
+    const count = items.count + decoding.items.count + weights.count;
     const partBytes = decoding.parts > 0 ? runtime.kernels.partBytes(descriptor) : 0;
-    // The drivers run one after the other: their items share one place.
-    const sequences = align(4 * ATTENTION_ITEM.length * count);
+    const decodesAt = 4 * ATTENTION_ITEM.length * items.count;
+    const weighs = decodesAt + 4 * ATTENTION_ITEM.length * decoding.items.count;
+    const sequences = align(weighs + 4 * ATTENTION_ITEM.length * weights.count);
     const combines = sequences + align(SEQUENCE_BYTES * batch);
     const parts = combines + align(4 * COMBINE_ITEM.length * decoding.combine.count);
     const scratch = parts + align(decoding.parts * partBytes);
-    this.bytes = count > 0 ? scratch + align(runtime.kernels.attentionScratch(descriptor)) : 0;
+    const slab = align(runtime.kernels.attentionScratch(descriptor));
+    this.bytes = count > 0 ? scratch + threads * slab : 0;
     this.#runtime = runtime;
     this.#op = op;
     this.#problem = problem;
     this.#items = items;
+    this.#threads = threads;
     this.#decoding = decoding;
+    this.#weights = weights;
+    this.#decodes = decodesAt;
+    this.#weighs = weighs;
     this.#sequences = sequences;
     this.#combines = combines;
     this.#parts = parts;
     this.#scratch = scratch;
+    this.#slab = slab;
   }
 
   /** Whether another call needs the same. */
-  isOf(op: string, problem: AttentionProblem): boolean {
-    return problem === this.#problem && op === this.#op;
+  isOf(op: string, problem: AttentionProblem, threads: number): boolean {
+    return problem === this.#problem && op === this.#op && threads === this.#threads;
   }
 
   run(addresses: AttentionAddresses, room: number): void {
@@ -111,33 +135,24 @@ class AttentionLaunch implements Launch<AttentionAddresses> {
     const half = cache?.half ? (cache.special || addresses.special ? HALF_SPECIAL : HALF) : FULL;
     const parts = room + this.#parts;
     const tile = TILES[this.#runtime.tile];
-    writeAttentionAddresses(
-      words,
-      attentionDescriptor,
-      addresses,
-      sequences,
-      room,
-      parts,
-      combines,
-      half,
-      tile,
-    );
+    writeAttentionAddresses(words, attentionDescriptor, addresses, sequences, parts, combines, half, tile);
     for (let b = 0; b < batch; b++) {
       writeSequence(words, sequences + SEQUENCE_BYTES * b, sequence(b), before, after);
     }
     this.#drive(kernels.attention, this.#items, room, room);
-    this.#drive(kernels.decode, decoding.items, room, room);
+    this.#drive(kernels.decode, decoding.items, room + this.#decodes, room);
     this.#drive(kernels.combine, decoding.combine, combines, room);
-    // Their driver sees all keys of a row at once, of either family.
-    if (addresses.weights) this.#drive(kernels.weights, attentionItems(this.#problem), room, room);
+    this.#drive(kernels.weights, this.#weights, room + this.#weighs, room);
   }
 
   /** Writes a table of items at `at`, and runs them. */
   #drive(driver: Driver, items: Items, at: number, room: number): void {
     if (items.count === 0) return;
     const runtime = this.#runtime;
-    items.write(runtime.words.u32, at >>> 2);
-    runtime.run(this.#op, driver, runtime.attentionDescriptor, items.count, room + this.#scratch);
+    const { words, attentionDescriptor } = runtime;
+    items.write(words.u32, at >>> 2);
+    writeAttentionItems(words, attentionDescriptor, at);
+    runtime.run(this.#op, driver, attentionDescriptor, items.count, room + this.#scratch, this.#slab);
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * Launches matmuls, and the packing of their B.
  *
- *   room: | items | scratch |
+ *   room: | items | scratch, for each thread |
  */
 import { KC, PANEL } from '../../common/abi.ts';
 import { GEMM_ITEM, writeGemmArgs, writeGemmB, type GemmArgs } from '../descriptor.ts';
@@ -80,44 +80,53 @@ export function launchMatmul(
   runtime: Runtime,
   op: string,
   problem: MatmulProblem,
+  threads = 1,
   again = false,
 ): MatmulLaunch {
-  if (!again) return new Matmul(runtime, op, problem);
+  if (!again) return new Matmul(runtime, op, problem, threads);
   const { all } = runtime.matmuls as Recent<Matmul>;
-  for (let i = 0; i < all.length; i++) if (all[i]!.isOf(op, problem)) return all[i]!;
-  const launch = new Matmul(runtime, op, problem);
+  for (let i = 0; i < all.length; i++) if (all[i]!.isOf(op, problem, threads)) return all[i]!;
+  const launch = new Matmul(runtime, op, problem, threads);
   runtime.matmuls.keep(launch);
   return launch;
 }
 
-/** B is packed as a whole, or, where that is faster, depth block by depth block, each used while it is in the second cache level. */
+/**
+ * B is packed as a whole, or, where that is faster, depth block by depth block, each used while it is in the second cache level. For
+ * several threads as a whole: each block would be two more steps, at whose ends they wait for each other.
+ */
 class Matmul implements MatmulLaunch {
   readonly bytes: number;
   readonly piece: number;
   readonly panels: number | undefined;
   readonly #op: string;
   readonly #problem: MatmulProblem;
+  readonly #threads: number;
   readonly #depth: number;
   readonly #gemm: Gemm;
   readonly #pack: Packing | undefined;
+  /** Where in the room that of the multiplication begins. */
+  readonly #gemmAt: number;
 
-  constructor(runtime: Runtime, op: string, problem: MatmulProblem) {
+  constructor(runtime: Runtime, op: string, problem: MatmulProblem, threads: number) {
     const packs = !problem.packed && needsPacking(problem);
-    const depth = packs ? depthOf(problem) : problem.K;
-    const pack = packs ? new Packing(runtime, op, problem, depth) : undefined;
+    const depth = packs && threads === 1 ? depthOf(problem) : problem.K;
+    const pack = packs ? new Packing(runtime, op, problem, depth, threads) : undefined;
     this.#op = op;
     this.#problem = problem;
+    this.#threads = threads;
     this.#depth = depth;
-    this.#gemm = new Gemm(runtime, op, problem, depth);
+    this.#gemm = new Gemm(runtime, op, problem, depth, threads);
     this.#pack = pack;
-    this.bytes = Math.max(this.#gemm.bytes, pack === undefined ? 0 : pack.bytes);
+    this.#gemmAt = pack === undefined ? 0 : pack.bytes;
+    this.bytes = this.#gemmAt + this.#gemm.bytes;
     this.piece = pack === undefined ? 0 : pack.piece;
     this.panels = pack?.panels;
   }
 
   /** Whether another call needs the same. */
-  isOf(op: string, problem: MatmulProblem): boolean {
-    return problem === this.#problem && op === this.#op;
+  isOf(op: string, problem: MatmulProblem, threads: number): boolean {
+    return problem === this.#problem && op === this.#op && threads === this.#threads;
   }
 
   run(addresses: GemmAddresses, room: number, feed?: Pieces): void {
@@ -127,15 +136,15 @@ class Matmul implements MatmulLaunch {
     do {
       const steps = { k0, k1: Math.min(K, k0 + this.#depth) };
       this.#pack?.run(addresses, room, steps, feed);
-      this.#gemm.run(addresses, room, steps);
+      this.#gemm.run(addresses, room + this.#gemmAt, steps);
       k0 += this.#depth;
     } while (k0 < K);
   }
 }
 
 /** All of B. */
-export function launchPack(runtime: Runtime, op: string, shape: GemmShape): PackLaunch {
-  const pack = new Packing(runtime, op, shape, shape.K);
+export function launchPack(runtime: Runtime, op: string, shape: GemmShape, threads = 1): PackLaunch {
+  const pack = new Packing(runtime, op, shape, shape.K, threads);
   return {
     bytes: pack.bytes,
     piece: pack.piece,
@@ -147,8 +156,13 @@ export function launchPack(runtime: Runtime, op: string, shape: GemmShape): Pack
 }
 
 /** C = op(A)·op(B) + bias with a B that is packed already, or is read in place. */
-export function launchGemm(runtime: Runtime, op: string, shape: GemmShape): Launch<GemmAddresses> {
-  const gemm = new Gemm(runtime, op, shape, shape.K);
+export function launchGemm(
+  runtime: Runtime,
+  op: string,
+  shape: GemmShape,
+  threads = 1,
+): Launch<GemmAddresses> {
+  const gemm = new Gemm(runtime, op, shape, shape.K, threads);
   return {
     bytes: gemm.bytes,
     run(addresses, room) {
@@ -182,7 +196,9 @@ class Packing {
   readonly #length: number;
   readonly #rows: number;
 
-  constructor(runtime: Runtime, op: string, shape: GemmShape, depth: number) {
+  readonly #slab: number;
+
+  constructor(runtime: Runtime, op: string, shape: GemmShape, depth: number, threads: number) {
     const { N, K, transposeB } = shape;
     this.#runtime = runtime;
     this.#op = op;
@@ -192,7 +208,9 @@ class Packing {
     this.#rows = slabRows(this.#length);
     this.panels = this.#matrices * packedBytes(N, depth);
     this.piece = this.#length * Math.min(this.#rows, transposeB ? N : depth);
-    this.bytes = roomFor(runtime, this.#args, this.#items(depth));
+    const items = this.#items(depth);
+    this.#slab = slabOf(runtime, this.#args, items);
+    this.bytes = roomFor(items, this.#slab, threads);
   }
 
   run(addresses: GemmAddresses, room: number, { k0, k1 }: Steps, feed: Pieces | undefined): void {
@@ -213,7 +231,7 @@ class Packing {
       // Where B would begin, if this piece had all before it.
       writeGemmB(runtime.words, runtime.descriptor, feed!.address - start);
     };
-    drive(runtime, this.#op, runtime.kernels.pack, args, items, room, feed && before);
+    drive(runtime, this.#op, runtime.kernels.pack, args, items, room, this.#slab, feed && before);
   }
 
   #items(depth: number): Items {
@@ -229,8 +247,9 @@ class Gemm {
   readonly #op: string;
   readonly #args: GemmArgs;
   readonly #items: Items;
+  readonly #slab: number;
 
-  constructor(runtime: Runtime, op: string, shape: GemmShape, depth: number) {
+  constructor(runtime: Runtime, op: string, shape: GemmShape, depth: number, threads: number) {
     const { sharedB } = shape;
     // A single row lies the same way transposed or not; a batch that shares B is one tall matrix.
     const transposeA = shape.transposeA && shape.M > 1;
@@ -240,8 +259,9 @@ class Gemm {
     this.#runtime = runtime;
     this.#op = op;
     this.#args = argsOf({ ...shape, M, transposeA }, depth);
-    this.#items = gemmItems(batch, M, shape.N);
-    this.bytes = roomFor(runtime, this.#args, this.#items);
+    this.#items = gemmItems(batch, M, shape.N, threads);
+    this.#slab = slabOf(runtime, this.#args, this.#items);
+    this.bytes = roomFor(this.#items, this.#slab, threads);
   }
 
   run({ a, b, packed, c, bias }: GemmAddresses, room: number, { k0, k1 }: Steps): void {
@@ -254,7 +274,7 @@ class Gemm {
     args.bias = bias;
     args.k0 = k0;
     args.k1 = k1;
-    drive(runtime, this.#op, runtime.kernels.gemm, args, this.#items, room);
+    drive(runtime, this.#op, runtime.kernels.gemm, args, this.#items, room, this.#slab);
   }
 }
 
@@ -287,11 +307,16 @@ function argsOf(shape: Omit<GemmShape, 'batch'>, depth: number): GemmArgs {
   };
 }
 
-/** Bytes of items and scratch. */
-function roomFor(runtime: Runtime, args: GemmArgs, items: Items): number {
+/** Bytes of one thread's scratch. */
+function slabOf(runtime: Runtime, args: GemmArgs, items: Items): number {
   if (items.count === 0) return 0;
   writeGemmArgs(runtime.words, runtime.descriptor, args);
-  return scratchAt(items) + align(runtime.kernels.gemmScratch(runtime.descriptor));
+  return align(runtime.kernels.gemmScratch(runtime.descriptor));
+}
+
+/** Bytes of items and scratch. */
+function roomFor(items: Items, slab: number, threads: number): number {
+  return items.count === 0 ? 0 : scratchAt(items) + threads * slab;
 }
 
 /** Where in the room scratch begins. */
@@ -306,6 +331,7 @@ function drive(
   args: GemmArgs,
   items: Items,
   room: number,
+  slab: number,
   before?: (item: number) => void,
 ): void {
   if (items.count === 0) return;
@@ -314,5 +340,5 @@ function drive(
   args.tile = TILES[runtime.tile];
   writeGemmArgs(words, descriptor, args);
   items.write(words.u32, room >>> 2);
-  runtime.run(op, driver, descriptor, items.count, room + scratchAt(items), before);
+  runtime.run(op, driver, descriptor, items.count, room + scratchAt(items), slab, before);
 }

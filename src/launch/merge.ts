@@ -1,7 +1,7 @@
 /**
  * Launches mergeAttention.
  *
- *   room: | items | addresses of the parts | scratch |
+ *   room: | items | addresses of the parts | scratch, for each thread |
  */
 import { MERGE_ITEM, writeMergeArgs, type MergeArgs } from '../descriptor.ts';
 import { tokenItems } from '../items.ts';
@@ -20,7 +20,12 @@ export interface MergeAddresses extends PartAddresses {
   readonly parts: readonly PartAddresses[];
 }
 
-export function launchMerge(runtime: Runtime, op: string, problem: MergeProblem): Launch<MergeAddresses> {
+export function launchMerge(
+  runtime: Runtime,
+  op: string,
+  problem: MergeProblem,
+  threads = 1,
+): Launch<MergeAddresses> {
   const { batch, heads, seqQ, valueDim, layout, parts } = problem;
   const items = tokenItems(batch, seqQ);
   const table = align(4 * MERGE_ITEM.length * items.count);
@@ -40,9 +45,9 @@ export function launchMerge(runtime: Runtime, op: string, problem: MergeProblem)
     outToken: strides.token,
   };
   writeMergeArgs(runtime.words, runtime.descriptor, args);
-  const scratchBytes = runtime.kernels.mergeScratch(runtime.descriptor);
+  const slab = align(runtime.kernels.mergeScratch(runtime.descriptor));
   return {
-    bytes: items.count > 0 ? scratch + align(scratchBytes) : 0,
+    bytes: items.count > 0 ? scratch + threads * slab : 0,
     run(addresses, room) {
       if (items.count === 0) return;
       args.parts = room + table;
@@ -56,7 +61,7 @@ export function launchMerge(runtime: Runtime, op: string, problem: MergeProblem)
         addresses.parts.flatMap(({ out, logSumExp }) => [out, logSumExp]),
         (room + table) >>> 2,
       );
-      runtime.run(op, kernels.merge, descriptor, items.count, room + scratch);
+      runtime.run(op, kernels.merge, descriptor, items.count, room + scratch, slab);
     },
   };
 }

@@ -1,7 +1,7 @@
 /**
  * Launches rope: from wherever x lies to wherever out does, or in place.
  *
- *   room: | items | positions | frequencies | scratch |
+ *   room: | items | positions | frequencies | scratch, for each thread |
  */
 import { ROPE_ITEM, writeRopeArgs, type RopeArgs } from '../descriptor.ts';
 import { TOKENS, tokenItems } from '../items.ts';
@@ -40,6 +40,7 @@ export function launchRope(
   problem: RopeShape,
   x: Strides,
   out: Strides,
+  threads = 1,
 ): Launch<RopeAddresses> {
   const { batch, seq, heads, headDim, rotaryDim, theta, scaling, positions } = problem;
   const items = tokenItems(batch, seq);
@@ -69,9 +70,9 @@ export function launchRope(
     outHead: out.head,
   };
   writeRopeArgs(runtime.words, runtime.descriptor, args);
-  const scratchBytes = runtime.kernels.ropeScratch(runtime.descriptor);
+  const slab = align(runtime.kernels.ropeScratch(runtime.descriptor));
   return {
-    bytes: items.count > 0 ? scratch + align(scratchBytes) : 0,
+    bytes: items.count > 0 ? scratch + threads * slab : 0,
     run(addresses, room) {
       if (items.count === 0) return;
       args.x = addresses.x;
@@ -84,7 +85,7 @@ export function launchRope(
       items.write(words.u32, room >>> 2);
       words.u32.set(positions, (room + positionsAt) >>> 2);
       kernels.ropeFrequencies(args.frequencies, pairs, theta, scaling);
-      runtime.run(op, kernels.rope, descriptor, items.count, room + scratch);
+      runtime.run(op, kernels.rope, descriptor, items.count, room + scratch, slab);
     },
   };
 }

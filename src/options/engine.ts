@@ -1,18 +1,37 @@
 /** The options of an engine, the arguments of a tensor, and their resolvers: as in `attention.ts`. */
 import * as check from '../checks.ts';
 import { MAX_BYTES, or, PLAIN, type Filled } from '../checks.ts';
+import type { WorkerFactory } from '../threads/spawn.ts';
 import { TILE_WORDS, type Tile } from '../tile.ts';
 
 /** How an engine is made. */
 export interface EngineOptions {
-  /** Computing threads: 1 … 64 (ERR_RANGE) or `'auto'`, the default. */
+  /**
+   * Computing threads: 1 … 64 (ERR_RANGE). A synchronous call uses its caller and workers, one less than that; an asynchronous one
+   * the workers alone. Default `'auto'`: the cores that there are, at most 8; one where threads can't be had, and then
+   * `features.reason` says why. More than one where they can't be had: ERR_NO_THREADS.
+   */
   readonly threads?: number | 'auto' | undefined;
-  /** Most bytes of memory: an integer from 1 (ERR_RANGE). Default, and most that there can be: 4 GiB. */
+  /**
+   * Most bytes of memory: an integer from 1 (ERR_RANGE). Default 4 GiB, and no more than that; with threads, whose memory must
+   * be reserved as a whole, 1 GiB, or less where the system refuses that.
+   */
   readonly maxMemory?: number | undefined;
   /** Instruction set. Default `'auto'`: the best there is. Another word: ERR_OPTION. */
   readonly simd?: 'auto' | 'relaxed' | 'baseline' | undefined;
   /** Register tile of the matmul kernels, rows × columns. Default `'auto'`: the best here. Another word: ERR_OPTION. */
   readonly tile?: 'auto' | Tile | undefined;
+  /**
+   * Makes a worker that runs `heed/worker`, where neither a `blob:` nor the package's own file may be a worker's source. Default: the
+   * first of those two that works. No function: ERR_ARG_TYPE.
+   *
+   * @example
+   * import { createEngine } from 'heed';
+   *
+   * const workerFactory = () => new Worker(new URL('heed/worker', import.meta.url), { type: 'module' });
+   * const engine = await createEngine({ workerFactory });
+   */
+  readonly workerFactory?: WorkerFactory | undefined;
 }
 
 /** A tensor to make. */
@@ -21,9 +40,11 @@ export interface TensorProblem {
   readonly data: Float32Array | undefined;
 }
 
-/** An engine to make; `'auto'` threads are one for now. */
-export interface EngineProblem extends Filled<Omit<EngineOptions, 'threads'>> {
-  readonly threads: number;
+/** An engine to make. */
+export interface EngineProblem extends Filled<Omit<EngineOptions, 'maxMemory' | 'workerFactory'>> {
+  /** Undefined: what is usual. */
+  readonly maxMemory: number | undefined;
+  readonly workerFactory: WorkerFactory | undefined;
 }
 
 /** `tensor(shape, data?)`: 1 to 8 dimensions, and as many elements of data. @throws HeedTypeError, HeedRangeError. */
@@ -38,21 +59,38 @@ export function resolveTensor(op: string, shape: unknown, data: unknown): Tensor
   return { shape: sizes, data: D?.value as Float32Array | undefined };
 }
 
-const ENGINE = new check.Known((absent) => ({ ...absent }), 'threads', 'maxMemory', 'simd', 'tile');
+const ENGINE = new check.Known(
+  (absent) => ({ ...absent }),
+  'threads',
+  'maxMemory',
+  'simd',
+  'tile',
+  'workerFactory',
+);
 
-/** What the default engine is made of: what `resolveEngine(undefined)` gives, which a first call so does not wait for. */
-export const DEFAULT: EngineProblem = { threads: 1, maxMemory: MAX_BYTES, simd: 'auto', tile: 'auto' };
+/** What the default engine is made of: it is made in a call that does not wait, so it has one thread. */
+export const DEFAULT: EngineProblem = {
+  threads: 1,
+  maxMemory: undefined,
+  simd: 'auto',
+  tile: 'auto',
+  workerFactory: undefined,
+};
 
 /** `createEngine(options)`. `threads` above 1 pass: whether they can be had is the engine's to say. @throws as above. */
 export function resolveEngine(options: unknown): EngineProblem {
   const op = 'createEngine';
   const o = check.options(op, options, ENGINE);
   const threads = or(o.threads, 'auto');
-  const maxMemory = check.integer(op, 'maxMemory', or(o.maxMemory, MAX_BYTES), 1, Number.MAX_SAFE_INTEGER);
+  const { maxMemory } = o;
   return {
-    threads: threads === 'auto' ? 1 : check.integer(op, 'threads', threads, 1, 64, "'auto' or "),
-    maxMemory: Math.min(maxMemory, MAX_BYTES),
+    threads: threads === 'auto' ? threads : check.integer(op, 'threads', threads, 1, 64, "'auto' or "),
+    maxMemory:
+      maxMemory === undefined
+        ? undefined
+        : Math.min(check.integer(op, 'maxMemory', maxMemory, 1, Number.MAX_SAFE_INTEGER), MAX_BYTES),
     simd: check.word(op, 'simd', o.simd, ['auto', 'relaxed', 'baseline']),
     tile: check.word(op, 'tile', o.tile, ['auto', ...TILE_WORDS]),
+    workerFactory: check.optionalFunction(op, 'workerFactory', o.workerFactory) as WorkerFactory | undefined,
   };
 }

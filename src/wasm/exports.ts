@@ -3,6 +3,24 @@
 /** Runs items begin … end of a call; `args` is the address of its descriptor. */
 export type Driver = (args: number, begin: number, end: number, scratch: number) => void;
 
+/** The drivers. A thread is told of one by its place here. */
+export const DRIVERS = [
+  'attention',
+  'decode',
+  'combine',
+  'append',
+  'weights',
+  'gemm',
+  'pack',
+  'rope',
+  'merge',
+] as const;
+
+/** Those of an instance, in that order. */
+export function driversOf(kernels: KernelExports): readonly Driver[] {
+  return DRIVERS.map((name) => kernels[name]);
+}
+
 /** Rows of A by packed panels, as assembly/select.ts has them. */
 export type Panels = (
   a: number,

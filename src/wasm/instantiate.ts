@@ -29,6 +29,8 @@ const inlined: Readonly<Record<Build, string>> = { baseline, relaxed };
 const bytes = new Map<Build, Uint8Array<ArrayBuffer>>();
 const valid = new Map<Build, boolean>();
 const modules = new Map<Build, WebAssembly.Module>();
+/** The same over shared memory. */
+const sharedModules = new Map<Build, WebAssembly.Module>();
 let memories = 0;
 
 /** Whether this engine has the instructions of a build. */
@@ -52,6 +54,25 @@ export async function compile(op: string, build: Build): Promise<void> {
   }
 }
 
+/** The build's module for shared memory, compiled once, from bytes that `sharedOf` makes. As above. */
+export async function compileShared(
+  op: string,
+  build: Build,
+  sharedOf: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>,
+): Promise<WebAssembly.Module> {
+  let module = sharedModules.get(build);
+  if (module === undefined) {
+    requireSimd(op, build);
+    try {
+      module = await WebAssembly.compile(sharedOf(bytesOf(build)));
+    } catch (cause) {
+      throw refusedToCompile(op, cause);
+    }
+    sharedModules.set(build, module);
+  }
+  return module;
+}
+
 /**
  * Compiles the best build that compiles, for a call that cannot wait and would validate first: that takes as long again.
  * What is wrong where none compiles is found out, and said, by who goes on.
@@ -68,10 +89,18 @@ export function compileSync(): void {
   }
 }
 
-/** A new instance over a new memory of at most `maxMemory` bytes. ERR_MEMORY_RESERVE, ERR_WASM_INTEGRITY, as above. */
-export function instantiate(op: string, build: Build, maxMemory: number): Instance {
-  const module = modules.get(build) ?? compileNow(op, build);
-  const memory = reserve(op, Math.min(MAX_PAGES, Math.floor(maxMemory / PAGE)));
+/**
+ * A new instance over a new memory of at most `maxMemory` bytes; over a shared one where its module is given. ERR_MEMORY_RESERVE,
+ * ERR_WASM_INTEGRITY, as above.
+ */
+export function instantiate(
+  op: string,
+  build: Build,
+  maxMemory: number,
+  shared?: WebAssembly.Module,
+): Instance {
+  const module = shared ?? modules.get(build) ?? compileNow(op, build);
+  const memory = reserve(op, Math.min(MAX_PAGES, Math.floor(maxMemory / PAGE)), shared !== undefined);
   const kernels = new WebAssembly.Instance(module, { env: { memory } }).exports as KernelExports;
   if (kernels.abi.value !== ABI_VERSION) {
     const problem = `the ${build} kernels speak ABI ${kernels.abi.value}, this code ABI ${ABI_VERSION}`;
@@ -120,9 +149,9 @@ function refusedToCompile(op: string, cause: unknown): unknown {
   return new EnvironmentError('ERR_CSP', { op, problem, hint, cause });
 }
 
-function reserve(op: string, maximum: number): WebAssembly.Memory {
+function reserve(op: string, maximum: number, shared: boolean): WebAssembly.Memory {
   try {
-    const memory = new WebAssembly.Memory({ initial: Math.min(1, maximum), maximum });
+    const memory = new WebAssembly.Memory({ initial: Math.min(1, maximum), maximum, shared });
     memories++;
     return memory;
   } catch (cause) {

@@ -21,7 +21,7 @@ export interface Readings {
 
 const INTERVAL = 75_000;
 const simd = process.argv[2] === 'relaxed' ? 'relaxed' : 'baseline';
-const engine = await createEngine({ simd, maxMemory: 64 * 2 ** 20 });
+const engine = await createEngine({ threads: 1, simd, maxMemory: 64 * 2 ** 20 });
 const workload = mixedCalls(engine);
 // Warm: every kernel is compiled, every heap and table has its size.
 workload.run(2_000_000);

@@ -1,0 +1,47 @@
+/** The option that asynchronous calls have beside those of the synchronous ones. */
+import { HeedTypeError } from '../errors.ts';
+import { kindOf } from '../words.ts';
+
+/** What an asynchronous call takes too. */
+export interface Abortable {
+  /**
+   * Ends the call: it rejects with the signal's reason. It is looked at between the parts of the work, each of which takes about a
+   * millisecond. What `out` holds then is not defined. Default: none.
+   */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** An asynchronous call's options, told apart. */
+interface Taken {
+  readonly signal: AbortSignal | undefined;
+  /** What a synchronous call would be given. */
+  readonly rest: unknown;
+}
+
+/** Reads each option once. ERR_ARG_TYPE. */
+export function takeSignal(op: string, options: unknown): Taken {
+  if (typeof options !== 'object' || options === null || !Object.hasOwn(options, 'signal')) {
+    return { signal: undefined, rest: options };
+  }
+  const rest = Object.create(null) as Record<string, unknown>;
+  let signal: unknown;
+  for (const name of Object.getOwnPropertyNames(options)) {
+    const value: unknown = (options as Record<string, unknown>)[name];
+    if (name === 'signal') signal = value;
+    else rest[name] = value;
+  }
+  if (signal === undefined) return { signal, rest };
+  if (isSignal(signal)) return { signal, rest };
+  const received = kindOf(signal);
+  throw new HeedTypeError('ERR_ARG_TYPE', { op, arg: 'signal', expected: 'AbortSignal', received });
+}
+
+/** One of any realm. */
+function isSignal(x: unknown): x is AbortSignal {
+  return (
+    typeof x === 'object' &&
+    x !== null &&
+    typeof (x as AbortSignal).aborted === 'boolean' &&
+    typeof (x as AbortSignal).addEventListener === 'function'
+  );
+}

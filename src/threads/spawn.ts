@@ -1,0 +1,91 @@
+/**
+ * Starts a worker, whatever kind there is: Node's, or a web worker. First from the text inside the package, which needs no file and
+ * which every bundler passes on; where a policy refuses that, from `worker.js` beside this file.
+ */
+import { workerSource } from '../generated/worker.ts';
+import type { Begin, Said } from './worker.ts';
+
+/** What both kinds of workers have. */
+export interface WorkerLike {
+  postMessage(message: unknown): void;
+  terminate(): unknown;
+  ref?(): unknown;
+  unref?(): unknown;
+  /** Node's. */
+  on?(event: string, listener: (given: never) => void): unknown;
+  /** A web worker's. */
+  addEventListener?(event: string, listener: (event: never) => void): void;
+}
+
+/** Makes a worker that runs `heed/worker`. */
+export type WorkerFactory = () => WorkerLike;
+
+/** What a worker's owner hears. */
+export interface Ears {
+  readonly said: (message: Said) => void;
+  /** It has failed, and does no more. A web worker says no more than that; of Node's an exit follows. */
+  readonly failed: (error: unknown) => void;
+  readonly exited: (code: number) => void;
+}
+
+interface WorkerThreads {
+  readonly Worker: new (source: string, options: object) => WorkerLike;
+}
+
+interface Host {
+  readonly process?: {
+    readonly versions?: { readonly node?: string };
+    getBuiltinModule?(id: string): unknown;
+  };
+  readonly Worker?: new (url: string | URL, options: object) => WorkerLike;
+}
+
+/** The ways to start a worker here, best first. */
+export function ways(factory: WorkerFactory | undefined): readonly WorkerFactory[] {
+  if (factory !== undefined) return [factory];
+  const { process, Worker } = globalThis as Host;
+  const threads = process?.getBuiltinModule?.('node:worker_threads') as WorkerThreads | undefined;
+  if (threads !== undefined) {
+    // No flags of the main thread: a loader of its own would be started with each worker.
+    const options = { eval: true, name: 'heed', execArgv: [] };
+    return [() => new threads.Worker(workerSource, options)];
+  }
+  if (Worker === undefined) return [];
+  return [
+    () => {
+      const url = URL.createObjectURL(new Blob([workerSource], { type: 'text/javascript' }));
+      try {
+        return new Worker(url, { name: 'heed' });
+      } finally {
+        // The worker has taken it by then.
+        setTimeout(() => {
+          URL.revokeObjectURL(url);
+        }, 10_000);
+      }
+    },
+    () => new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: 'heed' }),
+  ];
+}
+
+/** Listens to a worker, and tells it what to work on. */
+export function begin(worker: WorkerLike, message: Begin, ears: Ears): void {
+  if (worker.on) {
+    worker.on('message', (said: Said) => {
+      ears.said(said);
+    });
+    worker.on('messageerror', ears.failed);
+    worker.on('error', ears.failed);
+    worker.on('exit', ears.exited);
+  } else if (worker.addEventListener) {
+    worker.addEventListener('message', ({ data }: { readonly data: Said }) => {
+      ears.said(data);
+    });
+    const failed = (event: { readonly message?: string; preventDefault?(): void }): void => {
+      event.preventDefault?.();
+      ears.failed(new Error(event.message ?? 'the worker could not be started'));
+    };
+    worker.addEventListener('messageerror', failed);
+    worker.addEventListener('error', failed);
+  }
+  worker.postMessage(message);
+}
