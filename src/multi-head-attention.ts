@@ -1,25 +1,18 @@
-/** The layer: project, attend, concatenate, project. Splitting and concatenating heads moves no data. */
-import { Owner } from './block.ts';
-import { Call, type Later, type Slot } from './call.ts';
+/** The layer: project, attend, concatenate, project. What a pass does stands in `pass.ts`. */
+import type { Later } from './call.ts';
 import type { Inspection } from './operations.ts';
 import * as operations from './operations.ts';
 import { defaultEngine, runtimeOf, type Engine } from './engine.ts';
 import { StateError } from './errors.ts';
-import { KVCache, tooLarge } from './kv-cache.ts';
-import { launchAppend, SPECIAL, TOO_LARGE, type AppendAddresses } from './launch/append.ts';
-import { launchAttention } from './launch/attention.ts';
-import { launchGemm, type GemmAddresses } from './launch/gemm.ts';
-import type { Launch } from './launch/launch.ts';
-import { launchRope, stridesOf, type RopeAddresses } from './launch/rope.ts';
-import type { AttentionProblem } from './options/attention.ts';
-import { layoutOf, type CacheState } from './options/cache.ts';
+import { KVCache } from './kv-cache.ts';
+import type { CacheState } from './options/cache.ts';
 import { resolveForward, resolveLayer } from './options/layer.ts';
-import type { CachedForwardOptions, ForwardOptions, LayerDims } from './options/layer.ts';
+import type { CachedForwardOptions, ForwardOptions } from './options/layer.ts';
 import type { LayerOptions, SeparateWeights } from './options/layer.ts';
-import type { Turn } from './options/rope.ts';
-import { ALL, type Runtime } from './runtime.ts';
 import { takeSignal, type Abortable } from './options/signal.ts';
-import { EngineDoor, type PackedMatrix, type SideInputs, type Tensor, type Values } from './tensor.ts';
+import { readyPass, type Layer, type Pass, type Projection, type Projections } from './pass.ts';
+import { ALL, type Runtime } from './runtime.ts';
+import { EngineDoor, type PackedMatrix, type SideInputs, type Tensor } from './tensor.ts';
 
 /** What a multi-head attention layer is made of. */
 export interface MultiHeadAttentionOptions extends LayerOptions {
@@ -31,29 +24,6 @@ export interface MultiHeadAttentionOptions extends LayerOptions {
 export type PassOptions =
   | (Omit<ForwardOptions, keyof SideInputs> & SideInputs)
   | (Omit<CachedForwardOptions<KVCache>, keyof SideInputs> & SideInputs);
-
-/** A linear map on the engine: packed weights and, where there is one, a bias. */
-interface Projection {
-  readonly matrix: PackedMatrix;
-  readonly bias: Tensor | undefined;
-}
-
-/** A part of a pass, and its room. */
-interface Step<L> {
-  readonly launch: L;
-  readonly room: Slot;
-}
-
-/** A pass that is checked and not computed yet. */
-interface Pass {
-  readonly call: Call;
-  readonly work: () => void;
-  readonly then: (() => void) | undefined;
-  readonly cache: KVCache | undefined;
-  readonly result: () => Inspection;
-}
-
-const PLAIN_MATRICES = { transposeA: false, transposeB: false, sharedB: true };
 
 /**
  * Multi-head attention (Vaswani et al. 2017, section 3.2.2): Q = X·W^Q, K = C·W^K, V = C·W^V with biases, attention of
@@ -71,9 +41,9 @@ const PLAIN_MATRICES = { transposeA: false, transposeB: false, sharedB: true };
  * mha.dispose();
  */
 export class MultiHeadAttention {
-  readonly #layer: LayerDims & { readonly rope: Turn | undefined };
+  readonly #layer: Layer;
   readonly #runtime: Runtime;
-  readonly #projections: Readonly<Record<'q' | 'k' | 'v' | 'o', Projection>>;
+  readonly #projections: Projections;
   #alive = true;
 
   /**
@@ -189,145 +159,12 @@ export class MultiHeadAttention {
 
   #ready(op: string, x: Float32Array, options: object, inspect: boolean, later?: Later): Pass {
     const runtime = this.#runtime;
-    const { modelDim, contextDim, heads, kvHeads, headDim } = this.#layer;
     let cache: KVCache | undefined;
     const stateOf = (given: unknown): CacheState => (cache = KVCache.of(runtime, op, given)).stateOf();
     const problem = resolveForward(op, this.#layer, x, options, inspect, stateOf, new EngineDoor(runtime));
     // Again: reading the options may have run the user's code.
     this.#requireAlive(op);
-    const held = cache?.addressesOf(op);
-    const { batch, seqQ, seqK, positions } = problem;
-    const attention: AttentionProblem = {
-      tensors: false,
-      packed: false,
-      batch,
-      heads,
-      kvHeads,
-      seqQ,
-      seqK,
-      headDim,
-      valueDim: headDim,
-      totalQ: batch * seqQ,
-      totalK: batch * seqK,
-      layout: 'bshd',
-      scale: problem.scale,
-      softcap: problem.softcap,
-      before: problem.before,
-      after: problem.after,
-      mask: problem.mask,
-      bias: problem.bias,
-      alibi: problem.alibi,
-      sinks: problem.sinks,
-      logSumExp: problem.logSumExp,
-      sequence: problem.sequence,
-      cache: problem.cache && layoutOf(problem.cache.state),
-    };
-
-    // Everything that the pass needs, at once: operands, intermediate results, and room for the largest launch.
-    const width = heads * headDim;
-    // With a cache only the keys of x are projected.
-    const keys = cache ? seqQ : seqK;
-    const projected = batch * (2 * seqQ * modelDim * width + 2 * keys * contextDim * kvHeads * headDim);
-    const call = new Call(runtime, op, projected + operations.workOf(attention), later);
-    if (cache) call.hold(Owner.blockOf(cache)!);
-    const X = call.input('x', x, batch * seqQ * modelDim);
-    const C = problem.context ? call.input('context', problem.context, batch * seqK * contextDim) : X;
-    const sides = operations.sidesOf(call, problem);
-    const qBytes = 4 * batch * seqQ * heads * headDim;
-    const kBytes = 4 * batch * keys * kvHeads * headDim;
-    const Q = call.room(qBytes);
-    const K = call.room(kBytes);
-    const V = call.room(kBytes);
-    const O = call.room(qBytes);
-    const out = call.output('out', problem.out, batch * seqQ * modelDim);
-    const wantsSum = inspect || problem.logSumExp !== undefined;
-    const sum = wantsSum
-      ? call.output('logSumExp', problem.logSumExp?.value as Values | undefined, batch * heads * seqQ)
-      : undefined;
-    const weights = inspect ? call.output('weights', undefined, batch * heads * seqQ * seqK) : undefined;
-
-    const { threads } = call;
-    /** Each step has room of its own, as all of them are written down before the first is run. */
-    const step = <L extends { readonly bytes: number }>(launch: L): Step<L> => {
-      return { launch, room: call.room(launch.bytes) };
-    };
-    const linear = (M: number, K: number, N: number): Step<Launch<GemmAddresses>> => {
-      return step(launchGemm(runtime, op, { batch: 1, M, N, K, ...PLAIN_MATRICES }, threads));
-    };
-    const turn = (seq: number, count: number): Step<Launch<RopeAddresses>> | undefined => {
-      const launch = this.#turn(op, batch, seq, count, positions, threads);
-      return launch && step(launch);
-    };
-    const toQ = linear(batch * seqQ, modelDim, width);
-    const toKeys = linear(batch * keys, contextDim, kvHeads * headDim);
-    const toOut = linear(batch * seqQ, width, modelDim);
-    const turnQ = turn(seqQ, heads);
-    const turnK = turn(keys, kvHeads);
-    const append =
-      problem.cache && step(launchAppend(runtime, op, problem.cache.state, problem.cache.append));
-    const attend = step(launchAttention(runtime, op, attention, threads, inspect));
-    const run = <A>({ launch, room }: Step<Launch<A>>, addresses: A): void => {
-      launch.run(addresses, room.address);
-    };
-    const weightsOf = ({ matrix, bias }: Projection): { packed: Slot; bias: Slot } => ({
-      packed: call.packed('weights', matrix),
-      bias: bias ? call.input('weights', bias, bias.size) : { address: 0 },
-    });
-    const [byQ, byK, byV, byO] = (['q', 'k', 'v', 'o'] as const).map((name) =>
-      weightsOf(this.#projections[name]),
-    );
-    const project = (
-      by: Step<Launch<GemmAddresses>>,
-      { packed, bias }: { packed: Slot; bias: Slot },
-      a: Slot,
-      c: Slot,
-    ): void => {
-      run(by, { a: a.address, b: 0, packed: packed.address, c: c.address, bias: bias.address });
-    };
-    /** Of a cache. */
-    const written = (): AppendAddresses => ({ k: K.address, v: V.address, ...held! });
-    const first = (): void => {
-      project(toQ, byQ!, X, Q);
-      project(toKeys, byK!, C, K);
-      project(toKeys, byV!, C, V);
-      if (turnQ) run(turnQ, { x: Q.address, out: Q.address });
-      if (turnK) run(turnK, { x: K.address, out: K.address });
-      append?.launch.check(written(), append.room.address);
-    };
-    let found = 0;
-    const second = (): void => {
-      if (append) {
-        // All that can be refused is refused here, before the cache is written.
-        found = append.launch.found();
-        if (found & TOO_LARGE) tooLarge(op);
-        append.launch.run(written(), append.room.address);
-      }
-      run(attend, {
-        q: Q.address,
-        k: held?.keys ?? K.address,
-        v: held?.values ?? V.address,
-        out: O.address,
-        logSumExp: sum?.address ?? 0,
-        weights: weights?.address ?? 0,
-        mask: sides.mask.address,
-        bias: sides.bias.address,
-        alibi: sides.alibi.address,
-        sinks: sides.sinks.address,
-        special: (found & SPECIAL) !== 0,
-      });
-      project(toOut, byO!, O, out);
-    };
-    // What a float16 cache is to hold is looked at when it is there.
-    const looks = cache !== undefined && problem.cache?.state.dtype === 'f16';
-    const work = (): void => {
-      first();
-      if (!looks) second();
-    };
-    const result = (): Inspection => {
-      if (cache && problem.cache) cache.commit(problem.cache.append.counts, found);
-      return { out: out.result, weights: weights?.result, logSumExp: sum?.result } as Inspection;
-    };
-    return { call, work, then: looks ? second : undefined, cache, result };
+    return readyPass(runtime, op, this.#layer, this.#projections, x, problem, cache, inspect, later);
   }
 
   /** Packing the first weight may grow the memory, which would take away those that lie on it: those are copied. */
@@ -344,22 +181,5 @@ export class MultiHeadAttention {
     this.#runtime.requireAlive(op);
     if (this.#alive) return;
     throw new StateError('ERR_DISPOSED', { op, problem: 'this layer has been disposed of' });
-  }
-
-  /** Heads [batch, seq, count, headDim] turned in place, where the layer has a rope. */
-  #turn(
-    op: string,
-    batch: number,
-    seq: number,
-    heads: number,
-    positions: Int32Array,
-    threads: number,
-  ): Launch<RopeAddresses> | undefined {
-    const { headDim, rope } = this.#layer;
-    if (rope === undefined) return undefined;
-    const strides = stridesOf('bshd', seq, heads, headDim);
-    const { theta, rotaryDim, interleaved, scaling } = rope;
-    const shape = { batch, seq, heads, headDim, positions, theta, rotaryDim, interleaved, scaling };
-    return launchRope(this.#runtime, op, shape, strides, strides, threads);
   }
 }

@@ -13,6 +13,10 @@ import type { Failure, Pool } from './threads/pool.ts';
 const WORTH_AWAKE = 2 ** 19;
 const WORTH_ASLEEP = 2 ** 22;
 
+const orphans = new FinalizationRegistry<Pool>((pool) => {
+  pool.stop();
+});
+
 /** Whose team it is: what it must do with memory when something went wrong. */
 export interface Captain {
   /** A kernel has trapped. */
@@ -35,9 +39,10 @@ export class Team {
     this.#captain = captain;
   }
 
-  /** Has workers help from now on. */
+  /** Has workers help from now on. They go with whom they work for, should that be collected without having been disposed of. */
   employ(pool: Pool): void {
     this.#pool = pool;
+    orphans.register(this.#captain, pool);
   }
 
   stop(): void {

@@ -198,6 +198,7 @@ export class Pool {
 
   /** Runs a program on the workers, after those that came before. */
   start(program: Program, signal: AbortSignal | undefined): Promise<Failure | undefined> {
+    if (signal?.aborted) return Promise.resolve({ why: 'aborted' });
     return new Promise((resolve) => {
       const abort = (): void => {
         this.#abort(job);
