@@ -43,7 +43,7 @@ const shipped = {
   },
 };
 
-/** For the reference: error classes are those of dist/index.js, so that `instanceof` holds whoever throws. */
+/** For the others: error classes are those of dist/index.js, so that `instanceof` holds whoever throws. */
 const sameErrors = {
   name: 'same errors',
   resolveId: (source) => (/\/errors\.ts$/.test(source) ? { id: './index.js', external: true } : null),
@@ -96,7 +96,7 @@ export default [
   {
     input: 'src/threads/index.ts',
     output: { file: 'dist/threads.js', format: 'es', sourcemap: true, plugins: [minify] },
-    plugins: [code, unmapped],
+    plugins: [sameErrors, code, unmapped],
   },
   {
     input: library.reference,

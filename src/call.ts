@@ -18,7 +18,7 @@ import { HeedTypeError, MemoryLimitError, StateError } from './errors.ts';
 import type { Pieces } from './launch/gemm.ts';
 import { align } from './memory/allocator.ts';
 import type { Runtime } from './runtime.ts';
-import { terminated } from './team.ts';
+import type { Team } from './threads/team.ts';
 import { tagOf, typedArray } from './words.ts';
 import { Tensor, blockOf, type PackedMatrix, type Values } from './tensor.ts';
 
@@ -91,7 +91,7 @@ export class Call {
   /** Where what is staged lies, of a later call. */
   #own = 0;
   /** Blocks that are used in place by one. */
-  readonly #held: Block[] = [];
+  #held: Block[] | undefined = undefined;
 
   /**
    * `work`: multiply-adds, about: whether that is worth sharing. ERR_DISPOSED, ERR_POISONED: again, as reading the options may have
@@ -103,7 +103,9 @@ export class Call {
     this.#op = op;
     this.#keep = keep;
     this.#later = later;
-    this.threads = later === undefined ? runtime.team.threadsFor(work) : runtime.team.threads;
+    const { team } = runtime;
+    if (team === undefined) this.threads = 1;
+    else this.threads = later === undefined ? team.threadsFor(work) : team.threads;
   }
 
   /**
@@ -127,7 +129,7 @@ export class Call {
   hold(block: Block): void {
     if (this.#later === undefined) return;
     block.hold();
-    this.#held.push(block);
+    (this.#held ??= []).push(block);
   }
 
   /**
@@ -202,9 +204,10 @@ export class Call {
   async computeLater(work: () => void, then?: () => void): Promise<void> {
     try {
       this.#begin();
-      if (this.#runtime.team.hasWorkers) {
-        await this.#leave(work);
-        if (then !== undefined) await this.#leave(then);
+      const { team } = this.#runtime;
+      if (team !== undefined) {
+        await this.#leave(team, work);
+        if (then !== undefined) await this.#leave(team, then);
       } else {
         await this.#turn();
         work();
@@ -216,18 +219,17 @@ export class Call {
       this.#giveBack(error);
       throw error;
     } finally {
-      for (const block of this.#held) block.release();
+      for (const block of this.#held ?? []) block.release();
     }
     this.#makeTensors();
   }
 
   #perform(work: () => void): void {
     if (this.threads === 1) work();
-    else this.#runtime.team.share(this.#op, work);
+    else this.#runtime.team!.share(this.#op, work);
   }
 
-  #leave(work: () => void): Promise<void> {
-    const { team } = this.#runtime;
+  #leave(team: Team, work: () => void): Promise<void> {
     return team.leave(this.#op, team.plan(work), this.#later?.signal);
   }
 
@@ -235,7 +237,7 @@ export class Call {
   async #turn(): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 0));
     this.#later?.signal?.throwIfAborted();
-    if (this.#runtime.disposed) throw terminated(this.#op);
+    if (this.#runtime.disposed) throw this.#runtime.terminated(this.#op);
     this.#runtime.requireAlive(this.#op);
   }
 
@@ -254,7 +256,7 @@ export class Call {
 
   /** Frees what the call has taken. */
   #giveBack(error: unknown): void {
-    if (this.#runtime.team.abandoned(error)) return;
+    if (this.#runtime.team?.abandoned(error)) return;
     if (this.#own !== 0) this.#runtime.free(this.#own);
     for (const { address } of this.#allocated) if (address !== 0) this.#runtime.free(address);
   }

@@ -20,7 +20,6 @@ import { Scope } from './scope.ts';
 import { passesSelfTest } from './self-test.ts';
 import type { ArrayAttentionOptions, ArrayMatmulOptions, PackedMatrix, Tensor } from './tensor.ts';
 import type { TensorAttentionOptions, TensorMatmulOptions, TensorRopeOptions, Values } from './tensor.ts';
-import { cores, whyNoThreads } from './threads/machine.ts';
 import { compile, compileShared, compileSync, supports, type Build } from './wasm/instantiate.ts';
 
 /** What an engine uses of its machine. */
@@ -54,18 +53,18 @@ export class Engine {
 
   private constructor(runtime: Runtime, reason: string) {
     this.#runtime = runtime;
-    const { build, fma, team } = runtime;
+    const { build, fma } = runtime;
     this.features = Object.freeze({
       simd: build,
       fma,
       get threads() {
-        return team.threads;
+        return runtime.team === undefined ? 1 : runtime.team.threads;
       },
       get tile() {
         return runtime.tile;
       },
       get reason() {
-        const { loss } = team;
+        const loss = runtime.team === undefined ? '' : runtime.team.loss;
         return reason === '' || loss === '' ? reason + loss : `${reason}; ${loss}`;
       },
     });
@@ -268,38 +267,14 @@ export class Engine {
 export async function createEngine(options?: EngineOptions): Promise<Engine> {
   const op = 'createEngine';
   const problem = resolveEngine(options);
-  const { threads, why } = threadsFor(op, problem);
-  if (threads === 1) {
-    for (const build of candidates(op, problem)) await compile(op, build);
-    return makeEngine(op, problem, ALL, why);
+  let why = '';
+  if (problem.threads !== 1) {
+    const made = await makeThreaded(op, problem);
+    if (made instanceof Engine) return made;
+    why = made;
   }
-  try {
-    return await makeThreaded(op, problem, threads);
-  } catch (error) {
-    if (problem.threads !== 'auto' || !isAboutThreads(error)) throw error;
-    for (const build of candidates(op, problem)) await compile(op, build);
-    return makeEngine(op, problem, ALL, (error as Error).message);
-  }
-}
-
-/** How many threads an engine has, and in words why not more. ERR_NO_THREADS. */
-function threadsFor(op: string, { threads, workerFactory }: EngineProblem): { threads: number; why: string } {
-  if (threads === 1) return { threads, why: '' };
-  const why = whyNoThreads(workerFactory !== undefined);
-  if (threads === 'auto') {
-    const all = cores();
-    if (all === 1) return { threads: 1, why: 'this machine has one core' };
-    return { threads: why === '' ? all : 1, why };
-  }
-  if (why === '') return { threads, why };
-  const [expected, received] = ["1 or 'auto' here", `${threads}`];
-  throw new EnvironmentError('ERR_NO_THREADS', { op, arg: 'threads', expected, received, hint: why });
-}
-
-/** Whether an engine of one thread may stand in: workers did not start, or shared memory could not be reserved. */
-function isAboutThreads(error: unknown): boolean {
-  const { code } = error as { readonly code?: unknown };
-  return code === 'ERR_WORKER_START' || code === 'ERR_MEMORY_RESERVE';
+  for (const build of candidates(op, problem)) await compile(op, build);
+  return makeEngine(op, problem, ALL, why);
 }
 
 let shared: Engine | undefined;
@@ -377,43 +352,56 @@ function makeEngine(op: string, problem: EngineProblem, kernels: number, why: st
 const SHARED_BYTES = 2 ** 30;
 const LEAST_SHARED = 2 ** 24;
 
-/** The same over shared memory, with workers. ERR_WORKER_START. */
-async function makeThreaded(op: string, problem: EngineProblem, threads: number): Promise<Engine> {
-  const { Pool, sharedOf, CONTROL_BYTES } = await import('./threads/index.ts');
+/** The same over shared memory, with workers; or why there is one thread, in words. ERR_NO_THREADS, ERR_WORKER_START. */
+async function makeThreaded(op: string, problem: EngineProblem): Promise<Engine | string> {
+  const { Team, sharedOf, cores, whyNoThreads, CONTROL_BYTES } = await import('./threads/index.ts');
+  const auto = problem.threads === 'auto';
+  const threads = problem.threads === 'auto' ? cores() : problem.threads;
+  if (threads === 1) return 'this machine has one core';
+  const why = whyNoThreads(problem.workerFactory !== undefined);
+  if (why !== '') {
+    if (auto) return why;
+    const [expected, received] = ["1 or 'auto' here", `${threads}`];
+    throw new EnvironmentError('ERR_NO_THREADS', { op, arg: 'threads', expected, received, hint: why });
+  }
   const modules = new Map<Build, WebAssembly.Module>();
   for (const build of candidates(op, problem)) modules.set(build, await compileShared(op, build, sharedOf));
-  const { runtime, notes } = firstRight(op, problem, ALL, (build) => {
-    for (let bytes = problem.maxMemory ?? SHARED_BYTES; ; bytes /= 2) {
-      try {
-        return new Runtime(op, build, bytes, problem.tile, modules.get(build));
-      } catch (error) {
-        const { code } = error as { readonly code?: unknown };
-        const canHalve = problem.maxMemory === undefined && bytes > LEAST_SHARED;
-        if (code !== 'ERR_MEMORY_RESERVE' || !canHalve) throw error;
-      }
-    }
-  });
+  let runtime: Runtime | undefined;
   try {
-    const { memory, control } = runtime.controlBlock(op, CONTROL_BYTES);
-    const pool = await Pool.start({
+    const right = firstRight(op, problem, ALL, (build) => {
+      return sharedRuntime(op, build, problem, modules.get(build)!);
+    });
+    runtime = right.runtime;
+    runtime.team = await Team.start(op, runtime, {
+      ...runtime.controlBlock(op, CONTROL_BYTES),
       module: modules.get(runtime.build)!,
-      memory,
-      control,
       kernels: runtime.kernels,
       threads,
       factory: problem.workerFactory,
     });
-    runtime.team.employ(pool);
-    return Engine.make(runtime, notes.join('; '));
-  } catch (cause) {
-    runtime.dispose();
-    const words = cause instanceof Error ? cause.message : String(cause);
-    throw new EnvironmentError('ERR_WORKER_START', {
-      op,
-      problem: `a worker could not be started (${words})`,
-      hint: 'a page whose policy refuses blob: needs a workerFactory, Node under --permission needs --allow-worker',
-      cause,
-    });
+    return Engine.make(runtime, right.notes.join('; '));
+  } catch (error) {
+    runtime?.dispose();
+    const { code, message } = error as { readonly code?: unknown; readonly message?: unknown };
+    const forThreads = code === 'ERR_WORKER_START' || code === 'ERR_MEMORY_RESERVE';
+    if (!auto || !forThreads) throw error;
+    return String(message);
+  }
+}
+
+function sharedRuntime(
+  op: string,
+  build: Build,
+  { maxMemory, tile }: EngineProblem,
+  module: WebAssembly.Module,
+): Runtime {
+  for (let bytes = maxMemory ?? SHARED_BYTES; ; bytes /= 2) {
+    try {
+      return new Runtime(op, build, bytes, tile, module);
+    } catch (error) {
+      const { code } = error as { readonly code?: unknown };
+      if (code !== 'ERR_MEMORY_RESERVE' || maxMemory !== undefined || bytes <= LEAST_SHARED) throw error;
+    }
   }
 }
 

@@ -12,7 +12,7 @@ import { KernelTrapError, MemoryLimitError, StateError } from './errors.ts';
 import { DESCRIPTOR_BYTES, type Words } from './descriptor.ts';
 import { MAX_PAGES, PAGE, instantiate, type Build, type Instance } from './wasm/instantiate.ts';
 import { Recent } from './recent.ts';
-import { Team } from './team.ts';
+import type { Team } from './threads/team.ts';
 import { candidates, TileChoice, TILES, TILES_OF, type Tile } from './tile.ts';
 import { driversOf, type Driver, type KernelExports } from './wasm/exports.ts';
 
@@ -43,8 +43,8 @@ const PANEL_OF_64 = 32 * 64;
 export class Runtime {
   readonly build: Build;
   readonly fma: boolean;
-  /** Whom it can share its work with. */
-  readonly team: Team;
+  /** Whom it can share its work with, once there are any. */
+  team: Team | undefined = undefined;
   /** Address of the one descriptor. A launch writes it, runs its items, and is done with it. */
   readonly descriptor: number;
   /** That of attention, of which a call has one launch: what it writes before there is room still stands when it runs. */
@@ -92,7 +92,6 @@ export class Runtime {
     this.#instance = instantiate(op, build, maxMemory, shared);
     const { memory, kernels } = this.#instance;
     this.build = build;
-    this.team = new Team(this);
     this.#shared = shared !== undefined;
     this.#words = wordsOf(memory);
     this.#buffers.add(memory.buffer);
@@ -218,7 +217,7 @@ export class Runtime {
   /** Ends the workers and drops the memory. Everything on it is gone. */
   dispose(): void {
     this.#end = 'disposed';
-    this.team.stop();
+    this.team?.stop();
     this.#instance = undefined;
     this.#words = NO_WORDS;
   }
@@ -244,7 +243,7 @@ export class Runtime {
     before?: (item: number) => void,
     whole = false,
   ): number {
-    const { program } = this.team;
+    const program = this.team?.program;
     if (program !== undefined) {
       const number = driversOf(this.kernels).indexOf(driver);
       const { u32 } = this.words;
@@ -268,6 +267,12 @@ export class Runtime {
     this.#internal = this.#allocator.inUse;
     this.words.u8.fill(0, control, control + bytes);
     return { memory: this.#live.memory, control };
+  }
+
+  /** ERR_POOL_TERMINATED. */
+  terminated(op: string): StateError {
+    const problem = 'the engine was disposed of before this call was done';
+    return new StateError('ERR_POOL_TERMINATED', { op, problem });
   }
 
   /** Leaves staging to whoever may still write to it; the next call takes more. */

@@ -81,7 +81,7 @@ export function launchAppend(
       [seen, steps] = [0, []];
       if (dtype === 'f16') both(addresses, CHECK, room);
     },
-    found: () => steps.reduce((bits, step) => bits | runtime.team.field(step, FOUND), seen),
+    found: () => steps.reduce((bits, step) => bits | runtime.team!.field(step, FOUND), seen),
     run(addresses, room) {
       both(addresses, dtype === 'f16' ? NARROW : COPY, room);
     },

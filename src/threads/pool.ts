@@ -4,7 +4,7 @@
  *
  * Whatever happens to a worker, each job ends once, and no wait is without end: see docs/threads.md.
  */
-import type { Program } from '../program.ts';
+import type { Program } from './program.ts';
 import { driversOf, type KernelExports } from '../wasm/exports.ts';
 import {
   ABORTED,

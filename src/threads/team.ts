@@ -2,9 +2,9 @@
  * What an engine shares its work with: its pool of workers, where it has one. Decides which calls are worth it, has programs
  * written down and run, and makes errors of what went wrong.
  */
-import { StateError, WorkerError } from './errors.ts';
+import { EnvironmentError, WorkerError } from '../errors.ts';
+import { Pool, type Equipment, type Failure } from './pool.ts';
 import { Program } from './program.ts';
-import type { Failure, Pool } from './threads/pool.ts';
 
 /**
  * Multiply-adds from which a call is worth sharing: with a worker that is awake, and with one that must be woken, which takes the
@@ -23,53 +23,59 @@ export interface Captain {
   trapped(op: string, details: object): Error;
   /** Somebody may still write to staging. */
   abandonStaging(): void;
+  /** The engine has gone before a call was done. */
+  terminated(op: string): Error;
 }
 
 export class Team {
   /** Where steps are written down, while they shall not be run at once. */
   program: Program | undefined = undefined;
   readonly #captain: Captain;
-  #pool: Pool | undefined;
+  readonly #pool: Pool;
   /** The program that was run last. */
   #ran: Program | undefined;
   /** The error after which a worker may still write to what its call had. */
   #abandoned: unknown;
 
-  constructor(captain: Captain) {
+  private constructor(captain: Captain, pool: Pool) {
     this.#captain = captain;
+    this.#pool = pool;
   }
 
-  /** Has workers help from now on. They go with whom they work for, should that be collected without having been disposed of. */
-  employ(pool: Pool): void {
-    this.#pool = pool;
-    orphans.register(this.#captain, pool);
+  /** Starts the workers. They go with whom they work for, should that be collected without having been disposed of. ERR_WORKER_START. */
+  static async start(op: string, captain: Captain, equipment: Equipment): Promise<Team> {
+    try {
+      const pool = await Pool.start(equipment);
+      orphans.register(captain, pool);
+      return new Team(captain, pool);
+    } catch (cause) {
+      const words = cause instanceof Error ? cause.message : String(cause);
+      const problem = `a worker could not be started (${words})`;
+      const hint =
+        'a page whose policy refuses blob: needs a workerFactory, Node under --permission needs --allow-worker';
+      throw new EnvironmentError('ERR_WORKER_START', { op, problem, hint, cause });
+    }
   }
 
   stop(): void {
-    this.#pool?.stop();
+    this.#pool.stop();
   }
 
   /** Computing threads. */
   get threads(): number {
     const pool = this.#pool;
-    return pool === undefined || (pool.degraded && !pool.helps) ? 1 : pool.threads;
+    return pool.degraded && !pool.helps ? 1 : pool.threads;
   }
 
   /** Why there are fewer threads than there were, in words; '' where there are not. */
   get loss(): string {
-    const { degraded } = this.#pool ?? { degraded: false };
-    return degraded ? 'no more workers are started, as those before have died' : '';
-  }
-
-  /** Whether there are workers, for asynchronous calls to leave the caller's thread. */
-  get hasWorkers(): boolean {
-    return this.#pool !== undefined;
+    return this.#pool.degraded ? 'no more workers are started, as those before have died' : '';
   }
 
   /** How many threads a synchronous call of so many multiply-adds has. One while an asynchronous one runs. */
   threadsFor(work: number): number {
     const pool = this.#pool;
-    if (pool === undefined || work < WORTH_AWAKE || pool.busy || !pool.helps) return 1;
+    if (work < WORTH_AWAKE || pool.busy || !pool.helps) return 1;
     return work >= WORTH_ASLEEP || pool.awake ? pool.threads : 1;
   }
 
@@ -88,13 +94,13 @@ export class Team {
   /** Runs what `work` tells to, on all threads. */
   share(op: string, work: () => void): void {
     const program = this.plan(work);
-    if (program.steps > 0) this.#check(op, this.#pool!.run(program), undefined);
+    if (program.steps > 0) this.#check(op, this.#pool.run(program), undefined);
     this.#ran = program;
   }
 
   /** Runs a program on the workers, after those before it. Rejects with what went wrong, or the signal's reason. */
   async leave(op: string, program: Program, signal: AbortSignal | undefined): Promise<void> {
-    if (program.steps > 0) this.#check(op, await this.#pool!.start(program, signal), signal);
+    if (program.steps > 0) this.#check(op, await this.#pool.start(program, signal), signal);
     this.#ran = program;
   }
 
@@ -140,7 +146,7 @@ export class Team {
           problem: 'a worker ran out of memory',
         });
       case 'stopped':
-        return terminated(op);
+        return this.#captain.terminated(op);
       case 'degraded': {
         const problem = 'workers of this engine died again and again, and no more are started';
         const hint = 'synchronous calls go on, on one thread; dispose of this engine and create a new one';
@@ -148,10 +154,4 @@ export class Team {
       }
     }
   }
-}
-
-/** ERR_POOL_TERMINATED: the engine of an asynchronous call has gone. */
-export function terminated(op: string): StateError {
-  const problem = 'the engine was disposed of before this call was done';
-  return new StateError('ERR_POOL_TERMINATED', { op, problem });
 }

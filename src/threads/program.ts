@@ -13,7 +13,7 @@ import {
   SCRATCH,
   SLAB,
   STEP_WORDS,
-} from './threads/protocol.ts';
+} from './protocol.ts';
 
 /** Most claims of a step. More items are claimed several at once: a claim takes 0.1 µs, and there may be millions. */
 const MOST_CLAIMS = 4096;
