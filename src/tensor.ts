@@ -53,8 +53,8 @@ export class Tensor extends Owner {
   }
 
   /**
-   * A live view of the elements. It is gone when the engine's memory grows, so take it anew after each call. The view
-   * holds the tensor's memory, a subarray of it does not.
+   * A live view of the elements. It is gone when the engine's memory grows, so take it anew after each call. (On an engine with
+   * threads memory is shared, and views stay.) The view holds the tensor's memory, a subarray of it does not.
    * @throws StateError ERR_DISPOSED
    */
   get data(): Float32Array {
