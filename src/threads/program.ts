@@ -15,7 +15,7 @@ import {
   STEP_WORDS,
 } from './protocol.ts';
 
-/** Most claims of a step. More items are claimed several at once: a claim takes 0.1 µs, and there may be millions. */
+/** Most claims of a step. More items are claimed several at once: a claim takes 0.05 µs, and there may be millions. */
 const MOST_CLAIMS = 4096;
 
 export class Program {
