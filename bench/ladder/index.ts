@@ -68,7 +68,7 @@ async function main(words: string[]): Promise<number> {
 
   const roofs = builds.toReversed().map((build) => new Roof(build));
   const { cpu, node, v8, date } = describeMachine();
-  console.log(`${cpu} · Node ${node} (V8 ${v8}) · ${date.slice(0, 10)} · one thread, medians\n`);
+  console.log(`${cpu} · Node ${node} (V8 ${v8}) · ${date.slice(0, 10)} · medians\n`);
 
   // JavaScript first: heed's memory grows, and V8 in Node 20 then checks every array for being detached, which costs loops up to a third.
   const scripts: (readonly Climbed[])[] = [];

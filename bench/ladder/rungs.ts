@@ -1,6 +1,6 @@
 /**
  * The ladders: the same matmul and the same attention, rung by rung. Each rung adds one idea to the one before; its code is one
- * short file, which says what is new. Threads would be the next rung: heed has none yet.
+ * short file, which says what is new.
  */
 import { attention, matmul, type FloatArray } from '../../src/reference.ts';
 import { builds, type Build } from '../../test/builds.ts';
@@ -57,11 +57,11 @@ export function matmulLadder(shape: MatmulShape): Ladder {
     ...{ name, file: `bench/ladder/matmul/${file}.as.ts`, build, order: 'chain' },
     prepare: () => load(`matmul/${file}`, build, 'matmul', [a, b], M * N, [M, N, K], K * (N + 8)),
   });
-  const heed = (build: Build): Rung => ({
-    ...{ name: `heed ${build}`, file: 'assembly/gemm.ts', build, order: 'blocks' },
+  const heed = (build: Build, threads: 1 | 'auto' = 1): Rung => ({
+    ...{ ...ofHeed(build, threads, 'assembly/gemm.ts'), build, order: 'blocks' },
     prepare: async () => {
       const { createEngine } = await loadShipped();
-      const engine = await createEngine({ threads: 1, simd: build });
+      const engine = await createEngine({ threads, simd: build });
       const options = { ...shape, out: unwritten(M * N) };
       return { out: options.out, run: () => engine.matmul(a, b, options) };
     },
@@ -86,6 +86,7 @@ export function matmulLadder(shape: MatmulShape): Ladder {
     wasm('register tile 6 × 8', '10-wide-tile', 'relaxed'),
     heed('baseline'),
     heed('relaxed'),
+    heed(builds[0]!, 'auto'),
   ];
   return {
     name: `matmul ${M} × ${N} × ${K}`,
@@ -111,11 +112,11 @@ export function attentionLadder(shape: AttentionShape): Ladder {
     prepare: () =>
       load(`attention/${file}`, build, 'attention', [q, k, v], length, [seq, heads, headDim], scratch),
   });
-  const heed = (build: Build): Rung => ({
-    ...{ name: `heed ${build}`, file: 'assembly/attention.ts', build, order: 'blocks' },
+  const heed = (build: Build, threads: 1 | 'auto' = 1): Rung => ({
+    ...{ ...ofHeed(build, threads, 'assembly/attention.ts'), build, order: 'blocks' },
     prepare: async () => {
       const { createEngine } = await loadShipped();
-      const engine = await createEngine({ threads: 1, simd: build });
+      const engine = await createEngine({ threads, simd: build });
       const options = { ...call, out: unwritten(length) };
       return { out: options.out, run: () => engine.attention(q, k, v, options) };
     },
@@ -141,6 +142,7 @@ export function attentionLadder(shape: AttentionShape): Ladder {
     wasm('relaxed FMA, tile 6 × 8', '10-fused', 'relaxed', 'blocks'),
     heed('baseline'),
     heed('relaxed'),
+    heed(builds[0]!, 'auto'),
   ];
   return {
     name: `attention ${heads} × ${headDim}, S = ${seq}`,
@@ -149,6 +151,12 @@ export function attentionLadder(shape: AttentionShape): Ladder {
     law: (rows) => attentionLaw(q, k, v, call, rows),
     rungs: rungs.filter(runsHere),
   };
+}
+
+/** Of all cores it is the protocol that is new. */
+function ofHeed(build: Build, threads: 1 | 'auto', file: string): Pick<Rung, 'name' | 'file'> {
+  if (threads === 1) return { name: `heed ${build}`, file };
+  return { name: `heed ${build}, all cores`, file: 'src/threads/protocol.ts' };
 }
 
 function runsHere({ build }: Rung): boolean {
