@@ -156,7 +156,7 @@ export function attentionLadder(shape: AttentionShape): Ladder {
 /** Of all cores it is the protocol that is new. */
 function ofHeed(build: Build, threads: 1 | 'auto', file: string): Pick<Rung, 'name' | 'file'> {
   if (threads === 1) return { name: `heed ${build}`, file };
-  return { name: `heed ${build}, all cores`, file: 'src/threads/protocol.ts' };
+  return { name: 'heed, all cores', file: 'src/threads/protocol.ts' };
 }
 
 function runsHere({ build }: Rung): boolean {
