@@ -233,7 +233,7 @@ describe('a worker of which nothing is heard (faults 49, 67)', () => {
     const wait = Atomics.wait.bind(Atomics);
     // The clock of the waits: each second passes at once, but for that in which the worker is let in.
     const spy = vi.spyOn(Atomics, 'wait').mockImplementation((...given) => {
-      return given[3] === 1000 ? 'timed-out' : wait(...(given as Parameters<typeof Atomics.wait>));
+      return given[3] === 1000 ? 'timed-out' : wait(...(given));
     });
     const error = fault(() => engine.matmul(a, b, shape));
     expect(spy.mock.calls.filter((given) => given[3] === 1000)).toHaveLength(121);
