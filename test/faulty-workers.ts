@@ -31,21 +31,21 @@ const FAULTS = [
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
-/** Words: the fault, items until it happens, faults so far, items that workers have run, whether those that wait may go on, who failed. */
+/** Words: the fault, items until it happens, faults so far, items that workers have run, how often those that wait were let go on, who failed. */
 const [FAULT, COUNTDOWN, HAPPENED, ITEMS, GO, WHO] = [0, 1, 2, 3, 4, 5];
 
 const PREFIX = `{
   const { workerData: words, threadId } = require('node:worker_threads');
   const { Instance } = WebAssembly;
-  const happen = (fault, driver) => {
+  const happen = (fault, driver, go) => {
     if (fault === ${FAULTS.indexOf('throw')}) throw new TypeError('a fault');
     if (fault === ${FAULTS.indexOf('trap')}) driver(0xfffffff0, 0, 1, 0);
     if (fault === ${FAULTS.indexOf('vanish')}) process.removeAllListeners('exit');
     if (fault === ${FAULTS.indexOf('exit')} || fault === ${FAULTS.indexOf('vanish')}) process.exit(7);
     if (fault === ${FAULTS.indexOf('out of memory')}) for (const all = []; ; ) all.push(new Array(1e4).fill(all));
     if (fault === ${FAULTS.indexOf('hang')}) for (;;);
-    if (fault === ${FAULTS.indexOf('pause')}) Atomics.wait(words, ${GO}, 0);
-    if (fault === ${FAULTS.indexOf('delay')}) Atomics.wait(words, ${GO}, 0, 50);
+    if (fault === ${FAULTS.indexOf('pause')}) Atomics.wait(words, ${GO}, go);
+    if (fault === ${FAULTS.indexOf('delay')}) Atomics.wait(words, ${GO}, go, 50);
   };
   WebAssembly.Instance = function (module, imports) {
     const kernels = { ...new Instance(module, imports).exports };
@@ -56,9 +56,10 @@ const PREFIX = `{
         if (fault !== 0 && Atomics.sub(words, ${COUNTDOWN}, 1) === 1) {
           Atomics.store(words, ${FAULT}, 0);
           Atomics.store(words, ${WHO}, threadId);
+          const go = Atomics.load(words, ${GO});
           Atomics.add(words, ${HAPPENED}, 1);
           Atomics.notify(words, ${HAPPENED});
-          happen(fault, driver);
+          happen(fault, driver, go);
         }
         driver(...given);
         Atomics.add(words, ${ITEMS}, 1);
@@ -117,7 +118,6 @@ export class FaultyWorkers {
   /** Has it happen to the worker that begins an item when workers have begun so many. The caller's thread lets them be first. */
   arm(fault: Fault, items = 0): void {
     const words = this.#words;
-    Atomics.store(words, GO, 0);
     Atomics.store(words, COUNTDOWN, items + 1);
     Atomics.store(words, FAULT, FAULTS.indexOf(fault));
     this.#waits = { word: HAPPENED, before: this.happened };
@@ -140,7 +140,7 @@ export class FaultyWorkers {
   }
 
   release(): void {
-    Atomics.store(this.#words, GO, 1);
+    Atomics.add(this.#words, GO, 1);
     Atomics.notify(this.#words, GO);
   }
 

@@ -233,7 +233,7 @@ describe('a worker of which nothing is heard (faults 49, 67)', () => {
     const wait = Atomics.wait.bind(Atomics);
     // The clock of the waits: each second passes at once, but for that in which the worker is let in.
     const spy = vi.spyOn(Atomics, 'wait').mockImplementation((...given) => {
-      return given[3] === 1000 ? 'timed-out' : wait(...(given));
+      return given[3] === 1000 ? 'timed-out' : wait(...given);
     });
     const error = fault(() => engine.matmul(a, b, shape));
     expect(spy.mock.calls.filter((given) => given[3] === 1000)).toHaveLength(121);
@@ -259,11 +259,12 @@ describe('a worker of which nothing is heard (faults 49, 67)', () => {
   it('is not a slow one, whose items end', async () => {
     const { engine, workers, expected } = await make();
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    workers.arm('pause');
     const call = engine.matmulAsync(a, b, shape);
-    for (let i = 0; i < 3; i++) {
-      workers.arm('pause');
-      await workers.happens(i + 1);
+    for (let i = 1; i <= 3; i++) {
+      await workers.happens(i);
       vi.advanceTimersByTime(100_000);
+      if (i < 3) workers.arm('pause');
       workers.release();
     }
     expectSameBits(await call, expected);
