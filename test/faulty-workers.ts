@@ -82,7 +82,7 @@ export class FaultyWorkers {
   readonly #words = new Int32Array(new SharedArrayBuffer(64));
   readonly #options: WorkerOptions;
   /** The word whose change the caller's thread waits for before it runs an item. */
-  #waits: { readonly word: number; readonly before: number } | undefined;
+  #waits: { readonly word: number; readonly before: number; readonly patience: number } | undefined;
 
   constructor(options: WorkerOptions = {}) {
     this.#options = options;
@@ -120,7 +120,7 @@ export class FaultyWorkers {
     const words = this.#words;
     Atomics.store(words, COUNTDOWN, items + 1);
     Atomics.store(words, FAULT, FAULTS.indexOf(fault));
-    this.#waits = { word: HAPPENED, before: this.happened };
+    this.#waits = { word: HAPPENED, before: this.happened, patience: PATIENCE };
   }
 
   /** The next item of a worker takes longer, and nobody waits for it to begin. */
@@ -129,9 +129,9 @@ export class FaultyWorkers {
     this.#waits = undefined;
   }
 
-  /** The caller's thread runs an item only when workers have run one. */
-  workersFirst(): void {
-    this.#waits = { word: ITEMS, before: this.items };
+  /** The caller's thread runs an item only when workers have run one, or had so many milliseconds for it. */
+  workersFirst(patience: number = PATIENCE): void {
+    this.#waits = { word: ITEMS, before: this.items, patience };
   }
 
   disarm(): void {
@@ -177,7 +177,7 @@ export class FaultyWorkers {
       watched[name] = (args: number, begin: number, end: number, scratch: number) => {
         const waits = this.#waits;
         this.#waits = undefined;
-        if (waits) Atomics.wait(words, waits.word, waits.before, PATIENCE);
+        if (waits) Atomics.wait(words, waits.word, waits.before, waits.patience);
         this.own++;
         kernels[name](args, begin, end, scratch);
       };

@@ -153,10 +153,10 @@ describe('where there can be no threads: ERR_NO_THREADS (fault 56)', () => {
     await refused({}, 'ERR_NO_THREADS', headers);
   });
   it('no workers, no shared memory', async () => {
-    const builtin = process.getBuiltinModule.bind(process) as (id: string) => object | undefined;
-    vi.spyOn(process, 'getBuiltinModule').mockImplementation(((id: string) => {
+    const builtin: (id: string) => object | undefined = process.getBuiltinModule.bind(process);
+    vi.spyOn(process, 'getBuiltinModule').mockImplementation((id: string) => {
       return id === 'node:worker_threads' ? undefined : builtin(id);
-    }));
+    });
     await refused({}, 'ERR_NO_THREADS', 'this JavaScript engine has no workers');
     vi.restoreAllMocks();
     const { Memory } = WebAssembly;
