@@ -229,14 +229,20 @@ export class Call {
     else this.#runtime.team!.share(this.#op, work);
   }
 
-  #leave(team: Team, work: () => void): Promise<void> {
-    return team.leave(this.#op, team.plan(work), this.#later?.signal);
+  async #leave(team: Team, work: () => void): Promise<void> {
+    await team.leave(this.#op, team.plan(work), this.#later?.signal);
+    this.#requireAlive();
   }
 
   /** Another turn of the event loop, before a thread that has no workers computes. ERR_POOL_TERMINATED, the signal's reason. */
   async #turn(): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 0));
     this.#later?.signal?.throwIfAborted();
+    this.#requireAlive();
+  }
+
+  /** ERR_POOL_TERMINATED; ERR_POISONED where a call before this one has trapped meanwhile. */
+  #requireAlive(): void {
     if (this.#runtime.disposed) throw this.#runtime.terminated(this.#op);
     this.#runtime.requireAlive(this.#op);
   }

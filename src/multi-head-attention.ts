@@ -114,7 +114,6 @@ export class MultiHeadAttention {
     this.#requireAlive(op);
     const { signal, rest } = takeSignal(op, options);
     const pass = this.#ready(op, x, rest as object, false, { signal });
-    signal?.throwIfAborted();
     pass.cache?.lock();
     try {
       await pass.call.computeLater(pass.work, pass.then);
@@ -164,6 +163,7 @@ export class MultiHeadAttention {
     const problem = resolveForward(op, this.#layer, x, options, inspect, stateOf, new EngineDoor(runtime));
     // Again: reading the options may have run the user's code.
     this.#requireAlive(op);
+    later?.signal?.throwIfAborted();
     return readyPass(runtime, op, this.#layer, this.#projections, x, problem, cache, inspect, later);
   }
 

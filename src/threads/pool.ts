@@ -70,8 +70,8 @@ export interface Equipment {
   readonly factory: WorkerFactory | undefined;
 }
 
-/** Milliseconds for a worker to start. */
-const START = 10_000;
+/** Seconds for a worker to start, counted as they are lived through: a worker is not late because this thread was busy. */
+const START = 10;
 
 /** Deaths in so many milliseconds after which no worker is started any more. */
 const CRASHES = 3;
@@ -118,9 +118,8 @@ export class Pool {
     this.threads = threads;
     this.#begin = { module, memory, control, threads };
     this.#member = new Member(memory, control, driversOf(kernels), 0, threads, {
-      ended: (job) => {
-        this.#ended(job);
-      },
+      // Who has this thread work looks by himself: from in here the next job would begin, and this thread work at it.
+      ended: () => undefined,
       threw: (error) => {
         this.#thrown = error;
         this.#thrower = 0;
@@ -191,6 +190,9 @@ export class Pool {
       }
     }
     member.is(NONE);
+    // Their ends are not heard of yet: they have no part in the next job.
+    if (this.#death !== undefined)
+      for (let t = 1; t < this.threads; t++) Atomics.compareExchange(words, stateOf(t), GONE, NONE);
     const failure = this.#outcome(program);
     if (failure?.why === 'lost') this.#giveUp();
     return failure;
@@ -217,21 +219,20 @@ export class Pool {
   }
 
   /** Ends the workers and all jobs. May be called twice. */
-  stop(): void {
+  stop(why: Why = 'stopped'): void {
     if (this.#stopped) return;
     this.#stopped = true;
     const words = this.#words;
     // They are asked to go before they are made to: some engines hang where a thread that waits is ended.
     Atomics.store(words, CANCEL, ABORTED);
     Atomics.store(words, STOP, 1);
-    Atomics.add(words, EPOCH, 1);
-    Atomics.notify(words, EPOCH);
+    this.#wake();
     for (const [thread, worker] of this.#workers.entries()) {
       this.#workers[thread] = undefined;
       void worker?.terminate();
     }
-    this.#settle({ why: 'stopped' });
-    for (const job of this.#waiting.splice(0)) job.settle({ why: 'stopped' });
+    this.#settle({ why });
+    for (const job of this.#waiting.splice(0)) job.settle({ why });
   }
 
   /** Waits for a second at most, spinning where a thread must not wait. Whether nothing came. */
@@ -250,10 +251,15 @@ export class Pool {
     return came === 'timed-out';
   }
 
+  #wake(): void {
+    Atomics.add(this.#words, EPOCH, 1);
+    Atomics.notify(this.#words, EPOCH);
+  }
+
   /** No worker can be relied on. */
   #giveUp(): void {
     this.degraded = true;
-    this.stop();
+    this.stop('degraded');
   }
 
   // ---- jobs ----
@@ -264,7 +270,9 @@ export class Pool {
     this.#thrower = undefined;
     this.#death = undefined;
     words.set(program.words.subarray(0, program.steps * STEP_WORDS), stepAt(0));
-    words[JOB] = ++this.#job;
+    // As the word has it: it comes back in messages, and after 2³¹ jobs it is negative.
+    words[JOB]!++;
+    this.#job = words[JOB]!;
     words[TELL] = tell;
     words[STEPS] = program.steps;
     Atomics.store(words, CANCEL, 0);
@@ -306,6 +314,7 @@ export class Pool {
   #cancel(why: number): void {
     Atomics.compareExchange(this.#words, CANCEL, 0, why);
     this.#member.work();
+    if (Atomics.load(this.#words, STATE) === OVER) this.#ended(this.#job);
   }
 
   /** A job that wanted to be told is over. */
@@ -365,6 +374,7 @@ export class Pool {
       if (state === BUSY) return false;
       gone ||= state === GONE || state === NONE;
     }
+    if (Atomics.load(words, STATE) === OVER) return false;
     return gone && step === words[STEP] && left === Atomics.load(words, LEFT);
   }
 
@@ -391,17 +401,20 @@ export class Pool {
       const worker = way();
       let ready = false;
       let gone = false;
-      const timer = setTimeout(() => {
-        end({ why: 'lost', worker: thread, cause: new Error(`it has not begun within ${START / 1000} s`) });
-        void worker.terminate();
-      }, START);
+      let waited = 0;
+      const timer = setInterval(() => {
+        if (++waited < START) return;
+        end({ why: 'lost', worker: thread, cause: new Error(`it has not begun within ${START} s`) });
+      }, 1000);
       /** It is no more: whichever of its events comes first. */
       const end = (failure: Failure): void => {
         if (gone) return;
         gone = true;
-        clearTimeout(timer);
+        clearInterval(timer);
         if (ready) this.#died(thread, worker, failure);
         else reject(reasonOf(failure));
+        // A web worker that has failed is still there.
+        void worker.terminate();
       };
       const said = (message: Said): void => {
         if (message.heed === 'over') this.#ended(message.job);
@@ -410,7 +423,7 @@ export class Pool {
           this.#thrower = thread;
         } else if (!gone) {
           ready = true;
-          clearTimeout(timer);
+          clearInterval(timer);
           if (this.#stopped) void worker.terminate();
           else {
             this.#workers[thread] = worker;
@@ -421,48 +434,66 @@ export class Pool {
         }
       };
       let error: unknown;
-      begin(
-        worker,
-        { ...this.#begin, thread },
-        {
-          said,
-          failed(cause) {
-            error = cause;
-            // Node tells of the end next, and with what code; nobody else does.
-            if (!worker.on) end({ why: 'threw', worker: thread, cause });
-          },
-          exited(exitCode) {
-            const why = codeOf(error) === 'ERR_WORKER_OUT_OF_MEMORY' ? 'out of memory' : 'exited';
-            end({ why, worker: thread, exitCode, cause: error });
-          },
+      const ears = {
+        said,
+        failed(cause: unknown) {
+          error = cause;
+          // Node tells of the end next, and with what code; nobody else does.
+          if (!('on' in worker)) end({ why: 'threw', worker: thread, cause });
         },
-      );
+        exited(exitCode: number) {
+          const why = codeOf(error) === 'ERR_WORKER_OUT_OF_MEMORY' ? 'out of memory' : 'exited';
+          end({ why, worker: thread, exitCode, cause: error });
+        },
+      };
+      try {
+        begin(worker, { ...this.#begin, thread }, ears);
+      } catch (cause) {
+        // What a factory has made need not be a worker.
+        end({ why: 'threw', worker: thread, cause });
+      }
     });
   }
 
   #died(thread: number, worker: WorkerLike, failure: Failure): void {
     if (this.#workers[thread] !== worker) return;
     this.#workers[thread] = undefined;
-    Atomics.store(this.#words, stateOf(thread), NONE);
-    if (this.#running !== undefined) this.#lose(failure);
+    const words = this.#words;
+    const did = Atomics.exchange(words, stateOf(thread), NONE);
+    if (this.#running !== undefined) {
+      // Only who is busy may have a claim. Others may have been woken in vain, in place of one that sleeps on.
+      if (did === BUSY || did === GONE) this.#lose(failure);
+      else this.#wake();
+    }
     const now = performance.now();
     this.#deaths = this.#deaths.filter((then) => now - then < CRASH_TIME);
     this.#deaths.push(now);
     if (this.#deaths.length >= CRASHES) this.degraded = true;
     if (this.degraded) {
-      if (this.#running === undefined) this.#next();
+      this.#goOn(failure);
       return;
     }
     this.#start(thread).catch(() => {
       this.degraded = true;
-      this.#next();
+      this.#goOn(failure);
     });
+  }
+
+  /** Without the worker that has failed and will not be replaced. */
+  #goOn(failure: Failure): void {
+    if (this.#running !== undefined && !this.helps) this.#lose(failure);
+    this.#next();
   }
 
   /** The running job may have lost a claim: it ends, when no worker has one any more. */
   #lose(failure: Failure): void {
     const words = this.#words;
     const job = this.#job;
+    if (Atomics.load(words, STATE) === OVER) {
+      // All of it is done; its end is on the way, or died with who was to tell.
+      this.#ended(job);
+      return;
+    }
     this.#death ??= failure;
     this.#cancel(DIED);
     const look = (): void => {

@@ -52,7 +52,7 @@ export const NONE = 0;
 export const BUSY = 1;
 export const SPINNING = 2;
 export const PARKED = 3;
-/** It has gone, and says so itself. */
+/** It has gone while it was busy, and says so itself. */
 export const GONE = 4;
 
 /** Most threads. */

@@ -5,12 +5,17 @@
 import { workerSource } from '../generated/worker.ts';
 import type { Begin, Said } from './worker.ts';
 
-/** What both kinds of workers have. */
+/** A worker of either kind. */
 export interface WorkerLike {
   postMessage(message: unknown): void;
   terminate(): unknown;
+  /** Node's. */
   ref?(): unknown;
   unref?(): unknown;
+}
+
+/** How it is listened to. Its own types are stricter, each in its way. */
+interface Speaker extends WorkerLike {
   /** Node's. */
   on?(event: string, listener: (given: never) => void): unknown;
   /** A web worker's. */
@@ -69,16 +74,23 @@ export function ways(factory: WorkerFactory | undefined): readonly WorkerFactory
 
 /** Listens to a worker, and tells it what to work on. */
 export function begin(worker: WorkerLike, message: Begin, ears: Ears): void {
+  listen(worker, ears);
+  worker.postMessage(message);
+}
+
+function listen(worker: Speaker, ears: Ears): void {
+  /** Where somebody else wrote the worker's program, it may say other things, too. */
+  const hear = (said: unknown): void => {
+    if (typeof said === 'object' && said !== null && 'heed' in said) ears.said(said as Said);
+  };
   if (worker.on) {
-    worker.on('message', (said: Said) => {
-      ears.said(said);
-    });
+    worker.on('message', hear);
     worker.on('messageerror', ears.failed);
     worker.on('error', ears.failed);
     worker.on('exit', ears.exited);
   } else if (worker.addEventListener) {
-    worker.addEventListener('message', ({ data }: { readonly data: Said }) => {
-      ears.said(data);
+    worker.addEventListener('message', ({ data }: { readonly data: unknown }) => {
+      hear(data);
     });
     const failed = (event: { readonly message?: string; preventDefault?(): void }): void => {
       event.preventDefault?.();
@@ -87,5 +99,4 @@ export function begin(worker: WorkerLike, message: Begin, ears: Ears): void {
     worker.addEventListener('messageerror', failed);
     worker.addEventListener('error', failed);
   }
-  worker.postMessage(message);
 }

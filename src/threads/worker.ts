@@ -3,7 +3,7 @@
  * back from that only to go. Bundled into one text that is started as it is, and into `heed/worker`.
  */
 import { driversOf, type KernelExports } from '../wasm/exports.ts';
-import { BUSY, EPOCH, GONE, Member, PARKED, SPINNING, STOP, TICKET } from './protocol.ts';
+import { BUSY, EPOCH, GONE, Member, NONE, PARKED, SPINNING, STOP, TICKET, stateOf } from './protocol.ts';
 
 /** What a worker is started with. */
 export interface Begin {
@@ -68,9 +68,9 @@ function serve(port: Port, { module, memory, control, thread, threads }: Begin):
     },
   });
   const { words } = member;
-  // The caller may wait for this thread without hearing of its end.
+  // The caller may wait for this thread without hearing of its end. One that is not busy has no claim, and is not waited for.
   node?.on('exit', () => {
-    member.is(GONE);
+    Atomics.compareExchange(words, stateOf(thread), BUSY, GONE);
   });
   const stopped = (): boolean => Atomics.load(words, STOP) !== 0;
   member.is(SPINNING);
@@ -85,5 +85,5 @@ function serve(port: Port, { module, memory, control, thread, threads }: Begin):
     member.is(PARKED);
     if (Atomics.load(words, TICKET) === 0 && !stopped()) Atomics.wait(words, EPOCH, epoch);
   }
-  member.is(GONE);
+  member.is(NONE);
 }

@@ -1,0 +1,38 @@
+/** The asynchronous calls that there are, with data for them. */
+import { MultiHeadAttention, type Engine } from '../src/index.ts';
+import { normal } from './data.ts';
+
+export const shape = { batch: 2, seqQ: 70, heads: 4, kvHeads: 2, headDim: 24, causal: true };
+export const q: Float32Array = normal(2 * 70 * 4 * 24, 1);
+export const k: Float32Array = normal(2 * 70 * 2 * 24, 2);
+export const v: Float32Array = normal(2 * 70 * 2 * 24, 3);
+export const product = { M: 130, N: 70, K: 90 };
+export const a: Float32Array = normal(130 * 90, 4);
+export const b: Float32Array = normal(90 * 70, 5);
+export function layerOf(engine: Engine): MultiHeadAttention {
+  const w = normal(48 * 48, 6);
+  return new MultiHeadAttention({
+    modelDim: 48,
+    heads: 4,
+    weights: { wq: w, wk: w, wv: w, wo: w, bq: w.slice(0, 48) },
+    engine,
+  });
+}
+export const x: Float32Array = normal(60 * 48, 7);
+
+/** The calls there are, with what they compute. */
+export interface Calls {
+  readonly attention: (options?: object) => Promise<Float32Array>;
+  readonly matmul: (options?: object) => Promise<Float32Array>;
+  readonly forward: (options?: object) => Promise<Float32Array>;
+}
+
+export function callsOf(engine: Engine, layer: MultiHeadAttention): Calls {
+  return {
+    attention: (options) => engine.attentionAsync(q, k, v, { ...shape, ...options }),
+    matmul: (options) => engine.matmulAsync(a, b, { ...product, ...options }),
+    forward: (options) => layer.forwardAsync(x, { seqQ: 60, ...options }),
+  };
+}
+
+export const names = ['attention', 'matmul', 'forward'] as const;

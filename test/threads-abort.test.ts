@@ -1,0 +1,178 @@
+/**
+ * Asynchronous calls that are aborted, and engines that are disposed of meanwhile (docs/reliability.md, faults 41, 45, 51), on workers and
+ * on an engine of one thread: each promise settles, once, and the calls behind are right.
+ */
+import { getEventListeners } from 'node:events';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import {
+  createEngine,
+  HeedTypeError,
+  StateError,
+  type Engine,
+  type MultiHeadAttention,
+} from '../src/index.ts';
+import { a, b, callsOf, k, layerOf, names, product, q, shape, v, x, type Calls } from './async-calls.ts';
+import { FaultyWorkers } from './faulty-workers.ts';
+import { matches, refuses, rejection, rejects, watch, type Watch } from './nothing-lost.ts';
+import { expectSameBits } from './problems.ts';
+
+describe.each([1, 2, 5])('%i threads', (threads) => {
+  const workers = new FaultyWorkers();
+  let engine: Engine;
+  let layer: MultiHeadAttention;
+  let calls: Calls;
+  let expected: Record<keyof Calls, Float32Array>;
+  let watched: Watch;
+  let used: number;
+
+  beforeAll(async () => {
+    engine = await workers.engine({ threads });
+    layer = layerOf(engine);
+    calls = callsOf(engine, layer);
+    expected = {
+      attention: engine.attention(q, k, v, shape),
+      matmul: engine.matmul(a, b, product),
+      forward: layer.forward(x, { seqQ: 60 }),
+    };
+    watched = await watch(engine, q, k, v, a, b, x);
+    used = engine.memory.used;
+  });
+  afterEach(() => {
+    expect(engine.memory.used).toBe(used);
+  });
+  afterAll(() => {
+    engine.dispose();
+  });
+
+  describe('signal (fault 45)', () => {
+    it.each(names)('aborted before, at once, later, after: %s', async (name) => {
+      for (const reason of [undefined, new Error('mine'), 'a word']) {
+        const before = AbortSignal.abort(reason);
+        await expect(calls[name]({ signal: before })).rejects.toBe(before.reason);
+        for (const turns of [0, 1, 2]) {
+          const controller = new AbortController();
+          const [first, second, behind] = [
+            calls[name](),
+            calls[name]({ signal: controller.signal }),
+            calls.matmul(),
+          ];
+          const result = second.catch((error: unknown) => error);
+          for (let i = 0; i < turns; i++) await new Promise(setImmediate);
+          controller.abort(reason);
+          const came = await result;
+          if (came instanceof Float32Array) expectSameBits(came, expected[name]);
+          else expect(came).toBe(controller.signal.reason);
+          if (turns === 0) expect(came).toBe(controller.signal.reason);
+          expectSameBits(await first, expected[name]);
+          expectSameBits(await behind, expected.matmul);
+          expect(getEventListeners(controller.signal, 'abort')).toEqual([]);
+        }
+        const controller = new AbortController();
+        expectSameBits(await calls[name]({ signal: controller.signal }), expected[name]);
+        expect(getEventListeners(controller.signal, 'abort')).toEqual([]);
+        controller.abort(reason);
+        expectSameBits(await calls[name](), expected[name]);
+      }
+    });
+    it('a call from inside an abort handler, of either kind', async () => {
+      for (const [i, name] of names.entries()) {
+        const controller = new AbortController();
+        const { signal } = controller;
+        const inside: Promise<Float32Array>[] = [];
+        const handler = (): void => {
+          expectSameBits(engine.attention(q, k, v, shape), expected.attention);
+          inside.push(calls.forward());
+        };
+        // Before the engine's own handler, and behind it.
+        if (i > 0) signal.addEventListener('abort', handler);
+        const aborted = calls[name]({ signal });
+        const behind = calls.matmul();
+        if (i !== 1) signal.addEventListener('abort', handler);
+        controller.abort();
+        await expect(aborted).rejects.toBe(signal.reason);
+        expectSameBits(await behind, expected.matmul);
+        expect(inside.length).toBeGreaterThan(0);
+        for (const each of inside) expectSameBits(await each, expected.forward);
+      }
+    });
+    it('the caller’s thread does nothing of the call behind one that is aborted', async () => {
+      const { own } = workers;
+      for (let i = 0; i < 20; i++) {
+        const controller = new AbortController();
+        const first = calls.attention({ signal: controller.signal });
+        const second = calls.attention();
+        controller.abort();
+        await expect(first).rejects.toBe(controller.signal.reason);
+        expectSameBits(await second, expected.attention);
+        await new Promise((resolve) => setTimeout(resolve, 2));
+      }
+      expect(workers.own).toBe(own);
+    });
+    it('of another kind is ERR_ARG_TYPE; a synchronous call has none', async () => {
+      for (const signal of [null, 1, 'x', {}, { aborted: false }, new AbortController()]) {
+        for (const [i, name] of names.entries()) {
+          const op = ['attentionAsync', 'matmulAsync', 'forwardAsync'][i]!;
+          const refusal = { class: HeedTypeError, code: 'ERR_ARG_TYPE', op, arg: 'signal' } as const;
+          await rejects(() => calls[name]({ signal }), refusal, watched);
+        }
+      }
+      const { signal } = new AbortController();
+      const refusal = { class: HeedTypeError, code: 'ERR_UNKNOWN_OPTION', arg: 'signal' } as const;
+      refuses(
+        () => engine.attention(q, k, v, { ...shape, signal } as typeof shape),
+        { ...refusal, op: 'attention' },
+        watched,
+      );
+      refuses(
+        () => engine.matmul(a, b, { ...product, signal } as typeof product),
+        { ...refusal, op: 'matmul' },
+        watched,
+      );
+      const forward = { seqQ: 60, signal } as { seqQ: number };
+      refuses(() => layer.forward(x, forward), { ...refusal, op: 'forward' }, watched);
+    });
+  });
+});
+
+describe.each([1, 3])('dispose() of an engine of %i threads', (threads) => {
+  const terminated = { class: StateError, code: 'ERR_POOL_TERMINATED' } as const;
+
+  it.each([0, 1, 3])('after %i turns of the loop: each call settles, once (fault 51)', async (turns) => {
+    const engine = await createEngine({ threads, maxMemory: 2 ** 26 });
+    const calls = callsOf(engine, layerOf(engine));
+    const expected = engine.matmul(a, b, product);
+    let settled = 0;
+    const controller = new AbortController();
+    const results = Array.from({ length: 9 }, async (_, i) => {
+      const each = i % 3 === 1 ? calls.matmul({ signal: controller.signal }) : calls[names[i % 3]!]();
+      return each.catch((error: unknown) => error).finally(() => settled++);
+    });
+    for (let i = 0; i < turns; i++) await new Promise(setImmediate);
+    engine.dispose();
+    engine.dispose();
+    controller.abort();
+    for (const [i, each] of (await Promise.all(results)).entries()) {
+      if (each instanceof Float32Array) {
+        if (i % 3 === 1) expectSameBits(each, expected);
+      } else if (threads > 1 || i % 3 !== 1) matches(each as StateError, terminated);
+    }
+    expect(settled).toBe(9);
+    expect(engine.memory.used).toBe(0);
+    matches(await rejection(calls.matmul()), { class: StateError, code: 'ERR_DISPOSED', op: 'matmulAsync' });
+  });
+  it('in an abort handler, and what was aborted then', async () => {
+    const engine = await createEngine({ threads, maxMemory: 2 ** 26 });
+    const calls = callsOf(engine, layerOf(engine));
+    const controller = new AbortController();
+    controller.signal.addEventListener('abort', () => {
+      engine.dispose();
+    });
+    const [first, second] = [calls.attention({ signal: controller.signal }), calls.forward()];
+    const results = Promise.allSettled([first, second]);
+    controller.abort();
+    const [x, y] = (await results) as [PromiseRejectedResult, PromiseRejectedResult];
+    if (threads > 1) matches(x.reason as StateError, { ...terminated, op: 'attentionAsync' });
+    else expect(x.reason).toBe(controller.signal.reason);
+    matches(y.reason as StateError, { ...terminated, op: 'forwardAsync' });
+  });
+});

@@ -1,0 +1,107 @@
+/** Every operation, shared among any number of threads, gives the bits of one thread (docs/reliability.md, P19). */
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { Engine } from '../src/index.ts';
+import type { Program } from '../src/threads/program.ts';
+import { Team } from '../src/threads/team.ts';
+import { Pool } from '../src/threads/pool.ts';
+import type { Failure } from '../src/threads/pool.ts';
+import { builds, engineOf } from './builds.ts';
+import { normal } from './data.ts';
+import { FaultyWorkers } from './faulty-workers.ts';
+import { expectSameBits, make, problems } from './problems.ts';
+import { sharedCalls, type Result } from './shared-calls.ts';
+
+const threadsFor: (this: Team, work: number) => number = Reflect.get(Team.prototype, 'threadsFor');
+const run: (this: Pool, program: Program) => Failure | undefined = Reflect.get(Pool.prototype, 'run');
+
+function expectSame(actual: Result, expected: Result): void {
+  expect(actual).toHaveLength(expected.length);
+  for (const [i, each] of actual.entries()) expectSameBits(each, expected[i]!);
+}
+
+describe.each(builds)('%s', (build) => {
+  let one: Engine;
+  const expected = new Map<string, Result>();
+  /** Steps that were run by all threads. */
+  let shared = 0;
+
+  beforeAll(async () => {
+    one = await engineOf(build);
+    for (const { name, run } of sharedCalls) expected.set(name, run(one));
+    // However small: but nothing that has no work to share.
+    vi.spyOn(Team.prototype, 'threadsFor').mockImplementation(function share(this: Team, work) {
+      return threadsFor.call(this, work > 0 ? Infinity : 0);
+    });
+    vi.spyOn(Pool.prototype, 'run').mockImplementation(function count(this: Pool, program) {
+      shared += program.steps;
+      return run.call(this, program);
+    });
+  });
+  afterAll(() => {
+    vi.restoreAllMocks();
+    one.dispose();
+  });
+
+  it('the results prove something: most numbers are finite, and not zero', () => {
+    for (const { name, empty } of sharedCalls) {
+      if (empty) continue;
+      const results = expected.get(name)!;
+      const telling = results[0]!.filter((value) => Number.isFinite(value) && value !== 0).length;
+      expect(telling / results[0]!.length, name).toBeGreaterThan(0.5);
+    }
+  });
+
+  describe.each([2, 3, 4, 7, 16])('%i threads', (threads) => {
+    const workers = new FaultyWorkers();
+    let engine: Engine;
+    let used: number;
+
+    beforeAll(async () => {
+      engine = await workers.engine({ threads, simd: build });
+      ({ used } = engine.memory);
+    });
+    afterAll(() => {
+      engine.dispose();
+    });
+
+    it.each(sharedCalls)('$name', async ({ name, empty, run, later }) => {
+      shared = 0;
+      workers.workersFirst(5);
+      expectSame(run(engine), expected.get(name)!);
+      expect(shared > 0).toBe(empty !== true);
+      expectSame(run(engine), expected.get(name)!);
+      if (later) {
+        const { items } = workers;
+        expectSame(await later(engine), expected.get(name)!);
+        expect(workers.items).toBeGreaterThan(items);
+      }
+      expect(engine.memory.used).toBe(used);
+    });
+
+    it('random problems', () => {
+      fc.assert(
+        fc.property(problems, fc.boolean(), (dims, first) => {
+          const { options, q, k, v } = make(dims);
+          if (first) workers.workersFirst(1);
+          expectSameBits(engine.attention(q, k, v, options), one.attention(q, k, v, options));
+        }),
+        { numRuns: 40 },
+      );
+      const sizes = fc.record({
+        ...{ M: fc.integer({ min: 1, max: 150 }), N: fc.integer({ min: 1, max: 600 }) },
+        ...{ K: fc.integer({ min: 0, max: 300 }), batch: fc.integer({ min: 1, max: 3 }) },
+        ...{ transposeA: fc.boolean(), transposeB: fc.boolean() },
+      });
+      fc.assert(
+        fc.property(sizes, fc.boolean(), (shape, first) => {
+          const { batch, M, N, K } = shape;
+          const [a, b] = [normal(batch * M * K, M), normal(batch * K * N, N)];
+          if (first) workers.workersFirst(1);
+          expectSameBits(engine.matmul(a, b, shape), one.matmul(a, b, shape));
+        }),
+        { numRuns: 20 },
+      );
+    });
+  });
+});
