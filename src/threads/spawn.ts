@@ -5,16 +5,16 @@
 import { workerSource } from '../generated/worker.ts';
 import type { Begin, Said } from './worker.ts';
 
-/** What both kinds of workers have. */
+/** What both kinds of workers have: `Worker` of a page and of node:worker_threads. */
 export interface WorkerLike {
   postMessage(message: unknown): void;
   terminate(): unknown;
   ref?(): unknown;
   unref?(): unknown;
   /** Node's. */
-  on?(event: string, listener: (given: never) => void): unknown;
+  on?(event: string, listener: (given: unknown) => void): unknown;
   /** A web worker's. */
-  addEventListener?(event: string, listener: (event: never) => void): void;
+  addEventListener?(event: string, listener: (event: unknown) => void): void;
 }
 
 /** Makes a worker that runs `heed/worker`. */
@@ -37,20 +37,19 @@ interface Host {
     readonly versions?: { readonly node?: string };
     getBuiltinModule?(id: string): unknown;
   };
-  readonly Worker?: new (url: string | URL, options: object) => WorkerLike;
 }
 
 /** The ways to start a worker here, best first. */
 export function ways(factory: WorkerFactory | undefined): readonly WorkerFactory[] {
   if (factory !== undefined) return [factory];
-  const { process, Worker } = globalThis as Host;
+  const { process } = globalThis as Host;
   const threads = process?.getBuiltinModule?.('node:worker_threads') as WorkerThreads | undefined;
   if (threads !== undefined) {
     // No flags of the main thread: a loader of its own would be started with each worker.
     const options = { eval: true, name: 'heed', execArgv: [] };
     return [() => new threads.Worker(workerSource, options)];
   }
-  if (Worker === undefined) return [];
+  if (typeof Worker === 'undefined') return [];
   return [
     () => {
       const url = URL.createObjectURL(new Blob([workerSource], { type: 'text/javascript' }));
@@ -63,6 +62,7 @@ export function ways(factory: WorkerFactory | undefined): readonly WorkerFactory
         }, 10_000);
       }
     },
+    // As it stands, with the global's own name, which bundlers know: Vite makes of any other form a data:, which is refused too.
     () => new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: 'heed' }),
   ];
 }
@@ -70,19 +70,23 @@ export function ways(factory: WorkerFactory | undefined): readonly WorkerFactory
 /** Listens to a worker, and tells it what to work on. */
 export function begin(worker: WorkerLike, message: Begin, ears: Ears): void {
   if (worker.on) {
-    worker.on('message', (said: Said) => {
-      ears.said(said);
+    worker.on('message', (said) => {
+      ears.said(said as Said);
     });
     worker.on('messageerror', ears.failed);
     worker.on('error', ears.failed);
-    worker.on('exit', ears.exited);
-  } else if (worker.addEventListener) {
-    worker.addEventListener('message', ({ data }: { readonly data: Said }) => {
-      ears.said(data);
+    worker.on('exit', (code) => {
+      ears.exited(code as number);
     });
-    const failed = (event: { readonly message?: string; preventDefault?(): void }): void => {
-      event.preventDefault?.();
-      ears.failed(new Error(event.message ?? 'the worker could not be started'));
+  } else if (worker.addEventListener) {
+    worker.addEventListener('message', (event) => {
+      ears.said((event as { readonly data: Said }).data);
+    });
+    const failed = (event: unknown): void => {
+      const { message } = event as { readonly message?: string };
+      (event as Event).preventDefault();
+      // A script that was refused or not found is an event without words.
+      ears.failed(new Error(message ?? 'its script was not loaded'));
     };
     worker.addEventListener('messageerror', failed);
     worker.addEventListener('error', failed);
