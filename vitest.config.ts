@@ -1,17 +1,17 @@
 /**
  * The test runner. `npm test` runs the fast suite, `npm run test:slow` (mode slow) the exhaustive one, `npm run test:onnx`
- * (mode onnx) the comparison with onnxruntime-web.
+ * (mode onnx) the comparison with onnxruntime-web, `npm run test:chromium` and its like (mode platform) the package elsewhere.
  */
 import { defineConfig, type ViteUserConfigFnObject } from 'vitest/config';
 
 const config: ViteUserConfigFnObject = defineConfig(({ mode }) => {
   const slow = mode === 'slow';
-  const apart = ['slow', 'onnx'].find((each) => each === mode);
+  const apart = ['slow', 'onnx', 'platform'].find((each) => each === mode);
   return {
     test: {
       include: [apart ? `test/${apart}/**/*.test.ts` : 'test/**/*.test.ts'],
-      exclude: apart ? [] : ['test/slow/**', 'test/onnx/**', 'test/platform/**', '**/node_modules/**'],
-      globalSetup: ['test/announce.ts'],
+      exclude: ['**/node_modules/**', ...(apart ? [] : ['test/slow/**', 'test/onnx/**', 'test/platform/**'])],
+      globalSetup: [apart === 'platform' ? 'test/platform/stranger.ts' : 'test/announce.ts'],
       setupFiles: ['test/setup.ts'],
       reporters: ['default', './test/closing-line.ts'],
       testTimeout: slow ? 30 * 60_000 : 60_000,

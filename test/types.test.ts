@@ -2,6 +2,7 @@
  * What must not compile. Each `@ts-expect-error` below is itself an error of `npm run check:types` once the line under it
  * compiles; what runs here shows that who goes around the types meets the door.
  */
+import { Worker as NodeWorker } from 'node:worker_threads';
 import { expect, it } from 'vitest';
 import { attention, attentionWeights, createEngine, matmul, MultiHeadAttention } from '../src/index.ts';
 import { mergeAttention, rope } from '../src/index.ts';
@@ -133,6 +134,15 @@ it('createEngine', async () => {
   expect((await rejection(createEngine({ threads: '4' }))).code).toBe('ERR_ARG_TYPE');
   // @ts-expect-error: no such instruction set
   expect((await rejection(createEngine({ threads: 1, simd: 'avx' }))).code).toBe('ERR_OPTION');
+});
+
+it('both kinds of workers may be those of a factory', async () => {
+  const script = new URL('../build/worker.js', import.meta.url);
+  const threaded = await createEngine({ threads: 2, workerFactory: () => new NodeWorker(script) });
+  expect(threaded.features.threads).toBe(2);
+  threaded.dispose();
+  const error = await rejection(createEngine({ threads: 2, workerFactory: () => new Worker(script) }));
+  expect(error).toMatchObject({ code: 'ERR_WORKER_START', cause: ReferenceError('Worker is not defined') });
 });
 
 it('what is read cannot be written', () => {

@@ -23,7 +23,8 @@ export interface EngineOptions {
   readonly tile?: 'auto' | Tile | undefined;
   /**
    * Makes a worker that runs `heed/worker`, where neither a `blob:` nor the package's own file may be a worker's source. Default: the
-   * first of those two that works. No function: ERR_ARG_TYPE.
+   * first of those two that works. No function: ERR_ARG_TYPE. As below for webpack and Vite; other bundlers are told of one more
+   * entry, a script that imports `heed/worker`.
    *
    * @example
    * import { createEngine } from 'heed';

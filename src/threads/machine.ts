@@ -28,8 +28,9 @@ export function cores(): number {
 /** Why there can be no threads, in words; '' where there can. */
 export function whyNoThreads(hasFactory: boolean): string {
   const { crossOriginIsolated, process, Worker } = globalThis as Host;
-  // A page that is not isolated may still construct shared memory, and not pass it on.
-  if (typeof SharedArrayBuffer === 'undefined' || crossOriginIsolated === false) return HEADERS;
+  // A page that is not isolated may still construct shared memory, and not pass it on; one that is may have none (WebKitGTK).
+  const noneHere = typeof SharedArrayBuffer === 'undefined' && crossOriginIsolated !== true;
+  if (noneHere || crossOriginIsolated === false) return HEADERS;
   const workers = hasFactory || process?.getBuiltinModule?.('node:worker_threads') || Worker;
   if (!workers) return 'this JavaScript engine has no workers (Node has what heed needs from 20.16 on)';
   try {

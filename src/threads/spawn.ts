@@ -17,9 +17,9 @@ export interface WorkerLike {
 /** How it is listened to. Its own types are stricter, each in its way. */
 interface Speaker extends WorkerLike {
   /** Node's. */
-  on?(event: string, listener: (given: never) => void): unknown;
+  on?(event: string, listener: (given: unknown) => void): unknown;
   /** A web worker's. */
-  addEventListener?(event: string, listener: (event: never) => void): void;
+  addEventListener?(event: string, listener: (event: unknown) => void): void;
 }
 
 /** Makes a worker that runs `heed/worker`. */
@@ -42,20 +42,19 @@ interface Host {
     readonly versions?: { readonly node?: string };
     getBuiltinModule?(id: string): unknown;
   };
-  readonly Worker?: new (url: string | URL, options: object) => WorkerLike;
 }
 
 /** The ways to start a worker here, best first. */
 export function ways(factory: WorkerFactory | undefined): readonly WorkerFactory[] {
   if (factory !== undefined) return [factory];
-  const { process, Worker } = globalThis as Host;
+  const { process } = globalThis as Host;
   const threads = process?.getBuiltinModule?.('node:worker_threads') as WorkerThreads | undefined;
   if (threads !== undefined) {
     // No flags of the main thread: a loader of its own would be started with each worker.
     const options = { eval: true, name: 'heed', execArgv: [] };
     return [() => new threads.Worker(workerSource, options)];
   }
-  if (Worker === undefined) return [];
+  if (typeof Worker === 'undefined') return [];
   return [
     () => {
       const url = URL.createObjectURL(new Blob([workerSource], { type: 'text/javascript' }));
@@ -68,6 +67,7 @@ export function ways(factory: WorkerFactory | undefined): readonly WorkerFactory
         }, 10_000);
       }
     },
+    // As it stands, with the global's own name, which bundlers know: Vite makes of any other form a data:, which is refused too.
     () => new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: 'heed' }),
   ];
 }
@@ -87,14 +87,18 @@ function listen(worker: Speaker, ears: Ears): void {
     worker.on('message', hear);
     worker.on('messageerror', ears.failed);
     worker.on('error', ears.failed);
-    worker.on('exit', ears.exited);
-  } else if (worker.addEventListener) {
-    worker.addEventListener('message', ({ data }: { readonly data: unknown }) => {
-      hear(data);
+    worker.on('exit', (code) => {
+      ears.exited(code as number);
     });
-    const failed = (event: { readonly message?: string; preventDefault?(): void }): void => {
-      event.preventDefault?.();
-      ears.failed(new Error(event.message ?? 'the worker could not be started'));
+  } else if (worker.addEventListener) {
+    worker.addEventListener('message', (event) => {
+      hear((event as { readonly data: unknown }).data);
+    });
+    const failed = (event: unknown): void => {
+      const { message } = event as { readonly message?: string };
+      (event as Event).preventDefault();
+      // A script that was refused or not found is an event without words.
+      ears.failed(new Error(message ?? 'its script was not loaded'));
     };
     worker.addEventListener('messageerror', failed);
     worker.addEventListener('error', failed);

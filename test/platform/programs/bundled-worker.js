@@ -1,0 +1,2 @@
+/** A worker of a page's own, for bundlers: what `workerFactory` may start. */
+import 'heed/worker';

@@ -1,0 +1,181 @@
+/**
+ * What must hold of threads wherever heed runs, with plain asserts, as no test runner is there: each check takes the package and
+ * returns what is worth printing, or throws.
+ */
+import { floats } from './floats.mjs';
+
+export { paints } from './paints.mjs';
+
+/** Multiply-adds enough to be shared: 4 · 256² · 128 = 33 million. */
+const SHAPE = { seqQ: 256, heads: 4, headDim: 64 };
+/** A call of a tenth of a second and more: what is started with it is not over before it is aborted in the same turn. */
+const LONG = { seqQ: 2048, heads: 12, headDim: 64 };
+
+/** Threads work: synchronous and asynchronous calls give the bits of one thread, end in time, and leave others alone. */
+export async function threads(heed, options) {
+  const expected = await resultsOf(heed, { threads: 1 });
+  const features = {};
+  for (const threads of ['auto', 2, 3]) {
+    const engine = await heed.createEngine({ ...options, threads });
+    features[threads] = { ...engine.features };
+    if (threads === 'auto') {
+      const { threads, reason } = engine.features;
+      assert(threads > 1 || reason.includes('one core'), `${threads} threads by 'auto': ${reason}`);
+    } else assert(engine.features.threads === threads, `${engine.features.threads} threads, not ${threads}`);
+    await compare(heed, engine, expected, `${threads} threads`);
+    engine.dispose();
+  }
+  await aborts(heed, options);
+  await disposes(heed, options);
+  await twoEngines(heed, options, expected);
+  return features;
+}
+
+/** There are none, and `reason` says why; all calls work all the same. */
+export async function oneThread(heed, { code, says, ...options }) {
+  const words = (text) => {
+    for (const word of says) assert(text.includes(word), `"${word}" is not in: ${text}`);
+  };
+  const engine = await heed.createEngine(options);
+  assert(engine.features.threads === 1, `${engine.features.threads} threads`);
+  words(engine.features.reason);
+  await compare(heed, engine, await resultsOf(heed, { threads: 1 }), 'one thread');
+  const error = await rejection(heed.createEngine({ ...options, threads: 2 }));
+  assert(error.code === code && error instanceof heed.EnvironmentError, `${error.code}: ${error.message}`);
+  words(error.message);
+  return { auto: { ...engine.features } };
+}
+
+/** Threads work with workers of the caller's making. */
+export function factory(heed, { kind, script }) {
+  return threads(heed, { workerFactory: () => startWorker(kind, script) });
+}
+
+/** A check holds in a worker. */
+export function nested(_, { kind, check, options = {} }) {
+  const worker = startWorker(kind, 'worker.mjs');
+  return new Promise((resolve, reject) => {
+    const heard = ({ error, result }) => {
+      if (error === undefined) resolve(result);
+      else reject(new Error(`in a worker: ${error}`));
+      worker.terminate();
+    };
+    if (worker.on) worker.on('message', heard).on('error', reject);
+    else {
+      worker.onmessage = ({ data }) => heard(data);
+      worker.onerror = ({ message }) => reject(new Error(`in a worker: ${message}`));
+    }
+    worker.postMessage({ check, options });
+  });
+}
+
+/** Node's kind of worker, or the web's, from a script beside this file. */
+function startWorker(kind, script) {
+  const url = new URL(script, import.meta.url);
+  if (kind === 'web') return new Worker(url, { type: 'module' });
+  const { Worker: NodeWorker } = process.getBuiltinModule('node:worker_threads');
+  return new NodeWorker(url);
+}
+
+/** The same input for everyone. */
+function operands() {
+  const { seqQ, heads, headDim } = SHAPE;
+  const x = floats(seqQ * heads * headDim, 1);
+  const side = heads * headDim;
+  const matrices = { M: seqQ, N: side, K: side };
+  const [wq, wk, wv, wo] = [2, 3, 4, 5].map((seed) => floats(side * side, seed));
+  return { x, matrices, layer: { modelDim: side, heads, weights: { wq, wk, wv, wo } } };
+}
+
+async function resultsOf({ createEngine, MultiHeadAttention }, options) {
+  const engine = await createEngine(options);
+  const { x, matrices, layer } = operands();
+  const mha = new MultiHeadAttention({ ...layer, engine });
+  const attention = engine.attention(x, x, x, SHAPE);
+  const matmul = engine.matmul(x, layer.weights.wq, matrices);
+  const forward = mha.forward(x, { seqQ: SHAPE.seqQ });
+  engine.dispose();
+  return { attention, matmul, forward };
+}
+
+async function compare({ MultiHeadAttention }, engine, expected, who) {
+  const { x, matrices, layer } = operands();
+  const { seqQ } = SHAPE;
+  const { wq } = layer.weights;
+  const mha = new MultiHeadAttention({ ...layer, engine });
+  same(engine.attention(x, x, x, SHAPE), expected.attention, `${who}: attention`);
+  same(engine.matmul(x, wq, matrices), expected.matmul, `${who}: matmul`);
+  same(mha.forward(x, { seqQ }), expected.forward, `${who}: forward`);
+  // Three wait at once, and a synchronous call comes between; arrays are copied before the call returns.
+  const y = x.slice();
+  const later = [
+    engine.attentionAsync(y, y, y, SHAPE),
+    engine.matmulAsync(y, wq, matrices),
+    mha.forwardAsync(y, { seqQ }),
+  ];
+  y.fill(NaN);
+  same(engine.matmul(x, wq, matrices), expected.matmul, `${who}: matmul while another runs`);
+  const [attention, matmul, forward] = await Promise.all(later);
+  same(attention, expected.attention, `${who}: attentionAsync`);
+  same(matmul, expected.matmul, `${who}: matmulAsync`);
+  same(forward, expected.forward, `${who}: forwardAsync`);
+  const tensor = engine.tensor([1, seqQ, SHAPE.heads, SHAPE.headDim], x);
+  const result = await engine.attentionAsync(tensor, tensor, tensor);
+  same(result.data, expected.attention, `${who}: attentionAsync of tensors`);
+  for (const each of [tensor, result, mha]) each.dispose();
+}
+
+/** A running call and a waiting one are aborted; the next one is right. */
+async function aborts({ createEngine }, options) {
+  const engine = await createEngine({ ...options, threads: 2 });
+  const x = floats(LONG.seqQ * LONG.heads * LONG.headDim, 6);
+  const controller = new AbortController();
+  const { signal } = controller;
+  const calls = [1, 2].map(() => rejection(engine.attentionAsync(x, x, x, { ...LONG, signal })));
+  const reason = new Error('enough');
+  controller.abort(reason);
+  for (const error of await Promise.all(calls))
+    assert(error === reason, "not rejected with the signal's reason");
+  const { x: y } = operands();
+  same(await engine.attentionAsync(y, y, y, SHAPE), engine.attention(y, y, y, SHAPE), 'after an abort');
+  engine.dispose();
+}
+
+/** Calls that are not done reject when their engine is disposed of. */
+async function disposes({ createEngine, StateError }, options) {
+  const engine = await createEngine({ ...options, threads: 3 });
+  const x = floats(LONG.seqQ * LONG.heads * LONG.headDim, 7);
+  const calls = [1, 2].map(() => rejection(engine.attentionAsync(x, x, x, LONG)));
+  engine.dispose();
+  for (const error of await Promise.all(calls)) {
+    assert(error.code === 'ERR_POOL_TERMINATED' && error instanceof StateError, error.message);
+  }
+}
+
+async function twoEngines({ createEngine }, options, expected) {
+  const engines = await Promise.all([2, 3].map((threads) => createEngine({ ...options, threads })));
+  const { x } = operands();
+  const later = engines.map((engine) => engine.attentionAsync(x, x, x, SHAPE));
+  for (const engine of engines)
+    same(engine.attention(x, x, x, SHAPE), expected.attention, 'one of two engines');
+  for (const each of await Promise.all(later)) same(each, expected.attention, 'one of two engines, later');
+  for (const engine of engines) engine.dispose();
+}
+
+function same(a, b, what) {
+  const [x, y] = [a, b].map((array) => new Uint32Array(array.buffer, array.byteOffset, array.length));
+  assert(x.length === y.length, `${what}: ${x.length} numbers, not ${y.length}`);
+  const at = x.findIndex((bits, i) => bits !== y[i]);
+  assert(at < 0, `${what}: ${a[at]} at ${at}, not ${b[at]}`);
+}
+
+function rejection(promise) {
+  return promise.then(
+    () => new Error('it was not rejected'),
+    (error) => error,
+  );
+}
+
+function assert(holds, words) {
+  if (!holds) throw new Error(words);
+}

@@ -1,0 +1,111 @@
+/** What each browser is tested in: pages with these headers, on their main thread and in a worker. */
+import type { OutgoingHttpHeaders } from 'node:http';
+import { describe, expect, inject, it } from 'vitest';
+import { requireBrowser, type Browser } from './browsers.ts';
+import { visit, type Visit } from './visit.ts';
+
+interface Situation {
+  readonly name: string;
+  readonly headers: OutgoingHttpHeaders;
+  /** One of programs/checks.mjs. */
+  readonly check: string;
+  readonly options?: object;
+  /** The file that heed's workers come from; none: from the text inside the package. */
+  readonly file?: string;
+  /** Whether a worker, too, can be in it: whether its script is allowed. */
+  readonly inWorker: boolean;
+}
+
+/** What shared memory needs. */
+export const ISOLATED: OutgoingHttpHeaders = {
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Embedder-Policy': 'require-corp',
+};
+
+/** With a policy that takes workers from nowhere else. */
+export function workersFrom(source: string): OutgoingHttpHeaders {
+  const policy = `default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src ${source}`;
+  return { ...ISOLATED, 'Content-Security-Policy': policy };
+}
+
+const NOT_ISOLATED = {
+  code: 'ERR_NO_THREADS',
+  says: ['Cross-Origin-Opener-Policy: same-origin', 'Cross-Origin-Embedder-Policy: require-corp'],
+};
+
+const SITUATIONS: readonly Situation[] = [
+  { name: 'threads', headers: ISOLATED, check: 'threads', inWorker: true },
+  {
+    name: 'threads from the file of the package where blob: is refused',
+    headers: workersFrom("'self'"),
+    check: 'threads',
+    file: '/node_modules/heed/dist/worker.js',
+    inWorker: true,
+  },
+  {
+    name: "threads from the page's own file where any other is refused",
+    headers: workersFrom('http://127.0.0.1:*/own-worker.js'),
+    check: 'factory',
+    options: { kind: 'web', script: './own-worker.js' },
+    file: '/own-worker.js',
+    inWorker: false,
+  },
+  {
+    name: 'one thread where all are refused, and says why',
+    headers: workersFrom("'none'"),
+    check: 'oneThread',
+    options: { code: 'ERR_WORKER_START', says: ['workerFactory'] },
+    inWorker: false,
+  },
+  {
+    name: 'one thread without the two headers, and says why',
+    headers: {},
+    check: 'oneThread',
+    options: NOT_ISOLATED,
+    inWorker: true,
+  },
+];
+
+/** Runs a check in a page. */
+export function checkIn(
+  browser: Browser,
+  { headers, check, options = {} }: Pick<Situation, 'headers' | 'check' | 'options'>,
+  page = 'page.html',
+  more: Readonly<Record<string, string>> = {},
+): Promise<Visit> {
+  const query = new URLSearchParams({ check, options: JSON.stringify(options), ...more });
+  return visit(browser, inject('stranger'), headers, `${page}?${query}`);
+}
+
+/** Tests a browser in all of them. */
+export function testIn(browser: Browser): void {
+  requireBrowser(browser);
+  describe(`a page in ${browser.name}`, () => {
+    for (const situation of SITUATIONS) {
+      const { name, file } = situation;
+      it(`has ${name}`, async () => {
+        expect(workersOf(await checkIn(browser, situation))).toBe(file ?? '');
+      });
+    }
+
+    it('paints while an asynchronous call runs', async () => {
+      const { result } = await checkIn(browser, { headers: ISOLATED, check: 'paints' });
+      console.log(browser.name, result);
+    });
+  });
+
+  describe(`a worker in ${browser.name}`, () => {
+    for (const { name, headers, check, options, file } of SITUATIONS.filter(({ inWorker }) => inWorker)) {
+      it(`has ${name}`, async () => {
+        const nested = { kind: 'web', check, options };
+        const visit = await checkIn(browser, { headers, check: 'nested', options: nested });
+        expect(workersOf(visit)).toBe(file ?? '');
+      });
+    }
+  });
+}
+
+/** The files that heed's workers came from; '': none. */
+function workersOf({ asked }: Visit): string {
+  return [...new Set(asked.filter((path) => /\/(own-)?worker\.js$/.test(path)))].join(' ');
+}
