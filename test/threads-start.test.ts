@@ -106,9 +106,10 @@ describe('a worker that does not start: ERR_WORKER_START (fault 52)', () => {
     const workerFactory = (): Worker => running(count++ === 1 ? 'process.exit(9)' : workerSource)();
     const error = await rejection(createEngine({ threads: 4, maxMemory, workerFactory }));
     matches(error, { class: EnvironmentError, code: 'ERR_WORKER_START', op: 'createEngine' });
-    await vi.waitFor(() => {
+    const ended = (): void => {
       expect(made.map(({ threadId }) => threadId)).toEqual([-1, -1, -1]);
-    });
+    };
+    await vi.waitFor(ended, 30_000);
   });
   it('shared memory that cannot be reserved: half as much, and so on; none at all is ERR_MEMORY_RESERVE', async () => {
     const { Memory } = WebAssembly;

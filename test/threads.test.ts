@@ -5,7 +5,7 @@ import type { Engine } from '../src/index.ts';
 import type { Program } from '../src/threads/program.ts';
 import { Team } from '../src/threads/team.ts';
 import { Pool } from '../src/threads/pool.ts';
-import type { Failure } from '../src/threads/pool.ts';
+import type { Failure } from '../src/threads/failure.ts';
 import { builds, engineOf } from './builds.ts';
 import { normal } from './data.ts';
 import { FaultyWorkers } from './faulty-workers.ts';

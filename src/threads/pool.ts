@@ -4,6 +4,8 @@
  *
  * Whatever happens to a worker, each job ends once, and no wait is without end: see docs/threads.md.
  */
+import { Crew, type Report } from './crew.ts';
+import type { Failure, Why } from './failure.ts';
 import type { Program } from './program.ts';
 import { driversOf, type KernelExports } from '../wasm/exports.ts';
 import {
@@ -31,32 +33,12 @@ import {
   TICKET,
   TRAPPED,
   TURN,
+  isOrphan,
   stateOf,
   stepAt,
 } from './protocol.ts';
-import { begin, ways, type WorkerFactory, type WorkerLike } from './spawn.ts';
-import type { Begin, Said } from './worker.ts';
-
-/** Why a job did not come to its end. */
-export type Why =
-  | 'trapped'
-  | 'threw'
-  | 'exited'
-  | 'out of memory'
-  /** A worker says nothing and does nothing: it may still write to memory. */
-  | 'lost'
-  | 'aborted'
-  | 'stopped'
-  /** No worker is left. */
-  | 'degraded';
-
-export interface Failure {
-  readonly why: Why;
-  readonly worker?: number | undefined;
-  readonly job?: number | undefined;
-  readonly exitCode?: number | undefined;
-  readonly cause?: unknown;
-}
+import type { WorkerFactory } from './spawn.ts';
+import type { Said } from './worker.ts';
 
 /** What a pool is made of. */
 export interface Equipment {
@@ -69,13 +51,6 @@ export interface Equipment {
   readonly threads: number;
   readonly factory: WorkerFactory | undefined;
 }
-
-/** Seconds for a worker to start, counted as they are lived through: a worker is not late because this thread was busy. */
-const START = 10;
-
-/** Deaths in so many milliseconds after which no worker is started any more. */
-const CRASHES = 3;
-const CRASH_TIME = 10_000;
 
 /**
  * Seconds, counted as they are waited through, in which no thread finishes anything, after which a worker is given up. An item takes
@@ -91,22 +66,15 @@ interface Job {
 export class Pool {
   /** Computing threads. */
   readonly threads: number;
-  /** No worker that dies is replaced any more. */
-  degraded = false;
-  readonly #begin: Omit<Begin, 'thread'>;
+  readonly #crew: Crew;
   readonly #member: Member;
   readonly #words: Int32Array;
-  /** By thread; the caller is 0. */
-  readonly #workers: (WorkerLike | undefined)[];
-  readonly #ways: readonly WorkerFactory[];
   /** Whether this thread may wait: a page's may not. */
   readonly #mayWait: boolean;
-  #way = 0;
   #job = 0;
   #running: Job | undefined;
   readonly #waiting: Job[] = [];
   #stopped = false;
-  #deaths: number[] = [];
   /** What a kernel threw in this job, here or there. */
   #thrown: unknown = undefined;
   #thrower: number | undefined;
@@ -116,7 +84,6 @@ export class Pool {
 
   private constructor({ module, memory, control, kernels, threads, factory }: Equipment) {
     this.threads = threads;
-    this.#begin = { module, memory, control, threads };
     this.#member = new Member(memory, control, driversOf(kernels), 0, threads, {
       // Who has this thread work looks by himself: from in here the next job would begin, and this thread work at it.
       ended: () => undefined,
@@ -127,8 +94,20 @@ export class Pool {
     });
     this.#words = this.#member.words;
     Atomics.store(this.#words, STATE, OVER);
-    this.#workers = new Array<WorkerLike | undefined>(threads).fill(undefined);
-    this.#ways = ways(factory);
+    this.#crew = new Crew({ module, memory, control, threads }, factory, {
+      said: (thread, report) => {
+        this.#said(thread, report);
+      },
+      joined: () => {
+        this.#next();
+      },
+      left: (thread, failure) => {
+        this.#left(thread, failure);
+      },
+      dwindled: (failure) => {
+        this.#dwindled(failure);
+      },
+    });
     this.#mayWait = mayWait(this.#words);
   }
 
@@ -136,9 +115,7 @@ export class Pool {
   static async start(equipment: Equipment): Promise<Pool> {
     const pool = new Pool(equipment);
     try {
-      // The first finds out how.
-      await pool.#start(1);
-      await Promise.all(Array.from({ length: equipment.threads - 2 }, (_, i) => pool.#start(i + 2)));
+      await pool.#crew.start();
       return pool;
     } catch (error) {
       pool.stop();
@@ -153,7 +130,12 @@ export class Pool {
 
   /** Whether there is a worker. */
   get helps(): boolean {
-    return this.#workers.some((worker) => worker !== undefined);
+    return this.#crew.helps;
+  }
+
+  /** Whether no worker that dies is replaced any more. */
+  get degraded(): boolean {
+    return this.#crew.degraded;
   }
 
   /** Whether one of them is awake: then little work is worth sharing. */
@@ -182,7 +164,7 @@ export class Pool {
       member.work();
       if (over()) break;
       if (member.spin(over)) continue;
-      if (this.#isOrphan()) this.#death = { why: 'exited' };
+      if (isOrphan(words, this.threads)) this.#death = { why: 'exited' };
       else if (this.#waits(turn, over) && !patience()) this.#death = { why: 'lost' };
       if (this.#death !== undefined) {
         Atomics.store(words, STATE, OVER);
@@ -227,10 +209,7 @@ export class Pool {
     Atomics.store(words, CANCEL, ABORTED);
     Atomics.store(words, STOP, 1);
     this.#wake();
-    for (const [thread, worker] of this.#workers.entries()) {
-      this.#workers[thread] = undefined;
-      void worker?.terminate();
-    }
+    this.#crew.stop();
     this.#settle({ why });
     for (const job of this.#waiting.splice(0)) job.settle({ why });
   }
@@ -258,7 +237,7 @@ export class Pool {
 
   /** No worker can be relied on. */
   #giveUp(): void {
-    this.degraded = true;
+    this.#crew.degraded = true;
     this.stop('degraded');
   }
 
@@ -290,7 +269,7 @@ export class Pool {
     const words = this.#words;
     const job = this.#waiting.shift()!;
     this.#running = job;
-    this.#hold();
+    this.#crew.hold();
     this.#publish(job.program, 1);
     const patience = this.#patience();
     this.#watch = setInterval(() => {
@@ -300,6 +279,14 @@ export class Pool {
       this.#giveUp();
     }, 1000);
     this.#member.open(0, words[stepAt(0) + CLAIMS]!);
+  }
+
+  #said(thread: number, report: Report): void {
+    if (report.heed === 'over') this.#ended(report.job);
+    else {
+      this.#thrown = errorOf(report);
+      this.#thrower = thread;
+    }
   }
 
   #abort(job: Job): void {
@@ -330,7 +317,7 @@ export class Pool {
     if (job === undefined) return;
     this.#running = undefined;
     clearInterval(this.#watch);
-    this.#release();
+    this.#crew.release();
     job.settle(failure);
   }
 
@@ -359,128 +346,17 @@ export class Pool {
     };
   }
 
-  /**
-   * Whether what is left was claimed by a worker that has gone: nothing is there to be claimed, and no thread that lives has a claim.
-   * With no ticket left none is made until a step opens, so the looks of one round are as good as one.
-   */
-  #isOrphan(): boolean {
-    const words = this.#words;
-    const step = words[STEP];
-    const left = Atomics.load(words, LEFT);
-    if (Atomics.load(words, TICKET) !== 0) return false;
-    let gone = false;
-    for (let t = 1; t < this.threads; t++) {
-      const state = Atomics.load(words, stateOf(t));
-      if (state === BUSY) return false;
-      gone ||= state === GONE || state === NONE;
-    }
-    if (Atomics.load(words, STATE) === OVER) return false;
-    return gone && step === words[STEP] && left === Atomics.load(words, LEFT);
+  /** A worker has gone. */
+  #left(thread: number, failure: Failure): void {
+    const did = Atomics.exchange(this.#words, stateOf(thread), NONE);
+    if (this.#running === undefined) return;
+    // Only who is busy may have a claim. Others may have been woken in vain, in place of one that sleeps on.
+    if (did === BUSY || did === GONE) this.#lose(failure);
+    else this.#wake();
   }
 
-  // ---- workers ----
-
-  /** A worker of this number, ready. */
-  async #start(thread: number): Promise<void> {
-    for (;;) {
-      const way = this.#ways[this.#way];
-      if (way === undefined) throw new Error('there are no workers here');
-      try {
-        await this.#startBy(way, thread);
-        return;
-      } catch (error) {
-        // Only the first worker looks for a way that works.
-        if (this.#stopped || this.helps || this.#way + 1 >= this.#ways.length) throw error;
-        this.#way++;
-      }
-    }
-  }
-
-  #startBy(way: WorkerFactory, thread: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const worker = way();
-      let ready = false;
-      let gone = false;
-      let waited = 0;
-      const timer = setInterval(() => {
-        if (++waited < START) return;
-        end({ why: 'lost', worker: thread, cause: new Error(`it has not begun within ${START} s`) });
-      }, 1000);
-      /** It is no more: whichever of its events comes first. */
-      const end = (failure: Failure): void => {
-        if (gone) return;
-        gone = true;
-        clearInterval(timer);
-        if (ready) this.#died(thread, worker, failure);
-        else reject(reasonOf(failure));
-        // A web worker that has failed is still there.
-        void worker.terminate();
-      };
-      const said = (message: Said): void => {
-        if (message.heed === 'over') this.#ended(message.job);
-        else if (message.heed === 'threw') {
-          this.#thrown = errorOf(message);
-          this.#thrower = thread;
-        } else if (!gone) {
-          ready = true;
-          clearInterval(timer);
-          if (this.#stopped) void worker.terminate();
-          else {
-            this.#workers[thread] = worker;
-            if (this.#running === undefined) worker.unref?.();
-            this.#next();
-          }
-          resolve();
-        }
-      };
-      let error: unknown;
-      const ears = {
-        said,
-        failed(cause: unknown) {
-          error = cause;
-          // Node tells of the end next, and with what code; nobody else does.
-          if (!('on' in worker)) end({ why: 'threw', worker: thread, cause });
-        },
-        exited(exitCode: number) {
-          const why = codeOf(error) === 'ERR_WORKER_OUT_OF_MEMORY' ? 'out of memory' : 'exited';
-          end({ why, worker: thread, exitCode, cause: error });
-        },
-      };
-      try {
-        begin(worker, { ...this.#begin, thread }, ears);
-      } catch (cause) {
-        // What a factory has made need not be a worker.
-        end({ why: 'threw', worker: thread, cause });
-      }
-    });
-  }
-
-  #died(thread: number, worker: WorkerLike, failure: Failure): void {
-    if (this.#workers[thread] !== worker) return;
-    this.#workers[thread] = undefined;
-    const words = this.#words;
-    const did = Atomics.exchange(words, stateOf(thread), NONE);
-    if (this.#running !== undefined) {
-      // Only who is busy may have a claim. Others may have been woken in vain, in place of one that sleeps on.
-      if (did === BUSY || did === GONE) this.#lose(failure);
-      else this.#wake();
-    }
-    const now = performance.now();
-    this.#deaths = this.#deaths.filter((then) => now - then < CRASH_TIME);
-    this.#deaths.push(now);
-    if (this.#deaths.length >= CRASHES) this.degraded = true;
-    if (this.degraded) {
-      this.#goOn(failure);
-      return;
-    }
-    this.#start(thread).catch(() => {
-      this.degraded = true;
-      this.#goOn(failure);
-    });
-  }
-
-  /** Without the worker that has failed and will not be replaced. */
-  #goOn(failure: Failure): void {
+  /** The same, and no other will come for it. */
+  #dwindled(failure: Failure): void {
     if (this.#running !== undefined && !this.helps) this.#lose(failure);
     this.#next();
   }
@@ -499,21 +375,12 @@ export class Pool {
     const look = (): void => {
       if (this.#running === undefined || this.#job !== job) return;
       this.#member.work();
-      if (Atomics.load(words, STATE) === OVER || this.#isOrphan()) {
+      if (Atomics.load(words, STATE) === OVER || isOrphan(words, this.threads)) {
         Atomics.store(words, STATE, OVER);
         this.#ended(job);
       } else setTimeout(look, 1);
     };
     look();
-  }
-
-  /** While a job runs that somebody waits for the process stays; idle workers do not keep it. */
-  #hold(): void {
-    for (const worker of this.#workers) worker?.ref?.();
-  }
-
-  #release(): void {
-    for (const worker of this.#workers) worker?.unref?.();
   }
 }
 
@@ -536,13 +403,4 @@ function mayWait(words: Int32Array): boolean {
 
 function errorOf({ name, message, stack }: Said & { readonly heed: 'threw' }): Error {
   return Object.assign(new Error(message), { name, stack });
-}
-
-function reasonOf({ cause, exitCode }: Failure): Error {
-  if (cause instanceof Error) return cause;
-  return new Error(exitCode === undefined ? String(cause) : `it ended with code ${exitCode}`);
-}
-
-function codeOf(error: unknown): unknown {
-  return (error as { code?: unknown } | undefined)?.code;
 }

@@ -91,8 +91,28 @@ export function stepAt(step: number): number {
 /** Milliseconds that a thread spins before it waits: a parked one takes 50 to 100 µs to wake. */
 const SPIN = 0.1;
 
-/** Loads between two looks at the clock, which takes 30 ns. */
+/** Loads between two looks at the clock, which takes 30 ns; and looks, as a page's clock may stand still for 100 ms. */
 const LOADS = 64;
+const LOOKS = 4096;
+
+/**
+ * Whether what is left of a job was claimed by a worker that has gone: nothing is there to be claimed, and no thread that lives has a
+ * claim. With no ticket left none is made until a step opens, so the looks of one round are as good as one. To be asked by the
+ * caller, who has no claim then.
+ */
+export function isOrphan(words: Int32Array, threads: number): boolean {
+  const step = words[STEP];
+  const left = Atomics.load(words, LEFT);
+  if (Atomics.load(words, TICKET) !== 0) return false;
+  let gone = false;
+  for (let t = 1; t < threads; t++) {
+    const state = Atomics.load(words, stateOf(t));
+    if (state === BUSY) return false;
+    gone ||= state === GONE || state === NONE;
+  }
+  if (Atomics.load(words, STATE) === OVER) return false;
+  return gone && step === words[STEP] && left === Atomics.load(words, LEFT);
+}
 
 /** What happens to a thread that others must hear of. */
 export interface Ears {
@@ -164,9 +184,9 @@ export class Member {
   spin(also: () => boolean): boolean {
     const words = this.#words;
     const until = performance.now() + SPIN;
-    do {
+    for (let looks = 0; looks < LOOKS && performance.now() < until; looks++) {
       for (let i = 0; i < LOADS; i++) if (Atomics.load(words, TICKET) !== 0 || also()) return true;
-    } while (performance.now() < until);
+    }
     return false;
   }
 

@@ -3,7 +3,8 @@
  * written down and run, and makes errors of what went wrong.
  */
 import { EnvironmentError, WorkerError } from '../errors.ts';
-import { Pool, type Equipment, type Failure } from './pool.ts';
+import type { Failure } from './failure.ts';
+import { Pool, type Equipment } from './pool.ts';
 import { Program } from './program.ts';
 
 /**

@@ -1,0 +1,185 @@
+/**
+ * The workers of a pool: starts them, hears of their ends, and replaces those that die, unless they die again and again. What they work
+ * at is the pool's.
+ */
+import type { Failure } from './failure.ts';
+import { begin, ways, type WorkerFactory, type WorkerLike } from './spawn.ts';
+import type { Begin, Said } from './worker.ts';
+
+/** What a worker says of its work. */
+export type Report = Exclude<Said, { readonly heed: 'ready' }>;
+
+/** Whose workers they are. */
+export interface Owner {
+  said(thread: number, report: Report): void;
+  /** One has begun. */
+  joined(): void;
+  /** One has gone; another is started. */
+  left(thread: number, failure: Failure): void;
+  /** None is started in its place. */
+  dwindled(failure: Failure): void;
+}
+
+/** Seconds for a worker to start, counted as they are lived through: a worker is not late because this thread was busy. */
+const START = 10;
+
+/** Deaths in so many milliseconds after which no worker is started any more. */
+const CRASHES = 3;
+const CRASH_TIME = 10_000;
+
+export class Crew {
+  /** No worker that dies is replaced any more. */
+  degraded = false;
+  readonly #begin: Omit<Begin, 'thread'>;
+  readonly #owner: Owner;
+  readonly #ways: readonly WorkerFactory[];
+  /** The one that works here. */
+  #way = 0;
+  /** By thread; there is none for the caller's, which is 0. */
+  readonly #workers: (WorkerLike | undefined)[];
+  /** A job runs that somebody waits for. */
+  #held = false;
+  #stopped = false;
+  /** When workers died. */
+  #deaths: number[] = [];
+
+  constructor(begin: Omit<Begin, 'thread'>, factory: WorkerFactory | undefined, owner: Owner) {
+    this.#begin = begin;
+    this.#owner = owner;
+    this.#ways = ways(factory);
+    this.#workers = new Array<WorkerLike | undefined>(begin.threads).fill(undefined);
+  }
+
+  /** Starts all. Rejects, with what the last of them said, where one cannot be started. */
+  async start(): Promise<void> {
+    // The first finds out how.
+    await this.#start(1);
+    await Promise.all(Array.from({ length: this.#begin.threads - 2 }, (_, i) => this.#start(i + 2)));
+  }
+
+  /** Whether there is one. */
+  get helps(): boolean {
+    return this.#workers.some((worker) => worker !== undefined);
+  }
+
+  /** While a job runs that somebody waits for the process stays; idle workers do not keep it. */
+  hold(): void {
+    this.#held = true;
+    for (const worker of this.#workers) worker?.ref?.();
+  }
+
+  release(): void {
+    this.#held = false;
+    for (const worker of this.#workers) worker?.unref?.();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    for (const [thread, worker] of this.#workers.entries()) {
+      this.#workers[thread] = undefined;
+      void worker?.terminate();
+    }
+  }
+
+  /** A worker of this number, ready. */
+  async #start(thread: number): Promise<void> {
+    for (;;) {
+      const way = this.#ways[this.#way];
+      if (way === undefined) throw new Error('there are no workers here');
+      try {
+        await this.#startBy(way, thread);
+        return;
+      } catch (error) {
+        // Only the first worker looks for a way that works.
+        if (this.#stopped || this.helps || this.#way + 1 >= this.#ways.length) throw error;
+        this.#way++;
+      }
+    }
+  }
+
+  #startBy(way: WorkerFactory, thread: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const worker = way();
+      let ready = false;
+      let gone = false;
+      let waited = 0;
+      const timer = setInterval(() => {
+        if (++waited < START) return;
+        end({ why: 'lost', worker: thread, cause: new Error(`it has not begun within ${START} s`) });
+      }, 1000);
+      /** It is no more: whichever of its events comes first. */
+      const end = (failure: Failure): void => {
+        if (gone) return;
+        gone = true;
+        clearInterval(timer);
+        if (ready) this.#died(thread, worker, failure);
+        else reject(reasonOf(failure));
+        // A web worker that has failed is still there.
+        void worker.terminate();
+      };
+      const said = (message: Said): void => {
+        if (message.heed !== 'ready') this.#owner.said(thread, message);
+        else if (!gone) {
+          ready = true;
+          clearInterval(timer);
+          this.#join(thread, worker);
+          resolve();
+        }
+      };
+      let error: unknown;
+      const ears = {
+        said,
+        failed(cause: unknown) {
+          error = cause;
+          // Node tells of the end next, and with what code; nobody else does.
+          if (!('on' in worker)) end({ why: 'threw', worker: thread, cause });
+        },
+        exited(exitCode: number) {
+          const why = codeOf(error) === 'ERR_WORKER_OUT_OF_MEMORY' ? 'out of memory' : 'exited';
+          end({ why, worker: thread, exitCode, cause: error });
+        },
+      };
+      try {
+        begin(worker, { ...this.#begin, thread }, ears);
+      } catch (cause) {
+        // What a factory has made need not be a worker.
+        end({ why: 'threw', worker: thread, cause });
+      }
+    });
+  }
+
+  #join(thread: number, worker: WorkerLike): void {
+    if (this.#stopped) {
+      void worker.terminate();
+      return;
+    }
+    this.#workers[thread] = worker;
+    if (!this.#held) worker.unref?.();
+    this.#owner.joined();
+  }
+
+  #died(thread: number, worker: WorkerLike, failure: Failure): void {
+    if (this.#workers[thread] !== worker) return;
+    this.#workers[thread] = undefined;
+    this.#owner.left(thread, failure);
+    const now = performance.now();
+    this.#deaths = this.#deaths.filter((then) => now - then < CRASH_TIME);
+    this.#deaths.push(now);
+    if (this.#deaths.length >= CRASHES) this.degraded = true;
+    const alone = (): void => {
+      this.degraded = true;
+      this.#owner.dwindled(failure);
+    };
+    if (this.degraded) alone();
+    else this.#start(thread).catch(alone);
+  }
+}
+
+function reasonOf({ cause, exitCode }: Failure): Error {
+  if (cause instanceof Error) return cause;
+  return new Error(exitCode === undefined ? String(cause) : `it ended with code ${exitCode}`);
+}
+
+function codeOf(error: unknown): unknown {
+  return (error as { code?: unknown } | undefined)?.code;
+}
