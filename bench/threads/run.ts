@@ -45,11 +45,10 @@ export async function runGroup(
   const loops = group.some(({ roof }) => roof !== undefined) ? new Loops(build, script) : undefined;
   try {
     const measured = group.map((row) => warmUp(row, engines, heed));
-    const longest = Math.max(
-      ...measured.flatMap(({ lanes }) => [...lanes.values()].map((each) => each.milliseconds)),
-    );
-    const roof = loops && roofLanes(loops, group[0]!, longest);
-    const lanes = [...measured.flatMap((each) => [...each.lanes.values()]), ...(roof?.values() ?? [])];
+    const calls = measured.flatMap((each) => [...each.lanes.values()]);
+    const longest = Math.max(0, ...calls.map(({ milliseconds }) => milliseconds));
+    const roof = loops && calls.length > 0 ? roofLanes(loops, group[0]!, longest) : undefined;
+    const lanes = [...calls, ...(roof?.values() ?? [])];
     const { time, rounds } = plans[mode];
     interleave(lanes, fit(time * group.length, rounds, lanes), [], 0);
     const bare = roof && timesOf(roof);
