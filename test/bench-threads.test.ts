@@ -27,7 +27,7 @@ describe('rows', () => {
     for (const { row } of figureBars) expect(sections.some((section) => row.startsWith(section))).toBe(true);
   });
 
-  it.each([...rows].filter(([name]) => /^small, back to back .*(S = 16|80³|64 keys)$/.test(name)))(
+  it.each([...rows].filter(([name]) => /^small, back to back .*(S = 40|128³|256 keys)$/.test(name)))(
     '%s gives the same bits on two threads',
     async (_, row) => {
       const outs: Float32Array[] = [];

@@ -153,11 +153,11 @@ function reading(keys: number, quick: boolean): PairGroup[] {
   ]);
 }
 
-/** Of about so many multiply-adds: around the thresholds of src/team.ts, 2¹⁹ and 2²². */
+/** From 2¹⁹ to 2²⁶ multiply-adds: around what is worth sharing (src/team.ts). */
 const small: readonly Made[] = [
-  ...[16, 20, 28, 40, 52, 64, 80].map((S) => attention(12, 64, S)),
-  ...[80, 96, 128, 160, 192].map((n) => matmul(n)),
-  ...[64, 128, 256, 512, 1024].map((keys) => decoding(32, 8, keys)),
+  ...[16, 28, 40, 64, 112, 160].map((S) => attention(12, 64, S)),
+  ...[96, 128, 192, 256, 352].map((n) => matmul(n)),
+  ...[128, 256, 512, 2048, 4096].map((keys) => decoding(32, 8, keys)),
 ];
 
 function smallRows(section: string, before?: Before): PairGroup[] {

@@ -108,9 +108,9 @@ function clockBehind(before: Before, engine: Engine, call: PairCall): Clock {
   };
 }
 
-/** A call of 2²³ multiply-adds, which is shared whoever sleeps. */
+/** A call of more than 2²⁴ multiply-adds, which is shared whoever sleeps (src/team.ts). */
 function largeCall(engine: Engine): () => void {
-  const n = 204;
+  const n = 260;
   const [a, out] = [new Float32Array(n * n).fill(1), new Float32Array(n * n)];
   const options = { M: n, N: n, K: n, out };
   return () => {
