@@ -132,6 +132,10 @@ const report: ThreadsReport = {
       ...{ kind: 'figure', section: 'an empty job', name: 'after 5 ms' },
       ...{ beside: 'a bare round trip', value: 0.16, other: 0.1 },
     },
+    {
+      ...{ kind: 'figure', section: 'idle workers', name: 'CPU in the second after a job' },
+      ...{ beside: 'an engine of one thread', value: 0.25, other: 0.2 },
+    },
   ],
 };
 
@@ -194,5 +198,11 @@ it('the bars are held by build, and figures once', () => {
   ]);
   expect(of('an empty job back to back')).toEqual(['Node 24: 12.00, ≤ 20 µs, true']);
   expect(of('an empty job after 5 ms')).toEqual(['Node 24: 1.60, ≤ 1.5 × a bare round trip, false']);
-  expect(renderBars(held)).toMatch(/\n\n3 met, 3 missed$/);
+  expect(of('an empty job after 50 ms')).toEqual([
+    'Node 24: not measured, ≤ 1.5 × what it stands beside, undefined',
+  ]);
+  expect(of('idle workers CPU in the second after a job')).toEqual([
+    'Node 24: 50.00, ≤ 100 µs more than an engine of one thread, true',
+  ]);
+  expect(renderBars(held)).toMatch(/\n\n4 met, 3 missed$/);
 });

@@ -27,16 +27,18 @@ export const partBars: readonly PartBar[] = [
 /** The time with two threads by that with one, of a call too small to gain: at most. */
 export const SMALL = 1.03;
 
-/** By the time of what it stands beside, or in microseconds: at most. */
+/** By the time of what it stands beside, in microseconds, or in microseconds more than that: at most. */
 export const figureBars: readonly {
   readonly row: string;
-  readonly by: 'other' | 'microseconds';
+  readonly by: 'other' | 'microseconds' | 'more';
   readonly most: number;
 }[] = [
   { row: 'an empty job back to back', by: 'microseconds', most: 20 },
   ...[0.5, 5, 50].map((pause) => {
     return { row: `an empty job after ${pause} ms`, by: 'other', most: 1.5 } as const;
   }),
+  // The time that a worker spins.
+  { row: 'idle workers CPU in the second after a job', by: 'more', most: 100 },
 ];
 
 /** Every bar of a run, for each build that it had. */
@@ -64,9 +66,10 @@ export function holdThreads({ rows, builds, machine }: ThreadsReport): Held[] {
   return [
     ...held,
     ...figureBars.map(({ row, by, most }) => {
-      const { value, other, beside = '' } = figures.get(row) ?? {};
-      const reached = by === 'other' ? value && other && value / other : value && 1000 * value;
-      return hold(row, node, reached, { most, unit: by === 'other' ? ` × ${beside}` : ' µs' });
+      const { value = NaN, other = NaN, beside = 'what it stands beside' } = figures.get(row) ?? {};
+      const reached = { other: value / other, microseconds: 1000 * value, more: 1000 * (value - other) }[by];
+      const unit = { other: ` × ${beside}`, microseconds: ' µs', more: ` µs more than ${beside}` }[by];
+      return hold(row, node, Number.isNaN(reached) ? undefined : reached, { most, unit });
     }),
   ];
 }
