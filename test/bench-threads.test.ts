@@ -173,6 +173,18 @@ describe('the tables', () => {
     expect(renderThreads(report)).toContain(problem);
   });
 
+  it('tell where other programs were running', () => {
+    const alone = { times: times(4, 2), roof: times(4, 2.1) };
+    const crowded = { times: times(4, 2), roof: times(4, 2.5) };
+    const rows = [
+      pair('attention', 'a', 'peak', { baseline: alone, relaxed: alone }),
+      pair('attention', 'b', 'peak', { baseline: alone, relaxed: crowded }),
+      pair('small', 'c', undefined, { baseline: { times: times(1, 1), roof: undefined } }),
+    ];
+    expect(renderThreads({ ...report, rows })).toContain('Loops beside b had less than 1.8 cores');
+    expect(renderThreads({ ...report, rows: rows.slice(0, 1) })).not.toContain('Loops beside');
+  });
+
   it('are of each Node in a page, with the notes once', () => {
     const page = markdownThreads([report, { ...report, machine: { ...report.machine, node: '20.1.0' } }]);
     expect(page.match(/^Abacus, 2 cores .* Node (24|20)\.1\.0 .*$/gm)).toHaveLength(2);

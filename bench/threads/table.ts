@@ -29,7 +29,7 @@ export function markdownThreads(reports: readonly ThreadsReport[]): string {
   const each = reports.map((report) =>
     [machineLine(report), ...gridsOf(report).map(markdownTable)].join('\n\n'),
   );
-  return [...each, notes(reports[0]!).join(' \\\n')].join('\n\n');
+  return [...each, [...new Set(reports.flatMap(notes))].join(' \\\n')].join('\n\n');
 }
 
 export function problemsOf({ rows }: ThreadsReport): string[] {
@@ -134,7 +134,21 @@ function figureGrid(section: string, rows: readonly FigureReport[]): Plain {
   };
 }
 
-function notes({ builds, rows }: ThreadsReport): string[] {
+/** Of two cores of one's own the loops make nearly 2: below, other programs (or two threads on one core) are in the figures. */
+const ALONE = 1.8;
+
+/** Rows whose loops had less than two cores. */
+function crowded({ rows }: ThreadsReport): string[] {
+  return rows.flatMap((row) => {
+    if (row.kind !== 'pair') return [];
+    const bare = Object.values(row.results).flatMap(({ roof }) => (roof && speedup(roof)) ?? []);
+    return Math.min(...bare) < ALONE ? [row.name] : [];
+  });
+}
+
+function notes(report: ThreadsReport): string[] {
+  const { builds, rows } = report;
+  const others = crowded(report);
   const has = (roof: string): boolean => rows.some((row) => row.kind === 'pair' && row.roof === roof);
   return [
     `Times are medians.${builds.length > 1 ? ` Pairs are ${builds.join(' / ')}.` : ''}`,
@@ -145,5 +159,10 @@ function notes({ builds, rows }: ThreadsReport): string[] {
       ? ["read: that of loops that read as many bytes as the row's, in arrays of their own"]
       : []),
     ...(has('peak') || has('read') ? ["part: the row's speed-up by that of the loops"] : []),
+    ...(others.length > 0
+      ? [
+          `Loops beside ${others.join('; ')} had less than ${ALONE} cores: run again when other programs are done.`,
+        ]
+      : []),
   ];
 }
