@@ -1,6 +1,7 @@
 /**
  * What every path is to reach: the one table of the project's bars, all ratios inside one run, and `npm run bench:bars -- FILE …`,
- * which holds runs against it (`--json` of `npm run bench -- --full` under Node 24 and Node 20, and of `npm run bench:peers`). It tells;
+ * which holds runs against it (`--json` of `npm run bench -- --full` under Node 24 and Node 20, of `npm run bench:peers`, and of
+ * `npm run bench:threads -- --full`, whose bars are in bench/threads/bars.ts). It tells;
  * the exit code is 0 whatever was reached, since a time is no test.
  */
 import { readFileSync } from 'node:fs';
@@ -10,8 +11,11 @@ import colors from 'picocolors';
 import type { Build } from '../test/builds.ts';
 import type { PeerReport } from './peers/report.ts';
 import { ratioOf } from './peers/table.ts';
+import { hold, type Held } from './held.ts';
 import type { Report, RowReport } from './report.ts';
 import { chars, trimLines } from './table.ts';
+import { holdThreads } from './threads/bars.ts';
+import type { ThreadsReport } from './threads/report.ts';
 
 /** Of the row's roof, per cent: at least. */
 interface RoofBar {
@@ -84,16 +88,6 @@ export const peerBars: Readonly<
   start: 1 / 0.03,
 };
 
-/** One bar held against one run. */
-export interface Held {
-  readonly what: string;
-  readonly run: string;
-  readonly reached: string;
-  readonly bar: string;
-  /** Undefined where the run has nothing to say. */
-  readonly met: boolean | undefined;
-}
-
 /** Every bar of a run of the benchmark, for each build that it had. */
 export function holdReport({ rows, builds, machine, cold }: Report): Held[] {
   const node = `Node ${machine.node.split('.')[0]!}`;
@@ -143,21 +137,6 @@ export function holdPeers({ rows, machine }: PeerReport): Held[] {
   });
 }
 
-function hold(
-  what: string,
-  run: string,
-  reached: number | undefined,
-  { least, most, unit }: { readonly least?: number; readonly most?: number; readonly unit: string },
-): Held {
-  const digits = unit.startsWith(' %') ? 0 : 2;
-  return {
-    ...{ what, run },
-    reached: reached === undefined ? 'not measured' : reached.toFixed(digits),
-    bar: (least === undefined ? `≤ ${String(most)}` : `≥ ${least.toFixed(digits)}`) + unit,
-    met: reached === undefined ? undefined : reached >= (least ?? -Infinity) && reached <= (most ?? Infinity),
-  };
-}
-
 export function renderBars(held: readonly Held[]): string {
   const table = new Table({
     chars,
@@ -174,13 +153,14 @@ export function renderBars(held: readonly Held[]): string {
 
 /** Runs are told apart by what they have: peers have versions. */
 function holdFile(file: string): Held[] {
-  const report = JSON.parse(readFileSync(file, 'utf8')) as Report | PeerReport;
+  const report = JSON.parse(readFileSync(file, 'utf8')) as Report | PeerReport | ThreadsReport;
+  if ('kind' in report) return holdThreads(report);
   return 'versions' in report ? holdPeers(report) : holdReport(report);
 }
 
 const [, script, ...files] = process.argv;
 if (script !== undefined && import.meta.url === pathToFileURL(script).href) {
   if (files.length === 0)
-    console.log('npm run bench:bars -- FILE …   what --json of bench and bench:peers wrote');
+    console.log('npm run bench:bars -- FILE …   what --json of bench, bench:peers and bench:threads wrote');
   else console.log(renderBars(files.flatMap(holdFile)));
 }

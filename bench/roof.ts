@@ -12,7 +12,7 @@ import { relaxed } from './generated/relaxed.ts';
 type Peak = (x: number, steps: number) => number;
 type Read = (p: number, bytes: number) => number;
 
-interface RoofExports extends WebAssembly.Exports {
+export interface RoofExports extends WebAssembly.Exports {
   readonly peak8: Peak;
   readonly peak9: Peak;
   readonly peak10: Peak;
@@ -30,14 +30,19 @@ export const STREAMS = [1, 4] as const;
 export type Streams = (typeof STREAMS)[number];
 
 /** Multiply-adds of one sample, times two: about 0.15 ms. Long enough for the timer, short beside a row. */
-const PEAK_FLOPS = 8e6;
+export const PEAK_FLOPS = 8e6;
 
 const PAGE = 65536;
 
 /** What `peak` takes its broadcasts from: any numbers will do. */
-const BROADCASTS = 0;
+export const BROADCASTS = 0;
 
 const modules: Readonly<Record<Build, string>> = { baseline, relaxed };
+
+/** The loops of a build, as a module that imports a memory. */
+export function roofBytes(build: Build): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(Buffer.from(modules[build], 'base64'));
+}
 
 /** A stretch of the memory that roof loops read. */
 export interface RoofArray {
@@ -115,7 +120,7 @@ export class Roof {
     this.memory = memory;
     memory.array(PAGE);
     memory.clear();
-    const module = new WebAssembly.Module(Buffer.from(modules[build], 'base64'));
+    const module = new WebAssembly.Module(roofBytes(build));
     const imports = { env: { memory: memory.memory } };
     this.#loops = new WebAssembly.Instance(module, imports).exports as RoofExports;
   }

@@ -25,6 +25,13 @@ export async function shipScripts(): Promise<URL> {
   return to;
 }
 
+/** Bundles a file of bench/threads into build/, where threads of its own, and this one, load it. */
+export async function shipThreads(name: 'loops' | 'empty'): Promise<URL> {
+  const to = new URL(`../build/bench-threads-${name}.mjs`, import.meta.url);
+  await bundle(`threads/${name}.ts`, to);
+  return to;
+}
+
 async function bundle(entry: string, to: URL): Promise<void> {
   await build({
     ...{ entryPoints: [path(entry)], outfile: fileURLToPath(to), bundle: true },

@@ -8,11 +8,13 @@ import { Pool, type Equipment } from './pool.ts';
 import { Program } from './program.ts';
 
 /**
- * Multiply-adds from which a call is worth sharing: with a worker that is awake, and with one that must be woken, which takes the
- * caller 8 µs and the worker 100.
+ * Multiply-adds from which a call is worth sharing: with a worker that is awake, and with one that must be woken. Times of two threads
+ * by one with sharing forced (relaxed; 12 × 64, cubes, keys of 32/8 × 128; other programs on both cores now and then): awake 1.5 at
+ * 2^18.6, 1.2 at 2^19.2, 1.0 at 2^20.2, 0.9 and 0.7 at 2^21, 0.75 at 2^22.6. Asleep 1.2 to 1.7 up to 2^22.8, 1.0 to 1.2 at 2^23.2, 0.8 and
+ * 1.1 at 2^24, 0.7 at 2^25.2: a woken worker is 50 to 200 µs late, and what it has claimed then is waited for.
  */
-const WORTH_AWAKE = 2 ** 19;
-const WORTH_ASLEEP = 2 ** 22;
+const WORTH_AWAKE = 2 ** 21;
+const WORTH_ASLEEP = 2 ** 24;
 
 const orphans = new FinalizationRegistry<Pool>((pool) => {
   pool.stop();
