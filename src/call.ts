@@ -13,10 +13,11 @@
  * may come before it is done. What it uses in place is held until then.
  */
 import type { Block } from './block.ts';
-import { bufferOf, byteOffsetOf, lengthOf, view, type Operand } from './checks.ts';
+import { bufferOf, byteOffsetOf, lengthOf, type Operand } from './checks.ts';
 import { HeedTypeError, MemoryLimitError, StateError } from './errors.ts';
-import type { Pieces } from './launch/gemm.ts';
+import { Feed, type Slot } from './feed.ts';
 import { align } from './memory/allocator.ts';
+import { copyFew, copyShared, FEW } from './memory/copy.ts';
 import type { Runtime } from './runtime.ts';
 import type { Team } from './threads/team.ts';
 import { tagOf, typedArray } from './words.ts';
@@ -24,12 +25,6 @@ import { Tensor, blockOf, type PackedMatrix, type Values } from './tensor.ts';
 
 /** %TypedArray%.prototype.set, of which no array has one of its own. */
 const setOf = Function.prototype.call.bind(typedArray.set) as (to: unknown, from: Float32Array) => void;
-
-/** Memory of a call. */
-export interface Slot {
-  /** Known while the call computes. */
-  readonly address: number;
-}
 
 /** Memory of a result. */
 export interface ResultSlot extends Slot {
@@ -225,8 +220,12 @@ export class Call {
   }
 
   #perform(work: () => void): void {
-    if (this.threads === 1) work();
-    else this.#runtime.team!.share(this.#op, work);
+    const { team } = this.#runtime;
+    if (this.threads > 1) team!.share(this.#op, work);
+    else {
+      work();
+      team?.rest();
+    }
   }
 
   async #leave(team: Team, work: () => void): Promise<void> {
@@ -299,9 +298,10 @@ export class Call {
 
   #copyIn({ from, few, before, bytes, address }: Piece): void {
     if (from === undefined) return;
-    const { words } = this.#runtime;
+    const { words, shared, buffer } = this.#runtime;
     if (before >= 0) words.u8.copyWithin(address, before, before + bytes);
     else if (few) copyFew(words.f32, address >>> 2, from as Float32Array, 0, bytes >>> 2);
+    else if (shared) copyShared(buffer, address, bufferOf(from), byteOffsetOf(from), bytes, address);
     else words.u8.set(new Uint8Array(bufferOf(from), byteOffsetOf(from), bytes), address);
   }
 
@@ -310,6 +310,8 @@ export class Call {
     const runtime = this.#runtime;
     if (this.#later !== undefined && lengthOf(result) !== bytes / 4) throw this.#detached(arg);
     if (bytes <= FEW) copyFew(result as Float32Array, 0, runtime.words.f32, address >>> 2, bytes >>> 2);
+    else if (runtime.shared)
+      copyShared(bufferOf(result), byteOffsetOf(result), runtime.buffer, address, bytes, address);
     else setOf(result, runtime.floats(address, bytes / 4));
   }
 
@@ -374,39 +376,7 @@ export class Call {
   }
 }
 
-/** An array that is read piece by piece, through room that one of them needs. */
-export class Feed implements Slot, Pieces {
-  readonly #runtime: Runtime;
-  readonly #from: Float32Array;
-  readonly #room: Slot;
-
-  constructor(runtime: Runtime, from: Float32Array, room: Slot) {
-    this.#runtime = runtime;
-    this.#from = from;
-    this.#room = room;
-  }
-
-  get address(): number {
-    return this.#room.address;
-  }
-
-  /** Copies `bytes` of the array, from byte `start` on, to the room. */
-  load(start: number, bytes: number): void {
-    const { f32 } = this.#runtime.words;
-    const at = this.address >>> 2;
-    if (bytes <= FEW) copyFew(f32, at, this.#from, start >>> 2, bytes >>> 2);
-    else f32.set(view(this.#from, start / 4, bytes / 4), at);
-  }
-}
-
 /** Elements of an array or a tensor. */
 function countOf(x: Values): number {
   return x instanceof Tensor ? x.size : lengthOf(x);
-}
-
-/** Bytes up to which numbers are copied one by one: without views the smallest call takes 4 % less. */
-const FEW = 256;
-
-function copyFew(to: Float32Array, at: number, from: Float32Array, start: number, count: number): void {
-  for (let i = 0; i < count; i++) to[at + i] = from[start + i]!;
 }

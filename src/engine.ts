@@ -385,7 +385,7 @@ async function makeThreaded(op: string, problem: EngineProblem): Promise<Engine 
     const { code, message } = error as { readonly code?: unknown; readonly message?: unknown };
     const forThreads = code === 'ERR_WORKER_START' || code === 'ERR_MEMORY_RESERVE';
     if (!auto || !forThreads) throw error;
-    return String(message);
+    return String(message).replace(/^createEngine: | \[\w+\]$/g, '');
   }
 }
 

@@ -3,7 +3,8 @@
  * function of its own where the self-test, whose arguments need none, begins with it.
  */
 import type { Operand } from './checks.ts';
-import { Call, Feed, type Keep, type Later, type ResultSlot, type Slot } from './call.ts';
+import { Call, type Keep, type Later, type ResultSlot } from './call.ts';
+import { Feed, type Slot } from './feed.ts';
 import { decodes, many, prefills } from './items.ts';
 import { launchAttention, type AttentionAddresses } from './launch/attention.ts';
 import { launchMatmul, launchPack, type MatmulLaunch, type PackLaunch } from './launch/gemm.ts';

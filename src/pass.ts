@@ -5,7 +5,8 @@
  *   Q = X·W^Q   K = C·W^K   V = C·W^V   → turned, where there is a rope → appended, where there is a cache → O = attention → O·W^O
  */
 import { Owner } from './block.ts';
-import { Call, type Later, type Slot } from './call.ts';
+import { Call, type Later } from './call.ts';
+import type { Slot } from './feed.ts';
 import { tooLarge, type KVCache } from './kv-cache.ts';
 import { launchAppend, SPECIAL, TOO_LARGE } from './launch/append.ts';
 import { launchAttention } from './launch/attention.ts';

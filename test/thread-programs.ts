@@ -11,7 +11,7 @@ import { normal } from './data.ts';
 import { Worker } from 'node:worker_threads';
 import { workerSource } from '../src/generated/worker.ts';
 
-const shape = { M: 240, N: 256, K: 128 };
+const shape = { M: 240, N: 256, K: 320 };
 const [a, b] = [normal(shape.M * shape.K, 1), normal(shape.K * shape.N, 2)];
 /** Minutes. */
 const long = { seqQ: 20_000, heads: 8, headDim: 128 };

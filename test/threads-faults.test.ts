@@ -13,7 +13,7 @@ import { fault, matches, refuses, rejection, rejects, watch, type Refusal } from
 import { expectSameBits } from './problems.ts';
 
 // Enough to be shared with workers that sleep, and for several items.
-const shape = { M: 240, N: 256, K: 128 };
+const shape = { M: 240, N: 256, K: 320 };
 const [a, b] = [normal(shape.M * shape.K, 1), normal(shape.K * shape.N, 2)];
 
 const engines: Engine[] = [];

@@ -11,7 +11,7 @@ import { golden, matches, rejection, watch } from './nothing-lost.ts';
 import { expectSameBits } from './problems.ts';
 
 const os = process.getBuiltinModule('node:os');
-const shape = { M: 240, N: 256, K: 128 };
+const shape = { M: 240, N: 256, K: 320 };
 const [a, b] = [normal(shape.M * shape.K, 1), normal(shape.K * shape.N, 2)];
 const maxMemory = 2 ** 26;
 

@@ -4,8 +4,9 @@
  * the other thread of the round trip runs this file too.
  */
 import { isMainThread, Worker, workerData } from 'node:worker_threads';
-import { Program } from '../../src/program.ts';
-import { CONTROL_BYTES, Pool } from '../../src/threads/index.ts';
+import { Program } from '../../src/threads/program.ts';
+import { Pool } from '../../src/threads/pool.ts';
+import { CONTROL_BYTES } from '../../src/threads/protocol.ts';
 import { DRIVERS, type KernelExports } from '../../src/wasm/exports.ts';
 
 const PAGE = 65536;

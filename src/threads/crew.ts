@@ -37,8 +37,6 @@ export class Crew {
   #way = 0;
   /** By thread; there is none for the caller's, which is 0. */
   readonly #workers: (WorkerLike | undefined)[];
-  /** A job runs that somebody waits for. */
-  #held = false;
   #stopped = false;
   /** When workers died. */
   #deaths: number[] = [];
@@ -60,17 +58,6 @@ export class Crew {
   /** Whether there is one. */
   get helps(): boolean {
     return this.#workers.some((worker) => worker !== undefined);
-  }
-
-  /** While a job runs that somebody waits for the process stays; idle workers do not keep it. */
-  hold(): void {
-    this.#held = true;
-    for (const worker of this.#workers) worker?.ref?.();
-  }
-
-  release(): void {
-    this.#held = false;
-    for (const worker of this.#workers) worker?.unref?.();
   }
 
   stop(): void {
@@ -154,7 +141,8 @@ export class Crew {
       return;
     }
     this.#workers[thread] = worker;
-    if (!this.#held) worker.unref?.();
+    // An idle worker keeps no process: who waits for a job does.
+    worker.unref?.();
     this.#owner.joined();
   }
 

@@ -147,6 +147,12 @@ export class Pool {
     return false;
   }
 
+  /** Wakes the workers: for a job that is about to come, or to have them look about. */
+  wake(): void {
+    Atomics.add(this.#words, EPOCH, 1);
+    Atomics.notify(this.#words, EPOCH);
+  }
+
   /** Runs a program on all threads, this one too, to its end. Not while an asynchronous job runs. */
   run(program: Program): Failure | undefined {
     // Behind this no stack can end but in a kernel: a claim would never be done.
@@ -208,7 +214,7 @@ export class Pool {
     // They are asked to go before they are made to: some engines hang where a thread that waits is ended.
     Atomics.store(words, CANCEL, ABORTED);
     Atomics.store(words, STOP, 1);
-    this.#wake();
+    this.wake();
     this.#crew.stop();
     this.#settle({ why });
     for (const job of this.#waiting.splice(0)) job.settle({ why });
@@ -228,11 +234,6 @@ export class Pool {
     const came = idle ? Atomics.wait(words, TURN, turn, 1000) : 'ok';
     member.is(BUSY);
     return came === 'timed-out';
-  }
-
-  #wake(): void {
-    Atomics.add(this.#words, EPOCH, 1);
-    Atomics.notify(this.#words, EPOCH);
   }
 
   /** No worker can be relied on. */
@@ -269,9 +270,9 @@ export class Pool {
     const words = this.#words;
     const job = this.#waiting.shift()!;
     this.#running = job;
-    this.#crew.hold();
     this.#publish(job.program, 1);
     const patience = this.#patience();
+    // It keeps the process, too, which idle workers do not.
     this.#watch = setInterval(() => {
       if (patience()) return;
       this.#death = { why: 'lost' };
@@ -317,7 +318,6 @@ export class Pool {
     if (job === undefined) return;
     this.#running = undefined;
     clearInterval(this.#watch);
-    this.#crew.release();
     job.settle(failure);
   }
 
@@ -352,7 +352,7 @@ export class Pool {
     if (this.#running === undefined) return;
     // Only who is busy may have a claim. Others may have been woken in vain, in place of one that sleeps on.
     if (did === BUSY || did === GONE) this.#lose(failure);
-    else this.#wake();
+    else this.wake();
   }
 
   /** The same, and no other will come for it. */

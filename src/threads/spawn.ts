@@ -10,7 +10,6 @@ export interface WorkerLike {
   postMessage(message: unknown): void;
   terminate(): unknown;
   /** Node's. */
-  ref?(): unknown;
   unref?(): unknown;
 }
 

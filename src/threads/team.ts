@@ -8,13 +8,17 @@ import { Pool, type Equipment } from './pool.ts';
 import { Program } from './program.ts';
 
 /**
- * Multiply-adds from which a call is worth sharing: with a worker that is awake, and with one that must be woken. Times of two threads
+ * Multiply-adds from which a call is worth sharing: with a worker that is awake, or will be as another call has just ended, and with one
+ * that must be woken. Times of two threads
  * by one with sharing forced (relaxed; 12 × 64, cubes, keys of 32/8 × 128; other programs on both cores now and then): awake 1.5 at
  * 2^18.6, 1.2 at 2^19.2, 1.0 at 2^20.2, 0.9 and 0.7 at 2^21, 0.75 at 2^22.6. Asleep 1.2 to 1.7 up to 2^22.8, 1.0 to 1.2 at 2^23.2, 0.8 and
  * 1.1 at 2^24, 0.7 at 2^25.2: a woken worker is 50 to 200 µs late, and what it has claimed then is waited for.
  */
 const WORTH_AWAKE = 2 ** 21;
 const WORTH_ASLEEP = 2 ** 24;
+
+/** Milliseconds after which a worker that has nothing to do goes to sleep. Calls that follow each other faster than that keep it awake. */
+const CLOSE = 0.1;
 
 const orphans = new FinalizationRegistry<Pool>((pool) => {
   pool.stop();
@@ -37,6 +41,8 @@ export class Team {
   readonly #pool: Pool;
   /** The program that was run last. */
   #ran: Program | undefined;
+  /** When the last call of the caller alone has ended. */
+  #rested = -Infinity;
   /** The error after which a worker may still write to what its call had. */
   #abandoned: unknown;
 
@@ -79,7 +85,16 @@ export class Team {
   threadsFor(work: number): number {
     const pool = this.#pool;
     if (work < WORTH_AWAKE || pool.busy || !pool.helps) return 1;
-    return work >= WORTH_ASLEEP || pool.awake ? pool.threads : 1;
+    if (pool.awake) return pool.threads;
+    if (work < WORTH_ASLEEP && performance.now() - this.#rested > CLOSE) return 1;
+    // It wakes while operands are copied.
+    pool.wake();
+    return pool.threads;
+  }
+
+  /** The caller has computed alone: a call that begins at once is one of many. */
+  rest(): void {
+    this.#rested = performance.now();
   }
 
   /** Writes down what `work` tells to run. */
