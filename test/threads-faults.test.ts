@@ -151,7 +151,7 @@ it.each([2, 4])('one of %i threads that is killed in the middle of a job (fault 
   await goesOn(made);
 });
 
-describe('a worker that is killed between two jobs', () => {
+describe('a worker that ends between two jobs', () => {
   it('is replaced', async () => {
     const made = await make({ threads: 3 });
     const [first] = made.workers.workers;
@@ -171,6 +171,14 @@ describe('a worker that is killed between two jobs', () => {
     // Written down for one that is about to go, and has no claim.
     expectSameBits(await engine.matmulAsync(a, b, shape), expected);
     expect(workers.workers).toHaveLength(2);
+  });
+  it('before it begins is replaced by another', async () => {
+    const made = await make();
+    const starting = vi.spyOn(made.workers, 'source', 'get').mockReturnValueOnce('process.exit(9)');
+    await made.workers.workers[0]!.terminate();
+    await goesOn(made);
+    expect(starting).toHaveBeenCalledTimes(2);
+    expect(made.engine.features.threads).toBe(2);
   });
   it.each([2, 3])('and not replaced: %i threads', async (threads) => {
     const { engine, workers, expected } = await make({ threads });

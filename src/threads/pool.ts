@@ -467,20 +467,19 @@ export class Pool {
     }
     const now = performance.now();
     this.#deaths = this.#deaths.filter((then) => now - then < CRASH_TIME);
-    this.#deaths.push(now);
-    if (this.#deaths.length >= CRASHES) this.degraded = true;
-    if (this.degraded) {
-      this.#goOn(failure);
-      return;
-    }
-    this.#start(thread).catch(() => {
-      this.degraded = true;
-      this.#goOn(failure);
-    });
+    this.#replace(thread, failure);
   }
 
-  /** Without the worker that has failed and will not be replaced. */
-  #goOn(failure: Failure): void {
+  /** Starts another worker. One that does not start is one more death, however long ago the others were: so this comes to an end. */
+  #replace(thread: number, failure: Failure): void {
+    this.#deaths.push(performance.now());
+    if (this.#deaths.length >= CRASHES) this.degraded = true;
+    if (!this.degraded && !this.#stopped) {
+      this.#start(thread).catch(() => {
+        this.#replace(thread, failure);
+      });
+      return;
+    }
     if (this.#running !== undefined && !this.helps) this.#lose(failure);
     this.#next();
   }
