@@ -29,7 +29,7 @@ const PATIENCE = 30_000;
 const counts = {
   synchronous: 0,
   asynchronous: 0,
-  /** Promises that settled, how often in all, and that were rejected: by a kill, by their signal, by an engine's end. */
+  /** Promises that settled; those of them that were rejected by a kill, by their signal, by an engine's end, by a crash loop. */
   settled: 0,
   killed: 0,
   aborted: 0,
@@ -41,7 +41,8 @@ const counts = {
   respawns: 0,
   engines: 0,
 };
-let longest = 0;
+/** Milliseconds. */
+const longest = { synchronous: 0, asynchronous: 0 };
 
 /** Ends the program: whatever it is, it is a bug. */
 function fail(words: string, cause?: unknown): never {
@@ -54,6 +55,15 @@ function check(name: string, actual: Result, expected: Result): void {
     const bytesOf = (x: Float32Array): Buffer => Buffer.from(x.buffer, x.byteOffset, x.byteLength);
     if (Buffer.compare(bytesOf(each), bytesOf(expected[i]!)) !== 0) fail(`other bits: ${name}`);
   }
+}
+
+/** A call is lost by a kill, or by the end of its engine or of all workers. */
+function explained(name: string, error: unknown): void {
+  const { code } = error as HeedError;
+  if (code === 'ERR_WORKER_EXIT') counts.killed++;
+  else if (code === 'ERR_POOL_TERMINATED') counts.terminated++;
+  else if (code === 'ERR_POOL_DEGRADED') counts.degraded++;
+  else fail(`an error that nothing explains: ${name}`, error);
 }
 
 /** An engine and the handles of its workers. */
@@ -94,7 +104,7 @@ class Soaked {
     if (next() < 0.5 || call.later === undefined || this.pending > 8) {
       const start = performance.now();
       check(call.name, call.run(this.engine), expected.get(call.name)!);
-      longest = Math.max(longest, performance.now() - start);
+      longest.synchronous = Math.max(longest.synchronous, performance.now() - start);
       counts.synchronous++;
     } else void this.#later(call.name, call.later);
   }
@@ -107,16 +117,12 @@ class Soaked {
     try {
       check(name, await later(this.engine), expected.get(name)!);
     } catch (error) {
-      const { code } = error as HeedError;
-      if (code === 'ERR_WORKER_EXIT') counts.killed++;
-      else if (code === 'ERR_POOL_TERMINATED' || code === 'ERR_DISPOSED') counts.terminated++;
-      else if (code === 'ERR_POOL_DEGRADED') counts.degraded++;
-      else fail(`an error that nothing explains: ${name}`, error);
+      explained(name, error);
     }
     clearTimeout(late);
     this.pending--;
     counts.settled++;
-    longest = Math.max(longest, performance.now() - start);
+    longest.asynchronous = Math.max(longest.asynchronous, performance.now() - start);
   }
 
   /** One that is aborted at some time. */
@@ -136,9 +142,7 @@ class Soaked {
       () => undefined,
       (error: unknown) => {
         if (error === controller.signal.reason) counts.aborted++;
-        else if ((error as HeedError).code === 'ERR_WORKER_EXIT') counts.killed++;
-        else if ((error as HeedError).code === 'ERR_POOL_DEGRADED') counts.degraded++;
-        else fail('an error that nothing explains: abort', error);
+        else explained('one that is aborted', error);
       },
     );
     if (wait > 0) await sleep(wait - 1);
@@ -231,7 +235,5 @@ for (const each of soaked) {
 }
 clearInterval(awake);
 if (counts.settled !== counts.asynchronous) fail('not every promise has settled');
-console.log(
-  counts,
-  `longest call ${longest.toFixed(0)} ms, heap ${uses.map((use) => (use / 2 ** 20).toFixed(1)).join(' ')}`,
-);
+const mebibytes = uses.map((use) => (use / 2 ** 20).toFixed(1)).join(' ');
+console.log(counts, 'longest calls', longest, `heap ${mebibytes}`);
