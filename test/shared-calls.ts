@@ -221,9 +221,11 @@ function layer(
       : {
           later: async (engine: Engine) => {
             const { made, dispose, options } = prepare(engine);
-            const results = [await made.forwardAsync(x, options), await made.forwardAsync(x, options)];
-            dispose();
-            return results;
+            try {
+              return [await made.forwardAsync(x, options), await made.forwardAsync(x, options)];
+            } finally {
+              dispose();
+            }
           },
         }),
   };

@@ -3,6 +3,7 @@
  * promise settles, the next call is right. Every test leaves the engine's bits those of a fresh one.
  */
 import { once } from 'node:events';
+import { createContext, runInContext } from 'node:vm';
 import { setTimeout } from 'node:timers/promises';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { KernelTrapError, StateError, WorkerError, type Engine, type HeedError } from '../src/index.ts';
@@ -151,7 +152,7 @@ it.each([2, 4])('one of %i threads that is killed in the middle of a job (fault 
   await goesOn(made);
 });
 
-describe('a worker that is killed between two jobs', () => {
+describe('a worker that ends between two jobs', () => {
   it('is replaced', async () => {
     const made = await make({ threads: 3 });
     const [first] = made.workers.workers;
@@ -171,6 +172,14 @@ describe('a worker that is killed between two jobs', () => {
     // Written down for one that is about to go, and has no claim.
     expectSameBits(await engine.matmulAsync(a, b, shape), expected);
     expect(workers.workers).toHaveLength(2);
+  });
+  it('before it begins is replaced by another', async () => {
+    const made = await make();
+    const starting = vi.spyOn(made.workers, 'source', 'get').mockReturnValueOnce('process.exit(9)');
+    await made.workers.workers[0]!.terminate();
+    await goesOn(made);
+    expect(starting).toHaveBeenCalledTimes(2);
+    expect(made.engine.features.threads).toBe(2);
   });
   it.each([2, 3])('and not replaced: %i threads', async (threads) => {
     const { engine, workers, expected } = await make({ threads });
@@ -279,6 +288,39 @@ describe('engine.dispose() (faults 50, 51)', () => {
     else engine.matmul(a, b, shape);
     engine.dispose();
     await Promise.all(ends);
+  });
+});
+
+describe('a synchronous call that is ended from outside, as by the time of a script or Ctrl-C in a REPL', () => {
+  const interrupted = (call: () => unknown): void => {
+    expect(() => {
+      runInContext('call()', createContext({ call }), { timeout: 50 });
+    }).toThrow('timed out');
+  };
+  it.each(['synchronous', 'asynchronous'])(
+    'leaves nobody at work on memory when a %s one follows',
+    async (kind) => {
+      const { engine, workers, expected } = await make();
+      workers.arm('delay', 1);
+      interrupted(() => engine.matmul(normal(a.length, 3), b, shape));
+      expect(workers.happened).toBe(1);
+      const { items } = workers;
+      const next = kind === 'synchronous' ? engine.matmul(a, b, shape) : engine.matmulAsync(a, b, shape);
+      // The item that took so long is done, before anything else was begun.
+      expect(workers.items).toBeGreaterThan(items);
+      expectSameBits(await next, expected);
+      for (let i = 0; i < 20; i++) expectSameBits(engine.matmul(a, b, shape), expected);
+    },
+  );
+  it('and nobody is waited for longer than two minutes', async () => {
+    const { engine, workers, expected } = await make();
+    workers.arm('hang', 1);
+    interrupted(() => engine.matmul(a, b, shape));
+    let now = performance.now();
+    vi.spyOn(performance, 'now').mockImplementation(() => (now += 50));
+    expectSameBits(engine.matmul(a, b, shape), expected);
+    vi.restoreAllMocks();
+    expect(engine.features.threads).toBe(1);
   });
 });
 

@@ -152,14 +152,18 @@ export class Crew {
     this.#owner.left(thread, failure);
     const now = performance.now();
     this.#deaths = this.#deaths.filter((then) => now - then < CRASH_TIME);
-    this.#deaths.push(now);
+    this.#replace(thread, failure);
+  }
+
+  /** Starts another. One that does not start is one more death, however long ago the others were: so this comes to an end. */
+  #replace(thread: number, failure: Failure): void {
+    this.#deaths.push(performance.now());
     if (this.#deaths.length >= CRASHES) this.degraded = true;
-    const alone = (): void => {
-      this.degraded = true;
-      this.#owner.dwindled(failure);
-    };
-    if (this.degraded) alone();
-    else this.#start(thread).catch(alone);
+    if (this.degraded || this.#stopped) this.#owner.dwindled(failure);
+    else
+      this.#start(thread).catch(() => {
+        this.#replace(thread, failure);
+      });
   }
 }
 

@@ -186,6 +186,29 @@ export class Pool {
     return failure;
   }
 
+  /** Ends a job whose `run` was ended from outside: nobody may work at it any more when memory is used again. */
+  drain(): void {
+    const words = this.#words;
+    const quiet = (): boolean => {
+      for (let t = 1; t < this.threads; t++) if (Atomics.load(words, stateOf(t)) === BUSY) return false;
+      // Looked at last: a step is opened by one that is busy.
+      return Atomics.load(words, TICKET) === 0;
+    };
+    Atomics.compareExchange(words, CANCEL, 0, ABORTED);
+    const until = performance.now() + 1000 * PATIENCE;
+    for (;;) {
+      this.#member.work();
+      if (quiet()) break;
+      if (performance.now() > until) {
+        this.#giveUp();
+        break;
+      }
+      this.#member.spin(quiet);
+    }
+    this.#member.is(NONE);
+    Atomics.store(words, STATE, OVER);
+  }
+
   /** Runs a program on the workers, after those that came before. */
   start(program: Program, signal: AbortSignal | undefined): Promise<Failure | undefined> {
     if (signal?.aborted) return Promise.resolve({ why: 'aborted' });

@@ -39,6 +39,8 @@ export class Team {
   program: Program | undefined = undefined;
   readonly #captain: Captain;
   readonly #pool: Pool;
+  /** A call is written down or run by all threads. */
+  #inside = false;
   /** The program that was run last. */
   #ran: Program | undefined;
   /** When the last call of the caller alone has ended. */
@@ -83,6 +85,7 @@ export class Team {
 
   /** How many threads a synchronous call of so many multiply-adds has. One while an asynchronous one runs. */
   threadsFor(work: number): number {
+    this.#cleanUp();
     const pool = this.#pool;
     if (work < WORTH_AWAKE || pool.busy || !pool.helps) return 1;
     if (pool.awake) return pool.threads;
@@ -111,13 +114,30 @@ export class Team {
 
   /** Runs what `work` tells to, on all threads. */
   share(op: string, work: () => void): void {
-    const program = this.plan(work);
-    if (program.steps > 0) this.#check(op, this.#pool.run(program), undefined);
-    this.#ran = program;
+    this.#inside = true;
+    try {
+      const program = this.plan(work);
+      if (program.steps > 0) this.#check(op, this.#pool.run(program), undefined);
+      this.#ran = program;
+    } finally {
+      this.#inside = false;
+    }
+  }
+
+  /**
+   * What a call has left that was ended from outside, which no `finally` hears of: a script that had its time, Ctrl-C in a REPL.
+   * Workers are in the middle of it.
+   */
+  #cleanUp(): void {
+    if (!this.#inside) return;
+    this.#inside = false;
+    this.program = undefined;
+    this.#pool.drain();
   }
 
   /** Runs a program on the workers, after those before it. Rejects with what went wrong, or the signal's reason. */
   async leave(op: string, program: Program, signal: AbortSignal | undefined): Promise<void> {
+    this.#cleanUp();
     if (program.steps > 0) this.#check(op, await this.#pool.start(program, signal), signal);
     this.#ran = program;
   }
