@@ -28,6 +28,7 @@ import {
   STEP_WORDS,
   STOP,
   TELL,
+  THREW,
   TICKET,
   TRAPPED,
   TURN,
@@ -348,6 +349,12 @@ export class Pool {
     this.#next();
   }
 
+  /** Whether something was thrown, and nobody has said what. */
+  #isUnheard(): boolean {
+    const why = Atomics.load(this.#words, CANCEL);
+    return (why === TRAPPED || why === THREW) && this.#thrown === undefined;
+  }
+
   #settle(failure: Failure | undefined): void {
     const job = this.#running;
     if (job === undefined) return;
@@ -440,10 +447,14 @@ export class Pool {
         void worker.terminate();
       };
       const said = (message: Said): void => {
-        if (message.heed === 'over') this.#ended(message.job);
-        else if (message.heed === 'threw') {
+        if (message.heed === 'over') {
+          // What was thrown may come later, as another worker tells of it.
+          if (!this.#isUnheard()) this.#ended(message.job);
+        } else if (message.heed === 'threw') {
+          if (message.job !== this.#job) return;
           this.#thrown = errorOf(message);
           this.#thrower = thread;
+          if (Atomics.load(this.#words, STATE) === OVER) this.#ended(message.job);
         } else if (!gone) {
           ready = true;
           clearInterval(timer);
