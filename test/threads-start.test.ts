@@ -109,7 +109,9 @@ describe('a worker that does not start: ERR_WORKER_START (fault 52)', () => {
       return {
         addEventListener: (name: string, listener: (event: object) => void) => listeners.set(name, listener),
         postMessage: () => {
-          setImmediate(() => { listeners.get('error')!({ message: 'refused by a policy', preventDefault }); });
+          setImmediate(() => {
+            listeners.get('error')!({ message: 'refused by a policy', preventDefault });
+          });
         },
         terminate,
       };
