@@ -8,7 +8,7 @@ import { expect, it } from 'vitest';
 import { Program } from '../src/threads/program.ts';
 import { Pool } from '../src/threads/pool.ts';
 import type { Failure } from '../src/threads/failure.ts';
-import { BUSY, Member, PARKED } from '../src/threads/protocol.ts';
+import { BUSY, JOB, Member, PARKED } from '../src/threads/protocol.ts';
 import type { WorkerLike } from '../src/threads/spawn.ts';
 import type { Begin, Said } from '../src/threads/worker.ts';
 import { DRIVERS, type Driver, type KernelExports } from '../src/wasm/exports.ts';
@@ -25,12 +25,23 @@ class PlayedWorker implements WorkerLike {
   readonly #listeners = new Map<string, Listener>();
   readonly #drivers: readonly Driver[];
   #member: Member | undefined;
-  /** Items until it dies at one. */
+  /** Items until it dies at one, and until its kernel throws. */
   dies = Infinity;
+  throws = Infinity;
+  /** Works while this one is in the middle of its next item. */
+  meanwhile: PlayedWorker | undefined;
+  #works = false;
 
   constructor(driver: Driver) {
     const drive: Driver = (...given) => {
+      const { meanwhile } = this;
+      this.meanwhile = undefined;
+      meanwhile?.work();
       if (this.dies-- <= 0) throw DEATH;
+      if (this.throws-- <= 0) {
+        this.throws = Infinity;
+        throw new TypeError('spoiled');
+      }
       driver(...given);
     };
     this.#drivers = DRIVERS.map(() => drive);
@@ -47,7 +58,9 @@ class PlayedWorker implements WorkerLike {
       },
       threw: (error) => {
         // Out of `work`, past the count of what is done.
-        throw error;
+        if (error === DEATH) throw DEATH;
+        const { name, message, stack } = error as Error;
+        this.#say({ heed: 'threw', job: this.#member!.words[JOB]!, name, message, stack: stack! });
       },
     });
     this.#member.is(PARKED);
@@ -60,7 +73,8 @@ class PlayedWorker implements WorkerLike {
 
   /** Claims and runs what there is. */
   work(): void {
-    if (!this.alive) return;
+    if (!this.alive || this.#works) return;
+    this.#works = true;
     this.#member!.is(BUSY);
     try {
       this.#member!.work();
@@ -68,6 +82,7 @@ class PlayedWorker implements WorkerLike {
     } catch {
       this.#end();
     }
+    this.#works = false;
   }
 
   /** The pool hears the first thing that it has not heard. */
@@ -92,9 +107,9 @@ class PlayedWorker implements WorkerLike {
 /** What a schedule is made of. Numbers choose a worker, or a job. */
 const actions = fc.array(
   fc.oneof(
-    fc.record({ kind: fc.constantFrom('work', 'hear', 'kill', 'doom', 'abort'), which: fc.nat(20) }),
+    fc.record({ kind: fc.constantFrom('work', 'hear', 'doom', 'spoil', 'meet', 'abort'), which: fc.nat(20) }),
     fc.record({ kind: fc.constant('start'), which: fc.integer({ min: 0, max: 3 }) }),
-    fc.record({ kind: fc.constantFrom('work', 'hear', 'run'), which: fc.nat(20) }),
+    fc.record({ kind: fc.constantFrom('work', 'hear', 'run', 'kill'), which: fc.nat(20) }),
   ),
   { maxLength: 100 },
 );
@@ -180,6 +195,8 @@ it('each job ends once, and well only if all of it was done (P23)', async () => 
         else if (kind === 'hear') worker.hear();
         else if (kind === 'kill') worker.terminate();
         else if (kind === 'doom') worker.dies = which % 3;
+        else if (kind === 'meet') worker.meanwhile = workers[(which + 1) % workers.length];
+        else if (kind === 'spoil') worker.throws = which % 3;
         else jobs[which % jobs.length]?.controller.abort();
         // What follows from it, as far as nobody else is needed.
         for (let i = 0; i < which % 4; i++) await Promise.resolve();
@@ -195,8 +212,12 @@ it('each job ends once, and well only if all of it was done (P23)', async () => 
         expect(ends).toHaveLength(1);
         const [end] = ends;
         if (end === undefined) isDone(of);
-        else expect(['exited', 'aborted', 'degraded']).toContain(end.why);
+        else expect(['exited', 'threw', 'aborted', 'degraded']).toContain(end.why);
         if (end?.why === 'aborted') expect(controller.signal.aborted).toBe(true);
+        // What was thrown is told, whoever is heard first.
+        if (end?.why === 'threw' && !controller.signal.aborted) {
+          expect(end).toMatchObject({ worker: expect.any(Number) as number, cause: { message: 'spoiled' } });
+        }
         if (end?.why === 'degraded') expect(pool.degraded).toBe(true);
       }
       // An end costs one job, at most.
@@ -206,6 +227,6 @@ it('each job ends once, and well only if all of it was done (P23)', async () => 
       await hearAll();
       expect(workers.every(({ alive }) => !alive)).toBe(true);
     }),
-    { numRuns: 300 },
+    { numRuns: 3000 },
   );
 });

@@ -101,6 +101,26 @@ describe('a worker that does not start: ERR_WORKER_START (fault 52)', () => {
     expect(seconds).toBe(20);
     expect(silent.terminate).toHaveBeenCalledTimes(2);
   });
+  it('a web worker that fails is still there, and made to end', async () => {
+    const terminate = vi.fn();
+    const preventDefault = vi.fn();
+    const workerFactory = (): object => {
+      const listeners = new Map<string, (event: object) => void>();
+      return {
+        addEventListener: (name: string, listener: (event: object) => void) => listeners.set(name, listener),
+        postMessage: () => {
+          setImmediate(() => {
+            listeners.get('error')!({ message: 'refused by a policy', preventDefault });
+          });
+        },
+        terminate,
+      };
+    };
+    await refused({ workerFactory } as EngineOptions, 'ERR_WORKER_START', 'refused by a policy');
+    expect(terminate).toHaveBeenCalledTimes(2);
+    // The page's own console need not hear of what the caller is told.
+    expect(preventDefault).toHaveBeenCalledTimes(2);
+  });
   it('one of several: the others end', async () => {
     let count = 0;
     const workerFactory = (): Worker => running(count++ === 1 ? 'process.exit(9)' : workerSource)();

@@ -38,6 +38,8 @@ export class Crew {
   /** By thread; there is none for the caller's, which is 0. */
   readonly #workers: (WorkerLike | undefined)[];
   #stopped = false;
+  /** Gives up those that have not begun yet. */
+  readonly #starting = new Set<() => void>();
   /** When workers died. */
   #deaths: number[] = [];
 
@@ -66,6 +68,7 @@ export class Crew {
       this.#workers[thread] = undefined;
       void worker?.terminate();
     }
+    for (const giveUp of this.#starting) giveUp();
   }
 
   /** A worker of this number, ready. */
@@ -94,11 +97,19 @@ export class Crew {
         if (++waited < START) return;
         end({ why: 'lost', worker: thread, cause: new Error(`it has not begun within ${START} s`) });
       }, 1000);
+      const giveUp = (): void => {
+        end({ why: 'stopped', worker: thread });
+      };
+      this.#starting.add(giveUp);
+      const begun = (): void => {
+        clearInterval(timer);
+        this.#starting.delete(giveUp);
+      };
       /** It is no more: whichever of its events comes first. */
       const end = (failure: Failure): void => {
         if (gone) return;
         gone = true;
-        clearInterval(timer);
+        begun();
         if (ready) this.#died(thread, worker, failure);
         else reject(reasonOf(failure));
         // A web worker that has failed is still there.
@@ -108,7 +119,7 @@ export class Crew {
         if (message.heed !== 'ready') this.#owner.said(thread, message);
         else if (!gone) {
           ready = true;
-          clearInterval(timer);
+          begun();
           this.#join(thread, worker);
           resolve();
         }

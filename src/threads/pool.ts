@@ -30,6 +30,7 @@ import {
   STEP_WORDS,
   STOP,
   TELL,
+  THREW,
   TICKET,
   TRAPPED,
   TURN,
@@ -219,8 +220,8 @@ export class Pool {
       const job: Job = {
         program,
         settle(failure) {
-          signal?.removeEventListener('abort', abort);
           resolve(failure);
+          signal?.removeEventListener('abort', abort);
         },
       };
       signal?.addEventListener('abort', abort);
@@ -306,10 +307,13 @@ export class Pool {
   }
 
   #said(thread: number, report: Report): void {
-    if (report.heed === 'over') this.#ended(report.job);
-    else {
+    if (report.heed === 'over') {
+      // What was thrown may come later, as another worker tells of it.
+      if (!this.#isUnheard()) this.#ended(report.job);
+    } else if (report.job === this.#job) {
       this.#thrown = errorOf(report);
       this.#thrower = thread;
+      if (Atomics.load(this.#words, STATE) === OVER) this.#ended(report.job);
     }
   }
 
@@ -334,6 +338,12 @@ export class Pool {
     if (running === undefined || job !== this.#job) return;
     this.#settle(this.#outcome(running.program));
     this.#next();
+  }
+
+  /** Whether something was thrown, and nobody has said what. */
+  #isUnheard(): boolean {
+    const why = Atomics.load(this.#words, CANCEL);
+    return (why === TRAPPED || why === THREW) && this.#thrown === undefined;
   }
 
   #settle(failure: Failure | undefined): void {

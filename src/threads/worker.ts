@@ -3,7 +3,7 @@
  * back from that only to go. Bundled into one text that is started as it is, and into `heed/worker`.
  */
 import { driversOf, type KernelExports } from '../wasm/exports.ts';
-import { BUSY, EPOCH, GONE, Member, NONE, PARKED, SPINNING, STOP, TICKET, stateOf } from './protocol.ts';
+import { BUSY, EPOCH, GONE, JOB, Member, NONE, PARKED, SPINNING, STOP, TICKET, stateOf } from './protocol.ts';
 
 /** What a worker is started with. */
 export interface Begin {
@@ -19,7 +19,13 @@ export interface Begin {
 export type Said =
   | { readonly heed: 'ready' }
   | { readonly heed: 'over'; readonly job: number }
-  | { readonly heed: 'threw'; readonly name: string; readonly message: string; readonly stack: string };
+  | {
+      readonly heed: 'threw';
+      readonly job: number;
+      readonly name: string;
+      readonly message: string;
+      readonly stack: string;
+    };
 
 /** What is the same of a web worker's scope and of Node's parentPort. */
 interface Port {
@@ -64,7 +70,9 @@ function serve(port: Port, { module, memory, control, thread, threads }: Begin):
     },
     threw(error) {
       const { name, message, stack } = error as Error;
-      port.postMessage({ heed: 'threw', name, message, stack: String(stack) });
+      // The claim is not done yet: this is its job's number.
+      const job = words[JOB]!;
+      port.postMessage({ heed: 'threw', job, name, message, stack: String(stack) });
     },
   });
   const { words } = member;
