@@ -101,6 +101,24 @@ describe('a worker that does not start: ERR_WORKER_START (fault 52)', () => {
     expect(seconds).toBe(20);
     expect(silent.terminate).toHaveBeenCalledTimes(2);
   });
+  it('one that has not begun when the engine is disposed of is given up', async () => {
+    const given: (typeof silent | Worker)[] = [];
+    const first = running(workerSource);
+    const workerFactory = (): typeof silent | Worker => {
+      given.push(given.length === 0 ? first() : { ...silent, terminate: vi.fn() });
+      return given.at(-1)!;
+    };
+    const engine = await createEngine({ threads: 2, maxMemory, workerFactory });
+    await (given[0] as Worker).terminate();
+    await vi.waitFor(() => {
+      expect(given).toHaveLength(2);
+    }, 30_000);
+    const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+    const before = timers();
+    engine.dispose();
+    expect(given[1]!.terminate).toHaveBeenCalledTimes(1);
+    expect(timers()).toBeLessThan(before);
+  });
   it('a web worker that fails is still there, and made to end', async () => {
     const terminate = vi.fn();
     const preventDefault = vi.fn();
