@@ -87,6 +87,8 @@ export class Call {
   #own = 0;
   /** Blocks that are used in place by one. */
   #held: Block[] | undefined = undefined;
+  /** Puts back what the work has changed in place, should the call fail. */
+  undo: (() => void) | undefined = undefined;
 
   /**
    * `work`: multiply-adds, about: whether that is worth sharing. ERR_DISPOSED, ERR_POISONED: again, as reading the options may have
@@ -261,7 +263,8 @@ export class Call {
 
   /** Frees what the call has taken. */
   #giveBack(error: unknown): void {
-    if (this.#runtime.team?.abandoned(error)) return;
+    if (this.#runtime.disposed || this.#runtime.team?.abandoned(error)) return;
+    this.undo?.();
     if (this.#own !== 0) this.#runtime.free(this.#own);
     for (const { address } of this.#allocated) if (address !== 0) this.#runtime.free(address);
   }

@@ -135,6 +135,7 @@ export function readyPass(
       // All that can be refused is refused here, before the cache is written.
       found = append.found();
       if (found & TOO_LARGE) tooLarge(op);
+      call.undo = append.save(held);
       append.run({ k: K.address, v: V.address, ...held }, room.address);
     }
     attend({
