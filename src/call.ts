@@ -102,7 +102,7 @@ export class Call {
     this.#later = later;
     const { team } = runtime;
     if (team === undefined) this.threads = 1;
-    else this.threads = later === undefined ? team.threadsFor(work) : team.threads;
+    else this.threads = later === undefined ? team.threadsFor(work) : team.threadsLater();
   }
 
   /**

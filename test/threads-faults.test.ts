@@ -10,6 +10,7 @@ import { KernelTrapError, StateError, WorkerError, type Engine, type HeedError }
 import type { EngineOptions } from '../src/index.ts';
 import { normal } from './data.ts';
 import { FaultyWorkers, type Fault } from './faulty-workers.ts';
+import { Program } from '../src/threads/program.ts';
 import { fault, matches, refuses, rejection, rejects, watch, type Refusal } from './nothing-lost.ts';
 import { expectSameBits } from './problems.ts';
 
@@ -312,6 +313,27 @@ describe('a synchronous call that is ended from outside, as by the time of a scr
       for (let i = 0; i < 20; i++) expectSameBits(engine.matmul(a, b, shape), expected);
     },
   );
+  it('and memory that it had is given to an asynchronous one only then', async () => {
+    const { engine, workers, expected } = await make();
+    const { M, N, K } = shape;
+    const out = engine.tensor([M, N]);
+    const operands = [engine.tensor([M, K], normal(a.length, 3)), engine.tensor([K, N], b)] as const;
+    workers.arm('delay', 1);
+    interrupted(() => engine.matmul(...operands, { out }));
+    // What is copied next lies where the item that takes so long will write.
+    for (const tensor of [out, ...operands]) tensor.dispose();
+    expectSameBits(await engine.matmulAsync(a, b, shape), expected);
+  });
+  it('while it writes down what shall be run: the next is run', async () => {
+    const { engine, expected } = await make();
+    vi.spyOn(Program.prototype, 'add').mockImplementationOnce(() => {
+      for (;;);
+    });
+    interrupted(() => engine.matmulAsync(a, b, shape));
+    const one = Float32Array.of(3);
+    expect(engine.matmul(one, one, { M: 1, N: 1, K: 1 })).toEqual(Float32Array.of(9));
+    expectSameBits(engine.matmul(a, b, shape), expected);
+  });
   it('and nobody is waited for longer than two minutes', async () => {
     const { engine, workers, expected } = await make();
     workers.arm('hang', 1);

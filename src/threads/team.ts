@@ -95,6 +95,12 @@ export class Team {
     return pool.threads;
   }
 
+  /** How many an asynchronous one must be made for. */
+  threadsLater(): number {
+    this.#cleanUp();
+    return this.threads;
+  }
+
   /** The caller has computed alone: a call that begins at once is one of many. */
   rest(): void {
     this.#rested = performance.now();
@@ -129,9 +135,9 @@ export class Team {
    * Workers are in the middle of it.
    */
   #cleanUp(): void {
+    this.program = undefined;
     if (!this.#inside) return;
     this.#inside = false;
-    this.program = undefined;
     this.#pool.drain();
   }
 
