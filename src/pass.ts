@@ -67,7 +67,7 @@ export function readyPass(
   const attention = attentionOf(layer, problem);
   const projected = 2 * batch * (seqQ * modelDim * width + keys * contextDim * kWidth);
   const call = new Call(runtime, op, projected + workOf(attention), later);
-  if (cache) call.hold(Owner.blockOf(cache)!);
+  if (cache) call.uses(Owner.blockOf(cache)!);
 
   const X = call.input('x', x, batch * seqQ * modelDim);
   const C = problem.context ? call.input('context', problem.context, batch * seqK * contextDim) : X;

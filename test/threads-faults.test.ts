@@ -253,6 +253,36 @@ describe('a worker of which nothing is heard (faults 49, 67)', () => {
     expectSameBits(engine.matmul(a, b, shape), expected);
     refuses(() => engine.tensor([-1]), { class: RangeError, code: 'ERR_DIM' }, watched);
   });
+  it.each(['synchronous', 'asynchronous'])(
+    'tensors that a call has in place are given to nobody then: %s',
+    async (kind) => {
+      const { engine, workers } = await make();
+      const { M, N, K } = shape;
+      const out = engine.tensor([M, N]);
+      const operands = [engine.tensor([M, K], a), engine.tensor([K, N], b)] as const;
+      workers.arm('vanish', 1);
+      if (kind === 'synchronous') {
+        const wait = Atomics.wait.bind(Atomics);
+        vi.spyOn(Atomics, 'wait').mockImplementation((...given) => {
+          return given[3] === 1000 ? 'timed-out' : wait(...given);
+        });
+        matches(
+          fault(() => engine.matmul(...operands, { out })),
+          refusal,
+        );
+      } else {
+        vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+        workers.arm('hang', 1);
+        const call = rejection(engine.matmulAsync(...operands, { out }));
+        await workers.happens();
+        vi.advanceTimersByTime(122_000);
+        matches(await call, refusal);
+      }
+      const { used } = engine.memory;
+      for (const tensor of [out, ...operands]) tensor.dispose();
+      expect(engine.memory.used).toBe(used);
+    },
+  );
   it('in an asynchronous call; those that wait behind it are told why they never began', async () => {
     const { engine, workers, expected } = await make();
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
