@@ -267,12 +267,12 @@ export class Call {
   /** Frees what the call has taken. */
   #giveBack(error: unknown): void {
     if (this.#runtime.disposed) return;
+    this.undo?.();
     // What somebody may still write to is never given to others.
     if (this.#runtime.team?.abandoned(error)) {
       this.#hold();
       return;
     }
-    this.undo?.();
     if (this.#own !== 0) this.#runtime.free(this.#own);
     for (const { address } of this.#allocated) if (address !== 0) this.#runtime.free(address);
   }
