@@ -60,19 +60,19 @@ export function launchAppend(
     mode,
     found: 0,
   });
-  /** What was found at once, and the steps that will find something. */
-  let seen = 0;
-  let steps: number[] = [];
+  /** What was found at once, or by a step of a program, when that has run. */
+  let finds: (() => number)[] = [];
   const one = (each: AppendArgs): void => {
     const { words, descriptor, kernels } = runtime;
     if (items.count === 0) return;
     writeAppendArgs(words, descriptor, each);
     // One thread says what it has found: several would write over each other.
     const checks = each.mode === CHECK;
+    const program = runtime.team?.program;
     const step = runtime.run(op, kernels.append, descriptor, items.count, 0, 0, undefined, checks);
     if (!checks) return;
-    if (step < 0) seen |= words.u32[(descriptor >>> 2) + FOUND]!;
-    else steps.push(step);
+    const seen = words.u32[(descriptor >>> 2) + FOUND]!;
+    finds.push(() => (program === undefined ? seen : program.field(step, FOUND)));
   };
   /** Keys, then values. */
   const both = ({ k, v, keys, values }: AppendAddresses, mode: number, room: number): void => {
@@ -83,10 +83,10 @@ export function launchAppend(
   return {
     bytes: 4 * APPEND_ITEM.length * items.count,
     check(addresses, room) {
-      [seen, steps] = [0, []];
+      finds = [];
       if (dtype === 'f16') both(addresses, CHECK, room);
     },
-    found: () => steps.reduce((bits, step) => bits | runtime.team!.field(step, FOUND), seen),
+    found: () => finds.reduce((bits, find) => bits | find(), 0),
     run(addresses, room) {
       both(addresses, dtype === 'f16' ? NARROW : COPY, room);
     },
