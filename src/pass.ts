@@ -131,11 +131,16 @@ export function readyPass(
     if (held) append?.check({ k: K.address, v: V.address, ...held }, room.address);
   };
   const second = (): void => {
-    if (append && held) {
+    if (append && held && cache) {
       // All that can be refused is refused here, before the cache is written.
       found = append.found();
       if (found & TOO_LARGE) tooLarge(op);
-      call.undo = append.save(held);
+      const putBack = append.save(held);
+      const takeBack = cache.overwrite(problem.cache.append.counts);
+      call.undo = () => {
+        putBack();
+        takeBack();
+      };
       append.run({ k: K.address, v: V.address, ...held }, room.address);
     }
     attend({
