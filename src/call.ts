@@ -85,8 +85,10 @@ export class Call {
 
   /** Where what is staged lies, of a later call. */
   #own = 0;
-  /** Blocks that are used in place by one. */
-  #held: Block[] | undefined = undefined;
+  /** Blocks that are used in place by one, or by several threads. */
+  #used: Block[] | undefined = undefined;
+  /** Puts back what the work has changed in place, should the call fail. */
+  undo: (() => void) | undefined = undefined;
 
   /**
    * `work`: multiply-adds, about: whether that is worth sharing. ERR_DISPOSED, ERR_POISONED: again, as reading the options may have
@@ -100,7 +102,7 @@ export class Call {
     this.#later = later;
     const { team } = runtime;
     if (team === undefined) this.threads = 1;
-    else this.threads = later === undefined ? team.threadsFor(work) : team.threads;
+    else this.threads = later === undefined ? team.threadsFor(work) : team.threadsLater();
   }
 
   /**
@@ -120,11 +122,9 @@ export class Call {
     return this.#inPlace(arg, x);
   }
 
-  /** Memory that outlives the call: it is not given to others before the call is done. */
-  hold(block: Block): void {
-    if (this.#later === undefined) return;
-    block.hold();
-    (this.#held ??= []).push(block);
+  /** Memory that outlives the call, and is used in place: it is not given to others before the call is done. */
+  uses(block: Block): void {
+    if (this.#later !== undefined || this.threads > 1) (this.#used ??= []).push(block);
   }
 
   /**
@@ -197,6 +197,7 @@ export class Call {
 
   /** The same for a later call. Rejects as `compute` throws, with the signal's reason, with what became of the workers. */
   async computeLater(work: () => void, then?: () => void): Promise<void> {
+    this.#hold();
     try {
       this.#begin();
       const { team } = this.#runtime;
@@ -214,7 +215,7 @@ export class Call {
       this.#giveBack(error);
       throw error;
     } finally {
-      for (const block of this.#held ?? []) block.release();
+      for (const block of this.#used ?? []) block.release();
     }
     this.#makeTensors();
   }
@@ -259,9 +260,19 @@ export class Call {
     for (let i = 0; i < staged.length; i++) this.#copyOut(staged[i]!);
   }
 
+  #hold(): void {
+    for (const block of this.#used ?? []) block.hold();
+  }
+
   /** Frees what the call has taken. */
   #giveBack(error: unknown): void {
-    if (this.#runtime.team?.abandoned(error)) return;
+    if (this.#runtime.disposed) return;
+    this.undo?.();
+    // What somebody may still write to is never given to others.
+    if (this.#runtime.team?.abandoned(error)) {
+      this.#hold();
+      return;
+    }
     if (this.#own !== 0) this.#runtime.free(this.#own);
     for (const { address } of this.#allocated) if (address !== 0) this.#runtime.free(address);
   }
@@ -279,7 +290,7 @@ export class Call {
   #inPlace(arg: string, x: Tensor | PackedMatrix): Slot {
     const block = blockOf(x);
     const address = block.address(this.#op, arg, x instanceof Tensor ? 'tensor' : 'packed matrix');
-    this.hold(block);
+    this.uses(block);
     return { address };
   }
 

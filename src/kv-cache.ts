@@ -113,14 +113,25 @@ export class KVCache extends Owner {
     this.#busy = false;
   }
 
+  /**
+   * @internal Says that `counts` tokens are about to be written, in a ring over the oldest: those are lost from here on, whatever ends
+   * the call. Gives what takes that back.
+   */
+  overwrite(counts: readonly number[]): () => void {
+    const { capacity, ring } = this.#problem;
+    const before = this.#oldest.slice();
+    for (let b = 0; ring && b < counts.length; b++) {
+      this.#oldest[b] = Math.max(this.#oldest[b]!, this.#lengths[b]! + counts[b]! - capacity);
+    }
+    return () => {
+      for (const [b, oldest] of before.entries()) this.#oldest[b] = oldest;
+    };
+  }
+
   /** @internal Says that `counts` tokens more are there, and what was found among them. */
   commit(counts: readonly number[], found: number): void {
-    const { capacity, ring } = this.#problem;
     if (found & SPECIAL) this.#special = true;
-    for (let b = 0; b < counts.length; b++) {
-      const length = (this.#lengths[b]! += counts[b]!);
-      if (ring) this.#oldest[b] = Math.max(this.#oldest[b]!, length - capacity);
-    }
+    for (let b = 0; b < counts.length; b++) this.#lengths[b]! += counts[b]!;
   }
 
   /** Tokens of the longest sequence. In a ring those that have fallen out count too: positions stay absolute. */
@@ -166,6 +177,7 @@ export class KVCache extends Owner {
       launch.check(addresses, room.address);
       const found = launch.found();
       if (found & TOO_LARGE) tooLarge(op);
+      this.overwrite(problem.counts);
       launch.run(addresses, room.address);
       this.commit(problem.counts, found);
     });

@@ -67,7 +67,7 @@ export function readyPass(
   const attention = attentionOf(layer, problem);
   const projected = 2 * batch * (seqQ * modelDim * width + keys * contextDim * kWidth);
   const call = new Call(runtime, op, projected + workOf(attention), later);
-  if (cache) call.hold(Owner.blockOf(cache)!);
+  if (cache) call.uses(Owner.blockOf(cache)!);
 
   const X = call.input('x', x, batch * seqQ * modelDim);
   const C = problem.context ? call.input('context', problem.context, batch * seqK * contextDim) : X;
@@ -131,10 +131,16 @@ export function readyPass(
     if (held) append?.check({ k: K.address, v: V.address, ...held }, room.address);
   };
   const second = (): void => {
-    if (append && held) {
+    if (append && held && cache) {
       // All that can be refused is refused here, before the cache is written.
       found = append.found();
       if (found & TOO_LARGE) tooLarge(op);
+      const putBack = append.save(held);
+      const takeBack = cache.overwrite(problem.cache.append.counts);
+      call.undo = () => {
+        putBack();
+        takeBack();
+      };
       append.run({ k: K.address, v: V.address, ...held }, room.address);
     }
     attend({

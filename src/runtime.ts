@@ -231,7 +231,7 @@ export class Runtime {
    * `before` is told of each item before it is run.
    *
    * Where several threads shall run it, it is written down instead: `slab` is from one thread's scratch to the next one's, `whole`
-   * says that one thread takes all items. Its number is for `field`.
+   * says that one thread takes all items. Its number there is for `Program.field`.
    */
   run(
     op: string,

@@ -109,7 +109,8 @@ describe.each([1, 2, 5])('%i threads', (threads) => {
       expect(workers.own).toBe(own);
     });
     it('of another kind is ERR_ARG_TYPE; a synchronous call has none', async () => {
-      for (const signal of [null, 1, 'x', {}, { aborted: false }, new AbortController()]) {
+      const deaf = { aborted: false, addEventListener: () => undefined, throwIfAborted: () => undefined };
+      for (const signal of [null, 1, 'x', {}, { aborted: false }, deaf, new AbortController()]) {
         for (const [i, name] of names.entries()) {
           const op = ['attentionAsync', 'matmulAsync', 'forwardAsync'][i]!;
           const refusal = { class: HeedTypeError, code: 'ERR_ARG_TYPE', op, arg: 'signal' } as const;

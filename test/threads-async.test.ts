@@ -13,6 +13,7 @@ import {
 } from '../src/index.ts';
 import { runtimeOf } from '../src/engine.ts';
 import { a, b, callsOf, k, layerOf, names, product, q, shape, v, x, type Calls } from './async-calls.ts';
+import { normal } from './data.ts';
 import { FaultyWorkers } from './faulty-workers.ts';
 import { fault, matches, rejection } from './nothing-lost.ts';
 import { expectSameBits } from './problems.ts';
@@ -200,6 +201,27 @@ describe.each([1, 2, 5])('%i threads', (threads) => {
       expectSameBits(await calls[name](), expected[name]);
     }
   });
+
+  it.each(['f32', 'f16'] as const)(
+    'a ring that a pass has written over, and failed: it is as it was (%s)',
+    async (dtype) => {
+      // 190 tokens of 96 places: five more lie over the last two places and the first three.
+      const ring = { batch: 2, kvHeads: 4, headDim: 12, capacity: 96, dtype, ring: true } as const;
+      const cache = engine.kvCache(ring);
+      const tokens = normal(2 * 95 * 48, 8);
+      for (let i = 0; i < 2; i++) cache.append(tokens, tokens);
+      const query = normal(2 * 48, 9);
+      const before = cache.attend(query, { heads: 4, window: [95, 0] });
+      const out = new Float32Array(2 * 5 * 48);
+      const given = { batch: 2, seqQ: 5, cache, window: [40, 0], out } as const;
+      const pass = rejection(layer.forwardAsync(tokens.slice(0, 2 * 5 * 48), given));
+      structuredClone(out.buffer, { transfer: [out.buffer] });
+      matches(await pass, { class: HeedTypeError, code: 'ERR_DETACHED', arg: 'out' });
+      expect(cache.length).toBe(190);
+      expectSameBits(cache.attend(query, { heads: 4, window: [95, 0] }), before);
+      cache.dispose();
+    },
+  );
 
   it('nothing to compute: batch 0, no queries, no keys, no rows', async () => {
     const none = new Float32Array(0);

@@ -10,6 +10,7 @@ import { KernelTrapError, StateError, WorkerError, type Engine, type HeedError }
 import type { EngineOptions } from '../src/index.ts';
 import { normal } from './data.ts';
 import { FaultyWorkers, type Fault } from './faulty-workers.ts';
+import { Program } from '../src/threads/program.ts';
 import { fault, matches, refuses, rejection, rejects, watch, type Refusal } from './nothing-lost.ts';
 import { expectSameBits } from './problems.ts';
 
@@ -252,6 +253,36 @@ describe('a worker of which nothing is heard (faults 49, 67)', () => {
     expectSameBits(engine.matmul(a, b, shape), expected);
     refuses(() => engine.tensor([-1]), { class: RangeError, code: 'ERR_DIM' }, watched);
   });
+  it.each(['synchronous', 'asynchronous'])(
+    'tensors that a call has in place are given to nobody then: %s',
+    async (kind) => {
+      const { engine, workers } = await make();
+      const { M, N, K } = shape;
+      const out = engine.tensor([M, N]);
+      const operands = [engine.tensor([M, K], a), engine.tensor([K, N], b)] as const;
+      workers.arm('vanish', 1);
+      if (kind === 'synchronous') {
+        const wait = Atomics.wait.bind(Atomics);
+        vi.spyOn(Atomics, 'wait').mockImplementation((...given) => {
+          return given[3] === 1000 ? 'timed-out' : wait(...given);
+        });
+        matches(
+          fault(() => engine.matmul(...operands, { out })),
+          refusal,
+        );
+      } else {
+        vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+        workers.arm('hang', 1);
+        const call = rejection(engine.matmulAsync(...operands, { out }));
+        await workers.happens();
+        vi.advanceTimersByTime(122_000);
+        matches(await call, refusal);
+      }
+      const { used } = engine.memory;
+      for (const tensor of [out, ...operands]) tensor.dispose();
+      expect(engine.memory.used).toBe(used);
+    },
+  );
   it('in an asynchronous call; those that wait behind it are told why they never began', async () => {
     const { engine, workers, expected } = await make();
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
@@ -312,6 +343,27 @@ describe('a synchronous call that is ended from outside, as by the time of a scr
       for (let i = 0; i < 20; i++) expectSameBits(engine.matmul(a, b, shape), expected);
     },
   );
+  it('and memory that it had is given to an asynchronous one only then', async () => {
+    const { engine, workers, expected } = await make();
+    const { M, N, K } = shape;
+    const out = engine.tensor([M, N]);
+    const operands = [engine.tensor([M, K], normal(a.length, 3)), engine.tensor([K, N], b)] as const;
+    workers.arm('delay', 1);
+    interrupted(() => engine.matmul(...operands, { out }));
+    // What is copied next lies where the item that takes so long will write.
+    for (const tensor of [out, ...operands]) tensor.dispose();
+    expectSameBits(await engine.matmulAsync(a, b, shape), expected);
+  });
+  it('while it writes down what shall be run: the next is run', async () => {
+    const { engine, expected } = await make();
+    vi.spyOn(Program.prototype, 'add').mockImplementationOnce(() => {
+      for (;;);
+    });
+    interrupted(() => engine.matmulAsync(a, b, shape));
+    const one = Float32Array.of(3);
+    expect(engine.matmul(one, one, { M: 1, N: 1, K: 1 })).toEqual(Float32Array.of(9));
+    expectSameBits(engine.matmul(a, b, shape), expected);
+  });
   it('and nobody is waited for longer than two minutes', async () => {
     const { engine, workers, expected } = await make();
     workers.arm('hang', 1);

@@ -153,7 +153,7 @@ function reading(keys: number, quick: boolean): PairGroup[] {
   ]);
 }
 
-/** From 2¹⁹ to 2²⁶ multiply-adds: around what is worth sharing (src/team.ts). */
+/** From 2¹⁹ to 2²⁶ multiply-adds: around what is worth sharing (src/threads/team.ts). */
 const small: readonly Made[] = [
   ...[16, 28, 40, 64, 112, 160].map((S) => attention(12, 64, S)),
   ...[96, 128, 192, 256, 352].map((n) => matmul(n)),

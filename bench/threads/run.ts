@@ -108,7 +108,7 @@ function clockBehind(before: Before, engine: Engine, call: PairCall): Clock {
   };
 }
 
-/** A call of more than 2²⁴ multiply-adds, which is shared whoever sleeps (src/team.ts). */
+/** A call of more than 2²⁴ multiply-adds, which is shared whoever sleeps (src/threads/team.ts). */
 function largeCall(engine: Engine): () => void {
   const n = 260;
   const [a, out] = [new Float32Array(n * n).fill(1), new Float32Array(n * n)];

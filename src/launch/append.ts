@@ -11,13 +11,16 @@ import type { Runtime } from '../runtime.ts';
 
 const FOUND = APPEND_ARGS.indexOf('found');
 
-export interface AppendAddresses {
+/** Of what the cache holds. */
+export interface CacheAddresses {
+  readonly keys: number;
+  readonly values: number;
+}
+
+export interface AppendAddresses extends CacheAddresses {
   /** New tokens. */
   readonly k: number;
   readonly v: number;
-  /** What the cache holds. */
-  readonly keys: number;
-  readonly values: number;
 }
 
 export interface AppendLaunch {
@@ -27,6 +30,8 @@ export interface AppendLaunch {
   /** What that has found: bit 1, a finite number that is too large; bit 2, ∞ or NaN. */
   found(): number;
   run(addresses: AppendAddresses, room: number): void;
+  /** Takes down what the new tokens of a ring will lie over, and gives what puts it back. */
+  save(cache: CacheAddresses): () => void;
 }
 
 export function launchAppend(
@@ -55,19 +60,19 @@ export function launchAppend(
     mode,
     found: 0,
   });
-  /** What was found at once, and the steps that will find something. */
-  let seen = 0;
-  let steps: number[] = [];
+  /** What was found at once, or by a step of a program, when that has run. */
+  let finds: (() => number)[] = [];
   const one = (each: AppendArgs): void => {
     const { words, descriptor, kernels } = runtime;
     if (items.count === 0) return;
     writeAppendArgs(words, descriptor, each);
     // One thread says what it has found: several would write over each other.
     const checks = each.mode === CHECK;
+    const program = runtime.team?.program;
     const step = runtime.run(op, kernels.append, descriptor, items.count, 0, 0, undefined, checks);
     if (!checks) return;
-    if (step < 0) seen |= words.u32[(descriptor >>> 2) + FOUND]!;
-    else steps.push(step);
+    const seen = words.u32[(descriptor >>> 2) + FOUND]!;
+    finds.push(() => (program === undefined ? seen : program.field(step, FOUND)));
   };
   /** Keys, then values. */
   const both = ({ k, v, keys, values }: AppendAddresses, mode: number, room: number): void => {
@@ -78,12 +83,39 @@ export function launchAppend(
   return {
     bytes: 4 * APPEND_ITEM.length * items.count,
     check(addresses, room) {
-      [seen, steps] = [0, []];
+      finds = [];
       if (dtype === 'f16') both(addresses, CHECK, room);
     },
-    found: () => steps.reduce((bits, step) => bits | runtime.team!.field(step, FOUND), seen),
+    found: () => finds.reduce((bits, find) => bits | find(), 0),
     run(addresses, room) {
       both(addresses, dtype === 'f16' ? NARROW : COPY, room);
+    },
+    save({ keys, values }) {
+      const pieces: { readonly at: number; readonly held: Uint8Array }[] = [];
+      const take = (address: number, token: number, end: number): void => {
+        if (end > token)
+          pieces.push({ at: address + token, held: runtime.words.u8.slice(address + token, address + end) });
+      };
+      for (const [row, count] of counts.entries()) {
+        // A sequence that still fits loses nothing.
+        if (!ring || lengths[row]! + count <= capacity) continue;
+        const first = lengths[row]! % capacity;
+        const end = Math.min(capacity, first + count);
+        for (let head = row * kvHeads; head < (row + 1) * kvHeads; head++) {
+          for (const [address, dim] of [
+            [keys, headDim],
+            [values, valueDim],
+          ] as const) {
+            const token = bytes * dim;
+            const from = address + head * capacity * token;
+            take(from, first * token, end * token);
+            take(from, 0, (first + count - end) * token);
+          }
+        }
+      }
+      return () => {
+        for (const { at, held } of pieces) runtime.words.u8.set(held, at);
+      };
     },
   };
 }

@@ -36,12 +36,10 @@ export function takeSignal(op: string, options: unknown): Taken {
   throw new HeedTypeError('ERR_ARG_TYPE', { op, arg: 'signal', expected: 'AbortSignal', received });
 }
 
-/** One of any realm. */
+/** One of any realm, with all that is asked of it later: what failed then would be a call that never settles. */
 function isSignal(x: unknown): x is AbortSignal {
-  return (
-    typeof x === 'object' &&
-    x !== null &&
-    typeof (x as AbortSignal).aborted === 'boolean' &&
-    typeof (x as AbortSignal).addEventListener === 'function'
-  );
+  if (typeof x !== 'object' || x === null) return false;
+  const { aborted, addEventListener, removeEventListener, throwIfAborted } = x as Record<string, unknown>;
+  const methods = [addEventListener, removeEventListener, throwIfAborted];
+  return typeof aborted === 'boolean' && methods.every((each) => typeof each === 'function');
 }

@@ -417,7 +417,7 @@ export class Pool {
   }
 }
 
-/** Bytes of stack, about, that a job may need outside of kernels; a frame of `reserveStack` has 100. */
+/** Frames of `reserveStack`, of about 100 bytes: more than a job needs outside of kernels. */
 const STACK = 100;
 
 /** Throws where the stack has no room for so many frames. */

@@ -65,7 +65,7 @@ export function stateOf(thread: number): number {
 
 const PROGRAM = THREAD + 16 * MOST_THREADS;
 
-/** Most steps of a program: a layer has twelve. */
+/** Most steps of a program: a layer has eleven. */
 export const MOST_STEPS = 16;
 
 /** Words of a step. */

@@ -41,8 +41,6 @@ export class Team {
   readonly #pool: Pool;
   /** A call is written down or run by all threads. */
   #inside = false;
-  /** The program that was run last. */
-  #ran: Program | undefined;
   /** When the last call of the caller alone has ended. */
   #rested = -Infinity;
   /** The error after which a worker may still write to what its call had. */
@@ -95,6 +93,12 @@ export class Team {
     return pool.threads;
   }
 
+  /** How many an asynchronous one must be made for. */
+  threadsLater(): number {
+    this.#cleanUp();
+    return this.threads;
+  }
+
   /** The caller has computed alone: a call that begins at once is one of many. */
   rest(): void {
     this.#rested = performance.now();
@@ -118,7 +122,6 @@ export class Team {
     try {
       const program = this.plan(work);
       if (program.steps > 0) this.#check(op, this.#pool.run(program), undefined);
-      this.#ran = program;
     } finally {
       this.#inside = false;
     }
@@ -129,9 +132,9 @@ export class Team {
    * Workers are in the middle of it.
    */
   #cleanUp(): void {
+    this.program = undefined;
     if (!this.#inside) return;
     this.#inside = false;
-    this.program = undefined;
     this.#pool.drain();
   }
 
@@ -139,12 +142,6 @@ export class Team {
   async leave(op: string, program: Program, signal: AbortSignal | undefined): Promise<void> {
     this.#cleanUp();
     if (program.steps > 0) this.#check(op, await this.#pool.start(program, signal), signal);
-    this.#ran = program;
-  }
-
-  /** A field of the descriptor of a step of the last program, when it has run. */
-  field(step: number, index: number): number {
-    return this.#ran!.field(step, index);
   }
 
   /** Whether what a call had must be left alone. */
