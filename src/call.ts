@@ -21,7 +21,7 @@ import { copyFew, copyShared, FEW } from './memory/copy.ts';
 import type { Runtime } from './runtime.ts';
 import type { Team } from './threads/team.ts';
 import { tagOf, typedArray } from './words.ts';
-import { Tensor, blockOf, type PackedMatrix, type Values } from './tensor.ts';
+import { Tensor, blockOf, blockViewed, type PackedMatrix, type Values } from './tensor.ts';
 
 /** %TypedArray%.prototype.set, of which no array has one of its own. */
 const setOf = Function.prototype.call.bind(typedArray.set) as (to: unknown, from: Float32Array) => void;
@@ -160,6 +160,8 @@ export class Call {
     from?: Float32Array,
   ): ResultSlot {
     if (given instanceof Tensor) return { ...this.#inPlace(arg, given), result: given };
+    const viewed = given && blockViewed(given);
+    if (viewed) this.uses(viewed);
     const piece = new Piece(4 * count, arg, given, shape);
     piece.from = from;
     piece.few = piece.bytes <= FEW;
@@ -221,12 +223,8 @@ export class Call {
   }
 
   #perform(work: () => void): void {
-    const { team } = this.#runtime;
-    if (this.threads > 1) team!.share(this.#op, work);
-    else {
-      work();
-      team?.rest();
-    }
+    if (this.threads === 1) work();
+    else this.#runtime.team!.share(this.#op, work);
   }
 
   async #leave(team: Team, work: () => void): Promise<void> {

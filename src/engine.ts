@@ -354,8 +354,16 @@ const LEAST_SHARED = 2 ** 24;
 
 /** The same over shared memory, with workers; or why there is one thread, in words. ERR_NO_THREADS, ERR_WORKER_START. */
 async function makeThreaded(op: string, problem: EngineProblem): Promise<Engine | string> {
-  const { Team, sharedOf, cores, whyNoThreads, CONTROL_BYTES } = await import('./threads/index.ts');
   const auto = problem.threads === 'auto';
+  let library;
+  try {
+    library = await import('./threads/index.ts');
+  } catch (cause) {
+    const words = "threads.js beside the package's code could not be loaded";
+    if (auto) return words;
+    throw new EnvironmentError('ERR_WORKER_START', { op, problem: words, hint: 'deploy it too', cause });
+  }
+  const { Team, sharedOf, cores, whyNoThreads, CONTROL_BYTES } = library;
   const threads = problem.threads === 'auto' ? cores() : problem.threads;
   if (threads === 1) return 'this machine has one core';
   const why = whyNoThreads(problem.workerFactory !== undefined);

@@ -96,8 +96,23 @@ function attend(
 ): Inspection<Values> {
   given.requireAlive(op);
   const resolved = resolveAttention(op, new EngineDoor(given), q, k, v, options, inspect);
-  const runtime = given.ready(op, inspect ? WEIGHTS : kernelsOf(resolved.problem));
+  const { problem } = resolved;
+  const ready = given.ready(op, inspect ? WEIGHTS : kernelsOf(problem));
+  const { mask, bias, alibi, sinks, logSumExp } = problem;
+  const operands = [mask?.data, bias?.data, alibi, sinks, logSumExp];
+  const runtime = placeOf(ready, !problem.tensors && areArrays(operands), workOf(problem));
   return runAttention(runtime, op, q as Values, k as Values, v as Values, resolved, inspect, keep);
+}
+
+/** Who runs a synchronous call of so many multiply-adds: one of arrays that is not worth sharing needs no shared memory. */
+function placeOf(runtime: Runtime, arrays: boolean, work: number): Runtime {
+  const { team } = runtime;
+  return team === undefined || !arrays || team.isWorth(work) ? runtime : runtime.plain;
+}
+
+/** Whether none of what is there is a tensor. */
+function areArrays(operands: readonly (Operand | undefined)[]): boolean {
+  return operands.every((operand) => operand?.shape === undefined);
 }
 
 /** What attention runs, without weights. */
@@ -255,7 +270,10 @@ export function matmul(
 ): Values {
   given.requireAlive(op);
   const resolved = resolveMatmul(op, new EngineDoor(given), a, b, options);
-  return runMatmul(given.ready(op, MATMUL), op, a as Values, b as Values | PackedMatrix, resolved, keep);
+  const { problem } = resolved;
+  const arrays = !problem.tensors && !problem.packed && areArrays([problem.bias]);
+  const runtime = placeOf(given.ready(op, MATMUL), arrays, workOfMatmul(problem));
+  return runMatmul(runtime, op, a as Values, b as Values | PackedMatrix, resolved, keep);
 }
 
 /** `matmulAsync`: checked, and its operands copied, before it returns. */
@@ -300,8 +318,7 @@ function readyMatmul(
   keep?: Keep,
 ): Ready<Values> {
   const { batch, M, N, K, sharedB, packed, tensors, outShape } = problem;
-  // To read a number of B takes as long as four multiply-adds.
-  const call = new Call(runtime, op, (batch * M + 4 * (sharedB ? 1 : batch)) * N * K, later, keep);
+  const call = new Call(runtime, op, workOfMatmul(problem), later, keep);
   const launch = launchMatmul(runtime, op, problem, call.threads, again);
   const A = call.input('a', a, batch * M * K);
   const B = packed
@@ -327,6 +344,11 @@ function readyMatmul(
   };
 }
 
+/** Its multiply-adds; to read a number of B takes as long as four. */
+function workOfMatmul({ batch, M, N, K, sharedB }: MatmulProblem): number {
+  return (batch * M + 4 * (sharedB ? 1 : batch)) * N * K;
+}
+
 /** What a matmul multiplies by, so many numbers: fed to its packing, or as it lies. */
 function bOf(call: Call, b: Values, count: number, { panels, piece }: MatmulLaunch | PackLaunch): Slot {
   return panels === undefined ? call.input('b', b, count) : call.feed('b', b, count, piece);
@@ -336,14 +358,20 @@ function bOf(call: Call, b: Values, count: number, { panels, piece }: MatmulLaun
 export function rope(given: Runtime, op: string, x: unknown, options: unknown, keep?: Keep): Values {
   given.requireAlive(op);
   const problem = resolveRope(op, new EngineDoor(given), x, options);
-  return runRope(given.ready(op, ROPE), op, x as Values, problem, keep);
+  const runtime = placeOf(given.ready(op, ROPE), !problem.tensors, workOfRope(problem));
+  return runRope(runtime, op, x as Values, problem, keep);
+}
+
+/** A number that turns takes as long as eight multiply-adds. */
+function workOfRope({ batch, seq, heads, headDim }: RopeProblem): number {
+  return 8 * batch * seq * heads * headDim;
 }
 
 /** What is checked: an array is copied to where its result will be and turned in place. */
 export function runRope(runtime: Runtime, op: string, x: Values, problem: RopeProblem, keep?: Keep): Values {
   const { batch, seq, heads, headDim, layout, tensors } = problem;
   const count = batch * seq * heads * headDim;
-  const call = new Call(runtime, op, 8 * count, undefined, keep);
+  const call = new Call(runtime, op, workOfRope(problem), undefined, keep);
   const shape = layout === 'bshd' ? [batch, seq, heads, headDim] : [batch, heads, seq, headDim];
   const from = tensors ? undefined : (x as Float32Array);
   const out = call.output('out', valueOf(problem.out), count, tensors ? shape : undefined, from);
@@ -366,10 +394,11 @@ export function mergeAttention(
 ): AttentionPart<Values> {
   given.requireAlive(op);
   const problem = resolveMerge(op, new EngineDoor(given), parts, options);
-  const runtime = given.ready(op, ALL);
   const { batch, heads, seqQ, valueDim, layout, tensors } = problem;
   const rows = batch * heads * seqQ;
-  const call = new Call(runtime, op, 4 * problem.parts.length * rows * valueDim);
+  const work = 4 * problem.parts.length * rows * valueDim;
+  const runtime = placeOf(given.ready(op, ALL), !tensors, work);
+  const call = new Call(runtime, op, work);
   const inputs = problem.parts.map((part) => ({
     out: call.input(part.out.arg, part.out.value as Values, rows * valueDim),
     logSumExp: call.input(part.logSumExp.arg, part.logSumExp.value as Values, rows),

@@ -14,6 +14,11 @@ import type { Runtime } from './runtime.ts';
 /** Views that were handed out hold their block, so that what they show is not given to somebody else. */
 const views = new WeakMap<Float32Array, Block>();
 
+/** The block that an array is a view of, if a tensor has handed it out. */
+export function blockViewed(x: Float32Array): Block | undefined {
+  return views.get(x);
+}
+
 /** The block of what the door has let in. */
 export function blockOf(x: Tensor | PackedMatrix): Block {
   return Owner.blockOf(x) as Block;

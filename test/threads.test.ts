@@ -12,7 +12,7 @@ import { FaultyWorkers } from './faulty-workers.ts';
 import { expectSameBits, make, problems } from './problems.ts';
 import { sharedCalls, type Result } from './shared-calls.ts';
 
-const threadsFor: (this: Team, work: number) => number = Reflect.get(Team.prototype, 'threadsFor');
+const isWorth: (this: Team, work: number) => boolean = Reflect.get(Team.prototype, 'isWorth');
 const run: (this: Pool, program: Program) => Failure | undefined = Reflect.get(Pool.prototype, 'run');
 
 function expectSame(actual: Result, expected: Result): void {
@@ -30,8 +30,8 @@ describe.each(builds)('%s', (build) => {
     one = await engineOf(build);
     for (const { name, run } of sharedCalls) expected.set(name, run(one));
     // However small: but nothing that has no work to share.
-    vi.spyOn(Team.prototype, 'threadsFor').mockImplementation(function share(this: Team, work) {
-      return threadsFor.call(this, work > 0 ? Infinity : 0);
+    vi.spyOn(Team.prototype, 'isWorth').mockImplementation(function share(this: Team, work) {
+      return isWorth.call(this, work > 0 ? Infinity : 0);
     });
     vi.spyOn(Pool.prototype, 'run').mockImplementation(function count(this: Pool, program) {
       shared += program.steps;

@@ -111,9 +111,13 @@ export class Crew {
         gone = true;
         begun();
         if (ready) this.#died(thread, worker, failure);
-        else reject(reasonOf(failure));
-        // A web worker that has failed is still there.
-        void worker.terminate();
+        else {
+          // It may have begun without having said so.
+          this.#owner.left(thread, failure);
+          reject(reasonOf(failure));
+        }
+        // A web worker that has failed is still there; what a factory has made need not have this.
+        void (worker as Partial<WorkerLike>).terminate?.();
       };
       const said = (message: Said): void => {
         if (message.heed !== 'ready') this.#owner.said(thread, message);

@@ -360,10 +360,11 @@ export class Pool {
     const first = stepAt(0);
     program.words.set(words.subarray(first, first + program.steps * STEP_WORDS));
     const job = this.#job;
-    if (this.#death !== undefined) return { ...this.#death, job };
     const why = Atomics.load(words, CANCEL);
+    const isLost = this.#death?.why === 'lost';
+    if (why === ABORTED && !isLost) return { why: 'aborted', job };
+    if (this.#death !== undefined) return { ...this.#death, job };
     if (why === 0) return undefined;
-    if (why === ABORTED) return { why: 'aborted', job };
     return { why: why === TRAPPED ? 'trapped' : 'threw', job, worker: this.#thrower, cause: this.#thrown };
   }
 

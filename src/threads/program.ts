@@ -35,6 +35,7 @@ export class Program {
     whole: boolean,
   ): number {
     const { words } = this;
+    if (this.steps === MOST_STEPS) throw new Error(`a program has at most ${MOST_STEPS} steps`);
     const step = this.steps++;
     const at = step * STEP_WORDS;
     const grain = whole ? count : Math.ceil(count / MOST_CLAIMS);

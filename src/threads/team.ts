@@ -20,6 +20,9 @@ const WORTH_ASLEEP = 2 ** 24;
 /** Milliseconds after which a worker that has nothing to do goes to sleep. Calls that follow each other faster than that keep it awake. */
 const CLOSE = 0.1;
 
+/** Multiply-adds of one thread in a millisecond, at least. */
+const PER_MS = 1e7;
+
 const orphans = new FinalizationRegistry<Pool>((pool) => {
   pool.stop();
 });
@@ -41,8 +44,8 @@ export class Team {
   readonly #pool: Pool;
   /** A call is written down or run by all threads. */
   #inside = false;
-  /** When the last call of the caller alone has ended. */
-  #rested = -Infinity;
+  /** Until when a call that begins is one of many. */
+  #next = -Infinity;
   /** The error after which a worker may still write to what its call had. */
   #abandoned: unknown;
 
@@ -81,27 +84,30 @@ export class Team {
     return this.#pool.degraded ? 'no more workers are started, as those before have died' : '';
   }
 
-  /** How many threads a synchronous call of so many multiply-adds has. One while an asynchronous one runs. */
-  threadsFor(work: number): number {
+  /** Whether a synchronous call of so many multiply-adds is worth sharing. None is while an asynchronous one runs. */
+  isWorth(work: number): boolean {
     this.#cleanUp();
     const pool = this.#pool;
-    if (work < WORTH_AWAKE || pool.busy || !pool.helps) return 1;
-    if (pool.awake) return pool.threads;
-    if (work < WORTH_ASLEEP && performance.now() - this.#rested > CLOSE) return 1;
-    // It wakes while operands are copied.
-    pool.wake();
-    return pool.threads;
+    if (work < WORTH_AWAKE || pool.busy || !pool.helps) return false;
+    if (work >= WORTH_ASLEEP || pool.awake) return true;
+    const now = performance.now();
+    const isNext = now < this.#next;
+    this.#next = now + work / PER_MS + CLOSE;
+    return isNext;
+  }
+
+  /** How many threads it has. */
+  threadsFor(work: number): number {
+    if (!this.isWorth(work)) return 1;
+    // They wake while operands are copied.
+    if (!this.#pool.awake) this.#pool.wake();
+    return this.#pool.threads;
   }
 
   /** How many an asynchronous one must be made for. */
   threadsLater(): number {
     this.#cleanUp();
     return this.threads;
-  }
-
-  /** The caller has computed alone: a call that begins at once is one of many. */
-  rest(): void {
-    this.#rested = performance.now();
   }
 
   /** Writes down what `work` tells to run. */

@@ -13,7 +13,7 @@ import { sharedCalls, type Result } from '../shared-calls.ts';
 
 const REPEATS = 250;
 
-const threadsFor: (this: Team, work: number) => number = Reflect.get(Team.prototype, 'threadsFor');
+const isWorth: (this: Team, work: number) => boolean = Reflect.get(Team.prototype, 'isWorth');
 
 function expectSame(actual: Result, expected: Result): void {
   for (const [i, each] of actual.entries()) expectSameBits(each, expected[i]!);
@@ -24,11 +24,8 @@ describe.each(builds)('%s', (build) => {
     const one = await engineOf(build);
     const expected = sharedCalls.map(({ run }) => run(one));
     one.dispose();
-    const shares = vi.spyOn(Team.prototype, 'threadsFor').mockImplementation(function share(
-      this: Team,
-      work,
-    ) {
-      return threadsFor.call(this, work > 0 ? Infinity : 0);
+    const shares = vi.spyOn(Team.prototype, 'isWorth').mockImplementation(function share(this: Team, work) {
+      return isWorth.call(this, work > 0 ? Infinity : 0);
     });
     const engine: Engine = await createEngine({ threads, simd: build });
     const { used } = engine.memory;

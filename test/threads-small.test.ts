@@ -1,0 +1,102 @@
+/**
+ * Calls that are not worth sharing, on engines with threads: the caller computes them alone, those of arrays on memory that is not
+ * shared, to and from which copies are faster.
+ */
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { createEngine, type Engine } from '../src/index.ts';
+import { runtimeOf } from '../src/engine.ts';
+import { Pool } from '../src/threads/pool.ts';
+import { builds } from './builds.ts';
+import { normal } from './data.ts';
+import { fault, golden, matches, rejection } from './nothing-lost.ts';
+import { expectSameBits } from './problems.ts';
+import { StateError } from '../src/index.ts';
+
+const shape = { seqQ: 5, heads: 2, headDim: 4 };
+const [q, k, v] = [normal(40, 1), normal(40, 2), normal(40, 3)];
+
+let engine: Engine;
+
+afterEach(() => {
+  vi.restoreAllMocks();
+  engine.dispose();
+});
+
+describe.each(builds)('%s', (build) => {
+  const make = async (): Promise<Engine> => (engine = await createEngine({ threads: 2, simd: build }));
+
+  it('all calls give the bits of one thread, and no worker is asked', async () => {
+    const one = await createEngine({ threads: 1, simd: build });
+    const run = vi.spyOn(Pool.prototype, 'run');
+    expect(golden(await make())).toEqual(golden(one));
+    expect(run).not.toHaveBeenCalled();
+    one.dispose();
+  });
+  it('arrays go to plain memory, tensors stay where they are', async () => {
+    const runtime = runtimeOf('test', await make());
+    const { plain } = runtime;
+    expect(plain).not.toBe(runtime);
+    expect(plain.shared).toBe(false);
+    expect(runtime.plain).toBe(plain);
+    const [shared, unshared] = [vi.spyOn(runtime, 'run'), vi.spyOn(plain, 'run')];
+    const expected = engine.attention(q, k, v, shape);
+    expect([shared.mock.calls.length, unshared.mock.calls.length]).toEqual([0, 1]);
+    const [Q, K, V] = [q, k, v].map((x) => engine.tensor([1, 5, 2, 4], x)) as [never, never, never];
+    expectSameBits((engine.attention(Q, K, V) as unknown as { data: Float32Array }).data, expected);
+    expect([shared.mock.calls.length, unshared.mock.calls.length]).toEqual([1, 1]);
+  });
+  it('a side input that is a tensor keeps a call on shared memory', async () => {
+    const runtime = runtimeOf('test', await make());
+    const shared = vi.spyOn(runtime, 'run');
+    const slopes = Float32Array.of(0.5, 0.25);
+    const sloped = engine.attention(q, k, v, { ...shape, alibi: engine.tensor([2], slopes) });
+    expect(shared).toHaveBeenCalled();
+    expectSameBits(sloped, engine.attention(q, k, v, { ...shape, alibi: slopes }));
+  });
+  it('operands and results may lie on the shared memory', async () => {
+    await make();
+    const expected = engine.attention(q, k, v, shape);
+    const x = engine.tensor([40], q);
+    const out = engine.tensor([40]).data;
+    expect(engine.attention(x.data, k, v, { ...shape, out })).toBe(out);
+    expectSameBits(out.slice(), expected);
+  });
+  it('ends with its engine', async () => {
+    const { plain } = runtimeOf('test', await make());
+    const { reserved } = engine.memory;
+    engine.attention(q, k, v, shape);
+    expect(engine.memory.reserved).toBeGreaterThanOrEqual(reserved);
+    engine.dispose();
+    expect(plain.disposed).toBe(true);
+    matches(
+      fault(() => engine.attention(q, k, v, shape)),
+      { class: StateError, code: 'ERR_DISPOSED' },
+    );
+  });
+  it('an out that is a view of a tensor is held by an asynchronous call (fault 33)', async () => {
+    await make();
+    const x = engine.tensor([40]);
+    const before = engine.memory.used;
+    const out = x.data;
+    const later = engine.attentionAsync(q, k, v, { ...shape, out });
+    x.dispose();
+    expect(engine.memory.used).toBeGreaterThanOrEqual(before);
+    expectSameBits((await later).slice(), engine.attention(q, k, v, shape));
+    expect(engine.memory.used).toBeLessThan(before);
+  });
+});
+
+it('threads.js that is not there: ERR_WORKER_START, one thread with the reason (fault 52)', async () => {
+  vi.doMock('../src/threads/index.ts', () => {
+    throw new Error('not found');
+  });
+  vi.resetModules();
+  const library = await import('../src/index.ts');
+  const error = await rejection(library.createEngine({ threads: 2 }));
+  expect(error).toMatchObject({ name: 'EnvironmentError', code: 'ERR_WORKER_START', op: 'createEngine' });
+  engine = await library.createEngine();
+  expect(engine.features.threads).toBe(1);
+  expect(engine.features.reason).toContain("threads.js beside the package's code could not be loaded");
+  vi.doUnmock('../src/threads/index.ts');
+  vi.resetModules();
+});
