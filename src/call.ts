@@ -160,8 +160,10 @@ export class Call {
     from?: Float32Array,
   ): ResultSlot {
     if (given instanceof Tensor) return { ...this.#inPlace(arg, given), result: given };
-    const viewed = given && blockViewed(given);
-    if (viewed) this.uses(viewed);
+    if (given !== undefined && this.#later !== undefined) {
+      const viewed = blockViewed(given);
+      if (viewed) this.uses(viewed);
+    }
     const piece = new Piece(4 * count, arg, given, shape);
     piece.from = from;
     piece.few = piece.bytes <= FEW;

@@ -98,9 +98,8 @@ function attend(
   const resolved = resolveAttention(op, new EngineDoor(given), q, k, v, options, inspect);
   const { problem } = resolved;
   const ready = given.ready(op, inspect ? WEIGHTS : kernelsOf(problem));
-  const { mask, bias, alibi, sinks, logSumExp } = problem;
-  const operands = [mask?.data, bias?.data, alibi, sinks, logSumExp];
-  const runtime = placeOf(ready, !problem.tensors && areArrays(operands), workOf(problem));
+  // On one thread there is one place, and a small call does not look for others.
+  const runtime = ready.team === undefined ? ready : placeOf(ready, isOfArrays(problem), workOf(problem));
   return runAttention(runtime, op, q as Values, k as Values, v as Values, resolved, inspect, keep);
 }
 
@@ -113,6 +112,11 @@ function placeOf(runtime: Runtime, arrays: boolean, work: number): Runtime {
 /** Whether none of what is there is a tensor. */
 function areArrays(operands: readonly (Operand | undefined)[]): boolean {
   return operands.every((operand) => operand?.shape === undefined);
+}
+
+/** Whether a call of attention has no tensor. */
+function isOfArrays({ tensors, mask, bias, alibi, sinks, logSumExp }: AttentionProblem): boolean {
+  return !tensors && areArrays([mask?.data, bias?.data, alibi, sinks, logSumExp]);
 }
 
 /** What attention runs, without weights. */
@@ -271,8 +275,9 @@ export function matmul(
   given.requireAlive(op);
   const resolved = resolveMatmul(op, new EngineDoor(given), a, b, options);
   const { problem } = resolved;
-  const arrays = !problem.tensors && !problem.packed && areArrays([problem.bias]);
-  const runtime = placeOf(given.ready(op, MATMUL), arrays, workOfMatmul(problem));
+  const ready = given.ready(op, MATMUL);
+  const { team } = ready;
+  const runtime = team === undefined ? ready : placeOf(ready, isOfMatrices(problem), workOfMatmul(problem));
   return runMatmul(runtime, op, a as Values, b as Values | PackedMatrix, resolved, keep);
 }
 
@@ -342,6 +347,11 @@ function readyMatmul(
     },
     result: () => C.result,
   };
+}
+
+/** Whether a matmul has neither a tensor nor a packed matrix. */
+function isOfMatrices({ tensors, packed, bias }: MatmulProblem): boolean {
+  return !tensors && !packed && areArrays([bias]);
 }
 
 /** Its multiply-adds; to read a number of B takes as long as four. */
