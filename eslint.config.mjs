@@ -14,5 +14,11 @@ export default tseslint.config(
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
     },
   },
+  {
+    // A page's main thread must not wait: only a worker does, and the pool, which has found out whether it may (fault 54).
+    files: ['src/**/*.ts'],
+    ignores: ['src/threads/worker.ts', 'src/threads/pool.ts'],
+    rules: { 'no-restricted-properties': ['error', { object: 'Atomics', property: 'wait' }] },
+  },
   { files: ['**/*.mjs', '**/*.js'], extends: [tseslint.configs.strict] },
 );

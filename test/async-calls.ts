@@ -36,3 +36,21 @@ export function callsOf(engine: Engine, layer: MultiHeadAttention): Calls {
 }
 
 export const names = ['attention', 'matmul', 'forward'] as const;
+
+/** An engine, its layer and its calls, and what they give when they are not asynchronous. */
+export interface Asked {
+  readonly engine: Engine;
+  readonly layer: MultiHeadAttention;
+  readonly calls: Calls;
+  readonly expected: Record<keyof Calls, Float32Array>;
+}
+
+export function asked(engine: Engine): Asked {
+  const layer = layerOf(engine);
+  const expected = {
+    attention: engine.attention(q, k, v, shape),
+    matmul: engine.matmul(a, b, product),
+    forward: layer.forward(x, { seqQ: 60 }),
+  };
+  return { engine, layer, calls: callsOf(engine, layer), expected };
+}

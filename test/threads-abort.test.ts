@@ -11,7 +11,21 @@ import {
   type Engine,
   type MultiHeadAttention,
 } from '../src/index.ts';
-import { a, b, callsOf, k, layerOf, names, product, q, shape, v, x, type Calls } from './async-calls.ts';
+import {
+  a,
+  asked,
+  b,
+  callsOf,
+  k,
+  layerOf,
+  names,
+  product,
+  q,
+  shape,
+  v,
+  x,
+  type Calls,
+} from './async-calls.ts';
 import { FaultyWorkers } from './faulty-workers.ts';
 import { matches, refuses, rejection, rejects, watch, type Watch } from './nothing-lost.ts';
 import { expectSameBits } from './problems.ts';
@@ -26,14 +40,7 @@ describe.each([1, 2, 5])('%i threads', (threads) => {
   let used: number;
 
   beforeAll(async () => {
-    engine = await workers.engine({ threads });
-    layer = layerOf(engine);
-    calls = callsOf(engine, layer);
-    expected = {
-      attention: engine.attention(q, k, v, shape),
-      matmul: engine.matmul(a, b, product),
-      forward: layer.forward(x, { seqQ: 60 }),
-    };
+    ({ engine, layer, calls, expected } = asked(await workers.engine({ threads })));
     watched = await watch(engine, q, k, v, a, b, x);
     used = engine.memory.used;
   });

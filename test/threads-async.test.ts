@@ -12,7 +12,7 @@ import {
   type Tensor,
 } from '../src/index.ts';
 import { runtimeOf } from '../src/engine.ts';
-import { a, b, callsOf, k, layerOf, names, product, q, shape, v, x, type Calls } from './async-calls.ts';
+import { a, asked, b, k, layerOf, names, product, q, shape, v, x, type Calls } from './async-calls.ts';
 import { normal } from './data.ts';
 import { FaultyWorkers } from './faulty-workers.ts';
 import { fault, matches, rejection } from './nothing-lost.ts';
@@ -27,14 +27,7 @@ describe.each([1, 2, 5])('%i threads', (threads) => {
   let used: number;
 
   beforeAll(async () => {
-    engine = await workers.engine({ threads });
-    layer = layerOf(engine);
-    calls = callsOf(engine, layer);
-    expected = {
-      attention: engine.attention(q, k, v, shape),
-      matmul: engine.matmul(a, b, product),
-      forward: layer.forward(x, { seqQ: 60 }),
-    };
+    ({ engine, layer, calls, expected } = asked(await workers.engine({ threads })));
     used = engine.memory.used;
   });
   afterEach(() => {

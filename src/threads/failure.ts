@@ -1,4 +1,4 @@
-/** What can become of a job, and of a worker. */
+/** What can become of a job, and of a worker: the pool tells of it, `team.ts` makes errors of it. */
 
 /** Why a job did not come to its end. */
 export type Why =

@@ -33,12 +33,15 @@ export function whyNoThreads(hasFactory: boolean): string {
   if (noneHere || crossOriginIsolated === false) return HEADERS;
   const workers = hasFactory || process?.getBuiltinModule?.('node:worker_threads') || Worker;
   if (!workers) return 'this JavaScript engine has no workers (Node has what heed needs from 20.16 on)';
+  return sharesMemory() ? '' : 'this JavaScript engine has no shared memory for WebAssembly';
+}
+
+function sharesMemory(): boolean {
   try {
-    const { buffer } = new WebAssembly.Memory({ initial: 0, maximum: 1, shared: true });
-    return buffer instanceof SharedArrayBuffer
-      ? ''
-      : 'this JavaScript engine has no shared memory for WebAssembly';
+    return (
+      new WebAssembly.Memory({ initial: 0, maximum: 1, shared: true }).buffer instanceof SharedArrayBuffer
+    );
   } catch {
-    return 'this JavaScript engine has no shared memory for WebAssembly';
+    return false;
   }
 }
