@@ -49,31 +49,26 @@ const runtimes = new WeakMap<object, Runtime>();
  */
 export class Engine {
   readonly #runtime: Runtime;
-  readonly features: Features;
+  /** Why there is no more of it, from the beginning. */
+  readonly #reason: string;
 
   private constructor(runtime: Runtime, reason: string) {
     this.#runtime = runtime;
-    const { build, fma } = runtime;
-    this.features = Object.freeze({
-      simd: build,
-      fma,
-      get threads() {
-        return runtime.team === undefined ? 1 : runtime.team.threads;
-      },
-      get tile() {
-        return runtime.tile;
-      },
-      get reason() {
-        const loss = runtime.team === undefined ? '' : runtime.team.loss;
-        return reason === '' || loss === '' ? reason + loss : `${reason}; ${loss}`;
-      },
-    });
+    this.#reason = reason;
     runtimes.set(this, runtime);
   }
 
   /** @internal Users call `createEngine`. */
   static make(runtime: Runtime, reason: string): Engine {
     return new Engine(runtime, reason);
+  }
+
+  /** What it computes with, as it is now: threads may be lost later, a tile is chosen with the first calls. */
+  get features(): Features {
+    const { build: simd, fma, tile, team } = this.#runtime;
+    const [threads, loss] = team === undefined ? [1, ''] : [team.threads, team.loss];
+    const reason = [this.#reason, loss].filter((why) => why !== '').join('; ');
+    return Object.freeze({ simd, fma, threads, tile, reason });
   }
 
   /** Bytes used by tensors and packed matrices, reserved from the system, and the limit. */

@@ -74,10 +74,10 @@ async function emptyJobs({ empty }: Ground, samples: number): Promise<FigureRepo
   }
 }
 
-/** What this process takes of the processor in a second. Milliseconds. */
-function second(): number {
+/** What this process takes of the processor while it idles for `ms`. Milliseconds. */
+async function taken(ms: number): Promise<number> {
   const before = process.cpuUsage();
-  idle(1000);
+  await new Promise((resolve) => setTimeout(resolve, ms));
   const { user, system } = process.cpuUsage(before);
   return (user + system) / 1000;
 }
@@ -90,27 +90,24 @@ async function idleWorkers({ heed }: Ground, samples: number): Promise<FigureRep
   const call = (each: Engine): void => {
     each.matmul(a, a, { M: size, N: size, K: size, out });
   };
-  const taken: [number[], number[]] = [[], []];
-  const few = Math.max(3, Math.round(samples / 40));
-  for (let i = 0; i < few; i++) {
+  // Of two threads and of one: in the 10 ms after a job, where a worker spins for 0.1, and in the 300 ms after those.
+  const soon: [number[], number[]] = [[], []];
+  const later: [number[], number[]] = [[], []];
+  for (let i = 0; i < Math.min(40, samples / 2); i++) {
     for (const [at, each] of [engine, alone].entries()) {
       clock(() => {
         call(each);
-      }, 20);
-      taken[at]!.push(second());
+      }, 2);
+      soon[at]!.push(await taken(10));
+      later[at]!.push(await taken(300));
     }
   }
   engine.dispose();
   alone.dispose();
-  return [
-    figure(
-      section,
-      'CPU in the second after a job',
-      median(taken[0]),
-      'an engine of one thread',
-      median(taken[1]),
-    ),
-  ];
+  const beside = 'an engine of one thread';
+  const row = (name: string, [two, one]: [number[], number[]]): FigureReport =>
+    figure(section, name, median(two), beside, median(one));
+  return [row('CPU in the 10 ms after a job', soon), row('CPU in the 300 ms after those', later)];
 }
 
 /** The longest time that the event loop did not turn while something is awaited. */

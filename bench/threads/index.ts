@@ -52,11 +52,12 @@ async function main(words: readonly string[]): Promise<number> {
     const names = groups.flat().map(({ section, name }) => `${section} ${name}`);
     return refuse(`no row has "${only}" in its name; there are: ${names.join('; ')}`);
   }
-  const reports = from === undefined ? [await measure(chosen, others, mode)] : byNode(from);
-  if (json !== undefined) {
-    mkdirSync(dirname(json), { recursive: true });
-    writeFileSync(json, JSON.stringify(reports[0], undefined, 2) + '\n');
-  }
+  if (json !== undefined) mkdirSync(dirname(json), { recursive: true });
+  const save = (report: ThreadsReport): void => {
+    if (json !== undefined) writeFileSync(json, JSON.stringify(report, undefined, 2) + '\n');
+  };
+  const reports = from === undefined ? [await measure(chosen, others, mode, save)] : byNode(from);
+  if (from !== undefined) save(reports[0]!);
   for (const report of reports) console.log(renderThreads(report, colors.isColorSupported) + '\n');
   if (markdown !== undefined) {
     const problem = await fill(markdown, 'threads', () => markdownThreads(reports));
@@ -75,10 +76,12 @@ function byNode(files: readonly string[]): ThreadsReport[] {
   return [...nodes.values()].map((some) => read(some) as ThreadsReport);
 }
 
+/** `save` is told of what there is after every group: a full run takes a quarter of an hour, and may be ended before. */
 async function measure(
   chosen: readonly PairGroup[],
   others: readonly Figure[],
   mode: ThreadsReport['mode'],
+  save: (report: ThreadsReport) => void,
 ): Promise<ThreadsReport> {
   const machine = describeMachine();
   const [heed, loops, empty] = [await loadShipped(), await shipThreads('loops'), await shipThreads('empty')];
@@ -87,6 +90,7 @@ async function measure(
   for (const engine of engines.values()) engine.dispose();
   const count = chosen.length + others.length;
   const rows: ThreadsRow[] = [];
+  const report = { kind: 'threads', version: packageVersion(), mode, machine, builds, rows } as const;
   try {
     for (const [done, group] of chosen.entries()) {
       progress(done, count, `${group[0]!.section} ${group[0]!.name}`);
@@ -96,15 +100,17 @@ async function measure(
         for (const [i, result] of found.entries()) results[i]!.set(build, result);
       }
       rows.push(...group.map((row, i) => reportRow(row, results[i]!)));
+      save(report);
     }
     for (const [done, { section, measure }] of others.entries()) {
       progress(chosen.length + done, count, section);
       rows.push(...(await measure({ heed, empty }, SAMPLES[mode])));
+      save(report);
     }
   } finally {
     clearProgress();
   }
-  return { kind: 'threads', version: packageVersion(), mode, machine, builds, rows };
+  return report;
 }
 
 function refuse(problem: string): number {

@@ -3,6 +3,7 @@
  * written down and run, and makes errors of what went wrong.
  */
 import { EnvironmentError, WorkerError } from '../errors.ts';
+import type { Build } from '../wasm/instantiate.ts';
 import type { Failure } from './failure.ts';
 import { Pool, type Equipment } from './pool.ts';
 import { Program } from './program.ts';
@@ -11,11 +12,12 @@ import { Program } from './program.ts';
  * Multiply-adds from which a call is worth sharing: with a worker that is awake, or will be as another call has just ended, and with one
  * that must be woken. Times of two threads
  * by one with sharing forced (relaxed; 12 × 64, cubes, keys of 32/8 × 128; other programs on both cores now and then): awake 1.5 at
- * 2^18.6, 1.2 at 2^19.2, 1.0 at 2^20.2, 0.9 and 0.7 at 2^21, 0.75 at 2^22.6. Asleep 1.2 to 1.7 up to 2^22.8, 1.0 to 1.2 at 2^23.2, 0.8 and
- * 1.1 at 2^24, 0.7 at 2^25.2: a woken worker is 50 to 200 µs late, and what it has claimed then is waited for.
+ * 2^18.6, 1.2 at 2^19.2, 1.0 at 2^20.2, 0.9 and 0.7 at 2^21, 0.75 at 2^22.6. Asleep what matters is how long the call takes, as a woken
+ * worker is 50 to 200 µs late, and what it has claimed then is waited for: with one thread 0.8 ms 1.13 to 1.27, 1.1 ms 1.03 to 1.09, 1.5 ms
+ * 0.66 to 0.71, 2 ms 0.62 (256³ and 12 × 64, S = 112, of which a millisecond has 13 to 16 million in the baseline build, 18 to 22 in the relaxed).
  */
 const WORTH_AWAKE = 2 ** 21;
-const WORTH_ASLEEP = 2 ** 24;
+const WORTH_ASLEEP: Readonly<Record<Build, number>> = { baseline: 1.15 * 2 ** 24, relaxed: 1.6 * 2 ** 24 };
 
 /** Milliseconds after which a worker that has nothing to do goes to sleep. Calls that follow each other faster than that keep it awake. */
 const CLOSE = 0.1;
@@ -29,6 +31,7 @@ const orphans = new FinalizationRegistry<Pool>((pool) => {
 
 /** Whose team it is: what it must do with memory when something went wrong. */
 export interface Captain {
+  readonly build: Build;
   /** A kernel has trapped. */
   trapped(op: string, details: object): Error;
   /** Somebody may still write to staging. */
@@ -89,7 +92,7 @@ export class Team {
     this.#cleanUp();
     const pool = this.#pool;
     if (work < WORTH_AWAKE || pool.busy || !pool.helps) return false;
-    if (work >= WORTH_ASLEEP || pool.awake) return true;
+    if (work >= WORTH_ASLEEP[this.#captain.build] || pool.awake) return true;
     const now = performance.now();
     const isNext = now < this.#next;
     this.#next = now + work / PER_MS + CLOSE;
