@@ -13,7 +13,7 @@
  * may come before it is done. What it uses in place is held until then.
  */
 import type { Block } from './block.ts';
-import { bufferOf, byteOffsetOf, lengthOf, type Operand } from './checks.ts';
+import { bufferOf, byteOffsetOf, lengthOf, type Operand } from './checks/index.ts';
 import { HeedTypeError, MemoryLimitError, StateError } from './errors.ts';
 import { Feed, type Slot } from './feed.ts';
 import { align } from './memory/allocator.ts';

@@ -3,11 +3,11 @@
  * is made at the first call; `createEngine` gives one of your own, with tensors that stay in its memory.
  */
 import { EnvironmentError, HeedTypeError } from './errors.ts';
-import { MAX_BYTES } from './checks.ts';
+import { MAX_BYTES } from './checks/index.ts';
 import { kindOf } from './words.ts';
 import { KVCache } from './kv-cache.ts';
-import * as operations from './operations.ts';
-import type { Inspection } from './operations.ts';
+import * as operations from './operations/index.ts';
+import type { Inspection } from './operations/index.ts';
 import { DEFAULT, resolveEngine, type EngineOptions, type EngineProblem } from './options/engine.ts';
 import type { KVCacheOptions } from './options/cache.ts';
 import type { PackOptions } from './options/matmul.ts';

@@ -1,6 +1,6 @@
 /**
  * The errors heed throws: seven classes, one mechanism. The words of their messages stand in `words.ts`; what is checked, and
- * when, in `checks.ts`.
+ * when, in `checks/`.
  *
  * A message reads
  *   attention: "k" expected Float32Array of length 8 (batch 1 × …), got length 7[ — a hint] [ERR_SHAPE]

@@ -1,5 +1,5 @@
 /** Where a call's operands are, and arrays that are brought there piece by piece. */
-import { view } from './checks.ts';
+import { view } from './checks/index.ts';
 import type { Pieces } from './launch/gemm.ts';
 import { copyFew, FEW } from './memory/copy.ts';
 import type { Runtime } from './runtime.ts';

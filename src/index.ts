@@ -19,7 +19,7 @@ export {
 } from './errors.ts';
 export type { HeedError, HeedErrorCode } from './errors.ts';
 export type { Features } from './engine.ts';
-export type { Inspection } from './operations.ts';
+export type { Inspection } from './operations/index.ts';
 export type { MemoryUse } from './runtime.ts';
 export type {
   ArrayAttentionOptions,

@@ -5,10 +5,10 @@ import { HeedRangeError, HeedTypeError, StateError } from './errors.ts';
 import { kindOf } from './words.ts';
 import { launchAppend, SPECIAL, TOO_LARGE } from './launch/append.ts';
 import { align } from './memory/allocator.ts';
-import { attendTo } from './operations.ts';
+import { attendTo } from './operations/attention.ts';
 import { longest, resolveAppend, resolveAttend, resolveCache } from './options/cache.ts';
 import type { AppendOptions, AttendOptions, CacheProblem, CacheState } from './options/cache.ts';
-import * as check from './checks.ts';
+import * as check from './checks/index.ts';
 import type { Runtime } from './runtime.ts';
 import { EngineDoor, type SideInputs } from './tensor.ts';
 

@@ -1,7 +1,7 @@
 /** The layer: project, attend, concatenate, project. What a pass does stands in `pass.ts`. */
 import type { Later } from './call.ts';
-import type { Inspection } from './operations.ts';
-import * as operations from './operations.ts';
+import type { Inspection } from './operations/index.ts';
+import * as operations from './operations/index.ts';
 import { defaultEngine, runtimeOf, type Engine } from './engine.ts';
 import { StateError } from './errors.ts';
 import { KVCache } from './kv-cache.ts';

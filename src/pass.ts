@@ -13,7 +13,7 @@ import { launchAttention } from './launch/attention.ts';
 import { launchGemm, type GemmAddresses } from './launch/gemm.ts';
 import type { Launch } from './launch/launch.ts';
 import { launchRope, stridesOf, type RopeAddresses } from './launch/rope.ts';
-import { sidesOf, workOf, type Inspection } from './operations.ts';
+import { sidesOf, workOf, type Inspection } from './operations/attention.ts';
 import type { AttentionProblem } from './options/attention.ts';
 import { layoutOf } from './options/cache.ts';
 import type { ForwardProblem, LayerDims } from './options/layer.ts';

@@ -12,4 +12,4 @@ export type {
 export { matmul, type ReferenceMatmulOptions } from './reference/matmul.ts';
 export { mergeAttention, type ReferenceAttentionPart } from './reference/merge.ts';
 export { rope, type ReferenceRopeOptions } from './reference/rope.ts';
-export type { FloatArray } from './checks.ts';
+export type { FloatArray } from './checks/index.ts';

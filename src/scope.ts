@@ -1,5 +1,5 @@
 /** A scope: everything that is made through it is freed with it. */
-import * as operations from './operations.ts';
+import * as operations from './operations/index.ts';
 import { StateError } from './errors.ts';
 import type { Runtime } from './runtime.ts';
 import type { PackedMatrix, Tensor, TensorAttentionOptions, TensorMatmulOptions } from './tensor.ts';

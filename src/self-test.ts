@@ -6,9 +6,9 @@
  * It is part of the first call, in code that nobody has run before: every function that it needs is compiled for it, and every
  * step is interpreted. So it begins behind the checks of arguments, and its loops are few and plain.
  */
-import type { Operand } from './checks.ts';
+import type { Operand } from './checks/index.ts';
 import { KernelTrapError } from './errors.ts';
-import { runAttention, runMatmul, runRope, type Inspection } from './operations.ts';
+import { runAttention, runMatmul, runRope, type Inspection } from './operations/index.ts';
 import type { AttentionProblem } from './options/attention.ts';
 import type { RopeProblem } from './options/rope.ts';
 import { DECODING, MATMUL, PREFILL, ROPE, WEIGHTS, type Runtime } from './runtime.ts';

@@ -3,7 +3,7 @@
  * for zero-copy meets lifetimes; plain calls have nothing to release.
  */
 import { Block, Owner } from './block.ts';
-import { PLAIN, type Door } from './checks.ts';
+import { PLAIN, type Door } from './checks/index.ts';
 import { StateError } from './errors.ts';
 import type { AttentionShape, PackedOptions, VarlenShape } from './options/attention.ts';
 import type { MatmulOptions } from './options/matmul.ts';

@@ -3,7 +3,7 @@
  * was kept may never be seen in a result, and nothing of a caller's may be kept.
  */
 import { describe, expect, it } from 'vitest';
-import { PLAIN } from '../src/checks.ts';
+import { PLAIN } from '../src/checks/index.ts';
 import { HeedRangeError, HeedTypeError, MultiHeadAttention, StateError } from '../src/index.ts';
 import type { Engine, Tensor } from '../src/index.ts';
 import { resolveAttention, type AttentionProblem } from '../src/options/attention.ts';

@@ -133,7 +133,7 @@ const report: ThreadsReport = {
       ...{ beside: 'a bare round trip', value: 0.16, other: 0.1 },
     },
     {
-      ...{ kind: 'figure', section: 'idle workers', name: 'CPU in the second after a job' },
+      ...{ kind: 'figure', section: 'idle workers', name: 'CPU in the 10 ms after a job' },
       ...{ beside: 'an engine of one thread', value: 0.25, other: 0.2 },
     },
   ],
@@ -213,7 +213,7 @@ it('the bars are held by build, and figures once', () => {
   expect(of('an empty job after 50 ms')).toEqual([
     'Node 24: not measured, ≤ 1.5 × what it stands beside, undefined',
   ]);
-  expect(of('idle workers CPU in the second after a job')).toEqual([
+  expect(of('idle workers CPU in the 10 ms after a job')).toEqual([
     'Node 24: 50.00, ≤ 100 µs more than an engine of one thread, true',
   ]);
   expect(renderBars(held)).toMatch(/\n\n4 met, 3 missed$/);

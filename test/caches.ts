@@ -4,7 +4,7 @@
  */
 import { expect } from 'vitest';
 import type { AppendOptions, AttendOptions, Engine, KVCache, KVCacheOptions } from '../src/index.ts';
-import type { Filled } from '../src/checks.ts';
+import type { Filled } from '../src/checks/index.ts';
 import { runtimeOf } from '../src/engine.ts';
 import { normal } from './data.ts';
 import { halfValue, roundToHalf } from './halves.ts';

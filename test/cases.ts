@@ -4,7 +4,7 @@
  */
 import type { AttentionCall, AttentionOptions, AttentionShape, MatmulOptions } from '../src/index.ts';
 import type { AttentionPart, MergeShape, RopeOptions } from '../src/index.ts';
-import type { Filled } from '../src/checks.ts';
+import type { Filled } from '../src/checks/index.ts';
 import { normal, uniform } from './data.ts';
 
 export interface AttentionCase<Options extends AttentionCall = AttentionCall> {

@@ -1,6 +1,6 @@
 /** The door of matmul, packMatrix, tensor and createEngine. What counts as a float array is in door-arrays. */
 import { describe, expect, it } from 'vitest';
-import { PLAIN } from '../src/checks.ts';
+import { PLAIN } from '../src/checks/index.ts';
 import { resolveEngine, resolveTensor } from '../src/options/engine.ts';
 import { resolveMatmul, resolvePack } from '../src/options/matmul.ts';
 import { matmul } from '../src/reference.ts';

@@ -1,6 +1,6 @@
 /** The door of mergeAttention. Through an engine: door-rope. */
 import { describe, expect, it } from 'vitest';
-import { PLAIN } from '../src/checks.ts';
+import { PLAIN } from '../src/checks/index.ts';
 import { resolveMerge } from '../src/options/merge.ts';
 import * as reference from '../src/reference.ts';
 import { f32 } from './data.ts';

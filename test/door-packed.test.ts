@@ -1,7 +1,7 @@
 /** The door of packed sequences (cuSeqlensQ, cuSeqlensK), word for word, as in door-scores. */
 import vm from 'node:vm';
 import { describe, expect, it } from 'vitest';
-import { PLAIN } from '../src/checks.ts';
+import { PLAIN } from '../src/checks/index.ts';
 import { resolveAttention } from '../src/options/attention.ts';
 import { attention, attentionWeights } from '../src/reference.ts';
 import { f32 } from './data.ts';

@@ -1,6 +1,6 @@
 /** The door of rope, and of rope and mergeAttention through an engine. What counts as a float array is in door-arrays. */
 import { describe, expect, it } from 'vitest';
-import { PLAIN } from '../src/checks.ts';
+import { PLAIN } from '../src/checks/index.ts';
 import { HeedRangeError, HeedTypeError, StateError, createEngine } from '../src/index.ts';
 import type { Engine, Tensor } from '../src/index.ts';
 import { resolveRope } from '../src/options/rope.ts';

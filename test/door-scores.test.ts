@@ -5,7 +5,7 @@
  */
 import vm from 'node:vm';
 import { describe, expect, it } from 'vitest';
-import { PLAIN } from '../src/checks.ts';
+import { PLAIN } from '../src/checks/index.ts';
 import { resolveAttention } from '../src/options/attention.ts';
 import { attention } from '../src/reference.ts';
 import { f32 } from './data.ts';

@@ -3,7 +3,7 @@
  * gone, code of the caller; and that nothing is lost by any of it (docs/reliability.md, faults 12–18, 31, 34, 41, 42, 44, 71–73).
  */
 import { describe, expect, it } from 'vitest';
-import { PLAIN } from '../src/checks.ts';
+import { PLAIN } from '../src/checks/index.ts';
 import { HeedRangeError, HeedTypeError, StateError, type Engine } from '../src/index.ts';
 import { resolveAttention } from '../src/options/attention.ts';
 import { builds, engineOf } from './builds.ts';

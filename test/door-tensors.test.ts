@@ -1,7 +1,7 @@
 /** The door with tensors and packed matrices, through a door of the test's own: shapes, mixing, states, overlap. */
 import { describe, expect, it } from 'vitest';
 import { StateError } from '../src/errors.ts';
-import type { Door } from '../src/checks.ts';
+import type { Door } from '../src/checks/index.ts';
 import { resolveAttention } from '../src/options/attention.ts';
 import { resolveMatmul, resolvePack } from '../src/options/matmul.ts';
 import { fault } from './nothing-lost.ts';

@@ -7,7 +7,7 @@
 import vm from 'node:vm';
 import { afterEach, describe, expect, it } from 'vitest';
 import { HeedRangeError, HeedTypeError, type HeedError } from '../src/errors.ts';
-import { PLAIN } from '../src/checks.ts';
+import { PLAIN } from '../src/checks/index.ts';
 import { resolveAttention } from '../src/options/attention.ts';
 import { attention, attentionWeights } from '../src/reference.ts';
 import { f32 } from './data.ts';

@@ -1,6 +1,6 @@
 /** What the tests of the door share: tables of faults, arrays on buffers that shrink, calls that faults start from. */
 import { expect, it } from 'vitest';
-import { PLAIN } from '../src/checks.ts';
+import { PLAIN } from '../src/checks/index.ts';
 import { HeedRangeError, HeedTypeError } from '../src/errors.ts';
 import type { HeedErrorCode } from '../src/errors.ts';
 import { resolveAttention, type AttentionProblem } from '../src/options/attention.ts';

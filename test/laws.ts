@@ -7,7 +7,7 @@
  * section 3.1); blocks of KC or BK cut n down to the block and the number of blocks.
  */
 import { BK, KC } from '../common/abi.ts';
-import { PLAIN } from '../src/checks.ts';
+import { PLAIN } from '../src/checks/index.ts';
 import { resolveAttention, type AttentionProblem } from '../src/options/attention.ts';
 import { resolveMatmul } from '../src/options/matmul.ts';
 import type { AttentionCall, MatmulOptions } from '../src/index.ts';

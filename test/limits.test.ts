@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { MultiHeadAttention, attention, createEngine, matmul, type HeedError } from '../src/index.ts';
 import { runtimeOf } from '../src/engine.ts';
 import { launchAttention } from '../src/launch/attention.ts';
-import { PLAIN } from '../src/checks.ts';
+import { PLAIN } from '../src/checks/index.ts';
 import { resolveAttention } from '../src/options/attention.ts';
 import { attention as reference } from '../src/reference.ts';
 import { builds, engineOf } from './builds.ts';

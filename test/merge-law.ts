@@ -11,7 +11,7 @@
  * A term meets the quotient by l, its product and N − 1 sums; l itself errs as its terms do, and by N − 1 sums. Below 2⁻¹²⁶
  * a weight errs by that; the logarithm of l by one of its last places.
  */
-import { PLAIN, type FloatArray } from '../src/checks.ts';
+import { PLAIN, type FloatArray } from '../src/checks/index.ts';
 import type { AttentionPart, MergeShape } from '../src/index.ts';
 import { resolveMerge } from '../src/options/merge.ts';
 import { u, type Law } from './laws.ts';

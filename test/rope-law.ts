@@ -13,7 +13,7 @@
  *
  * 2⁻¹⁴⁹ is what two products may lose that underflow. An element beyond rotaryDim is what it was.
  */
-import { PLAIN } from '../src/checks.ts';
+import { PLAIN } from '../src/checks/index.ts';
 import type { RopeOptions } from '../src/index.ts';
 import { resolveRope } from '../src/options/rope.ts';
 import { u, type Law } from './laws.ts';

@@ -6,7 +6,7 @@
  * What is compared is what was read: own values, each asked for once. A call that was told of a list or an array is not kept, so
  * that nothing of a caller's is held here, or looked at twice. Only `out` may be one: it is no part of a problem.
  */
-import { isLike, type Door, type Operand, type Told } from '../checks.ts';
+import { isLike, type Door, type Operand, type Told } from '../checks/index.ts';
 import type { Recent } from '../recent.ts';
 
 /** A problem, and where its result goes. */

@@ -4,9 +4,9 @@
  *
  * Order inside a resolver: option names → kinds and words → dimensions → heads → sizes → lengths → overlap.
  */
-import * as check from '../checks.ts';
-import { fit, isLike, or, PLAIN } from '../checks.ts';
-import type { Door, Filled, Fit, Given, Operand, Told } from '../checks.ts';
+import * as check from '../checks/index.ts';
+import { fit, isLike, or, PLAIN } from '../checks/index.ts';
+import type { Door, Filled, Fit, Given, Operand, Told } from '../checks/index.ts';
 import { Recent } from '../recent.ts';
 import { isSame, keep, withOut, type Before, type Resolved } from './again.ts';
 import { PLACES, read, SCORES, settle } from './scores.ts';

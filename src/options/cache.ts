@@ -1,6 +1,6 @@
 /** The options of a cache, and the resolvers of its making, of append and of attend: as in `attention.ts`. */
-import * as check from '../checks.ts';
-import { fit, or, PLAIN, type Door, type Filled } from '../checks.ts';
+import * as check from '../checks/index.ts';
+import { fit, or, PLAIN, type Door, type Filled } from '../checks/index.ts';
 import { BK } from '../../common/abi.ts';
 import type { Resolved } from './again.ts';
 import { LAYOUTS, type AttentionProblem, type CacheLayout, type Layout } from './attention.ts';

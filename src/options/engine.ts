@@ -1,6 +1,6 @@
 /** The options of an engine, the arguments of a tensor, and their resolvers: as in `attention.ts`. */
-import * as check from '../checks.ts';
-import { MAX_BYTES, or, PLAIN, type Filled } from '../checks.ts';
+import * as check from '../checks/index.ts';
+import { MAX_BYTES, or, PLAIN, type Filled } from '../checks/index.ts';
 import type { WorkerFactory } from '../threads/spawn.ts';
 import { TILE_WORDS, type Tile } from '../tile.ts';
 

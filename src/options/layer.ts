@@ -2,8 +2,8 @@
  * The options of the layer, and the resolvers of its constructor and of one pass. The order of the checks is that of
  * `attention.ts`, whose types these extend.
  */
-import * as check from '../checks.ts';
-import { fit, or, PLAIN, type Door, type Filled, type Given } from '../checks.ts';
+import * as check from '../checks/index.ts';
+import { fit, or, PLAIN, type Door, type Filled, type Given } from '../checks/index.ts';
 import type { AttentionShape } from './attention.ts';
 import { forRing, grown, longest, room, tokensOf, type AppendProblem, type CacheState } from './cache.ts';
 import { resolveTurn, turnable, type Turn, type TurnOptions } from './rope.ts';

@@ -1,7 +1,7 @@
 /** The options of matmul and packMatrix, and their resolvers: as in `attention.ts`. */
-import * as check from '../checks.ts';
-import { fit, isLike, or } from '../checks.ts';
-import type { Door, Filled, Fit, Operand, Told } from '../checks.ts';
+import * as check from '../checks/index.ts';
+import { fit, isLike, or } from '../checks/index.ts';
+import type { Door, Filled, Fit, Operand, Told } from '../checks/index.ts';
 import { Recent } from '../recent.ts';
 import { isSame, keep, withOut, type Before, type Resolved } from './again.ts';
 

@@ -1,6 +1,6 @@
 /** The options of mergeAttention, and its resolver: as in `attention.ts`. */
-import * as check from '../checks.ts';
-import { fit, or, type Door, type Filled, type FloatArray, type Operand } from '../checks.ts';
+import * as check from '../checks/index.ts';
+import { fit, or, type Door, type Filled, type FloatArray, type Operand } from '../checks/index.ts';
 import { LAYOUTS, type AttentionShape } from './attention.ts';
 
 /** The dimensions of a merge. For tensors all default to those of the first part. */

@@ -1,6 +1,6 @@
 /** The options of rope, and its resolver: as in `attention.ts`. */
-import * as check from '../checks.ts';
-import { fit, or, type Door, type Filled, type Fit, type Given, type Operand } from '../checks.ts';
+import * as check from '../checks/index.ts';
+import { fit, or, type Door, type Filled, type Fit, type Given, type Operand } from '../checks/index.ts';
 import { HeedTypeError } from '../errors.ts';
 import { kindOf, tagOf } from '../words.ts';
 import { LAYOUTS, type Layout } from './attention.ts';

@@ -2,8 +2,8 @@
  * What decides a score and who sees it: the options that attention, the layer and the cache read in the same way.
  * `read` looks at kinds and words, before any dimension is known; `settle` at sizes, values and lengths, after.
  */
-import * as check from '../checks.ts';
-import type { Door, Fit, Operand } from '../checks.ts';
+import * as check from '../checks/index.ts';
+import type { Door, Fit, Operand } from '../checks/index.ts';
 
 /** [batch, heads, seqQ, seqK], each as large as the call's, or 1: the same for all. */
 export type BroadcastShape = readonly [batch: number, heads: number, seqQ: number, seqK: number];

@@ -1,5 +1,5 @@
 /** Attention in plain float64: what every option means. */
-import type { FloatArray } from '../checks.ts';
+import type { FloatArray } from '../checks/index.ts';
 import { resolveAttention } from '../options/attention.ts';
 import type { AttentionProblem, AttentionShape, PackedOptions, VarlenShape } from '../options/attention.ts';
 import type { AttentionOptions, Broadcast, BroadcastShape } from '../options/scores.ts';

@@ -1,5 +1,5 @@
 /** How the reference takes arguments and gives results: both kinds of float array, and no tensors. */
-import type { Door, FloatArray, Operand } from '../checks.ts';
+import type { Door, FloatArray, Operand } from '../checks/index.ts';
 
 export const door: Door = {
   floats: ['Float32Array', 'Float64Array'],

@@ -1,5 +1,5 @@
 /** Matrix multiplication in plain float64. */
-import type { FloatArray } from '../checks.ts';
+import type { FloatArray } from '../checks/index.ts';
 import { resolveMatmul, type MatmulOptions } from '../options/matmul.ts';
 import { deliver, door } from './door.ts';
 

@@ -1,5 +1,5 @@
 /** The merge of attention over disjoint sets of keys in plain float64. */
-import type { FloatArray } from '../checks.ts';
+import type { FloatArray } from '../checks/index.ts';
 import { resolveMerge, type AttentionPart, type MergeShape } from '../options/merge.ts';
 import { door } from './door.ts';
 

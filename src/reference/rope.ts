@@ -1,5 +1,5 @@
 /** Rotary position embeddings in plain float64. */
-import type { FloatArray } from '../checks.ts';
+import type { FloatArray } from '../checks/index.ts';
 import { resolveRope, type RopeOptions } from '../options/rope.ts';
 import { deliver, door } from './door.ts';
 

@@ -2,7 +2,7 @@
  * A call of ONNX `Attention`, and what it is in heed. `toHeed` is docs/onnx.md as a program: every attribute and input to
  * the option that means the same.
  */
-import type { Filled } from '../../src/checks.ts';
+import type { Filled } from '../../src/checks/index.ts';
 import type { AttentionOptions, AttentionShape, BroadcastShape } from '../../src/index.ts';
 import { swapped } from '../problems.ts';
 import type { Attributes } from './model.ts';

@@ -1,0 +1,29 @@
+/** What every operation does: make a call of what is checked, in the memory where it is best run. */
+import type { Call } from '../call.ts';
+import type { Operand } from '../checks/index.ts';
+import type { Runtime } from '../runtime.ts';
+import type { Values } from '../tensor.ts';
+
+/** A call that is made and not computed yet. */
+export interface Ready<Result> {
+  readonly call: Call;
+  readonly work: () => void;
+  /** When it is computed. */
+  readonly result: () => Result;
+}
+
+/** Who runs a synchronous call of so many multiply-adds: one of arrays that is not worth sharing needs no shared memory. */
+export function placeOf(runtime: Runtime, arrays: boolean, work: number): Runtime {
+  const { team } = runtime;
+  return team === undefined || !arrays || team.isWorth(work) ? runtime : runtime.plain;
+}
+
+/** Whether none of what is there is a tensor. */
+export function areArrays(operands: readonly (Operand | undefined)[]): boolean {
+  return operands.every((operand) => operand?.shape === undefined);
+}
+
+/** The user's own array or tensor. */
+export function valueOf(operand: Operand | undefined): Values | undefined {
+  return operand?.value as Values | undefined;
+}
