@@ -19,7 +19,6 @@ import { Feed, type Slot } from './feed.ts';
 import { align } from './memory/allocator.ts';
 import { copyFew, copyShared, FEW } from './memory/copy.ts';
 import type { Runtime } from './runtime.ts';
-import type { Team } from './threads/team.ts';
 import { tagOf, typedArray } from './words.ts';
 import { Tensor, blockOf, blockViewed, type PackedMatrix, type Values } from './tensor.ts';
 
@@ -206,8 +205,8 @@ export class Call {
       this.#begin();
       const { team } = this.#runtime;
       if (team !== undefined) {
-        await this.#leave(team, work);
-        if (then !== undefined) await this.#leave(team, then);
+        await team.leave(this.#op, work, then, this.#later?.signal);
+        this.#requireAlive();
       } else {
         await this.#turn();
         work();
@@ -227,11 +226,6 @@ export class Call {
   #perform(work: () => void): void {
     if (this.threads === 1) work();
     else this.#runtime.team!.share(this.#op, work);
-  }
-
-  async #leave(team: Team, work: () => void): Promise<void> {
-    await team.leave(this.#op, team.plan(work), this.#later?.signal);
-    this.#requireAlive();
   }
 
   /** Another turn of the event loop, before a thread that has no workers computes. ERR_POOL_TERMINATED, the signal's reason. */

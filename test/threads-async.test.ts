@@ -83,6 +83,19 @@ describe.each([1, 2, 5])('%i threads', (threads) => {
     expect(order.filter((i) => i % 3 < 2)).toEqual(order.filter((i) => i % 3 < 2).sort((m, n) => m - n));
   });
 
+  it('a pass whose cache looks at what it is to hold keeps its turn between its two parts', async () => {
+    const cache = engine.kvCache({ kvHeads: 4, headDim: 12, capacity: 64, dtype: 'f16' });
+    const order: string[] = [];
+    const done = async (name: string, result: Promise<unknown>): Promise<void> => {
+      await result;
+      order.push(name);
+    };
+    const pass = done('pass', layer.forwardAsync(x.subarray(0, 480), { seqQ: 10, cache }));
+    await Promise.all([pass, ...Array.from({ length: 5 }, () => done('product', calls.matmul()))]);
+    expect(order[0]).toBe('pass');
+    cache.dispose();
+  });
+
   it('synchronous calls between and during them are right, and alone', async () => {
     const { own } = workers;
     const waiting = Array.from({ length: 12 }, (_, i) => calls[names[i % 3]!]());

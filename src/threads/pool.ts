@@ -6,6 +6,7 @@
  */
 import { Crew, type Report } from './crew.ts';
 import type { Failure, Why } from './failure.ts';
+import { Job, PATIENCE } from './job.ts';
 import type { Program } from './program.ts';
 import { driversOf, type KernelExports } from '../wasm/exports.ts';
 import {
@@ -16,30 +17,20 @@ import {
   DIED,
   EPOCH,
   GONE,
-  JOB,
-  LEFT,
   Member,
   NONE,
   OVER,
   PARKED,
-  RUNNING,
   SPINNING,
   STATE,
-  STEP,
-  STEPS,
-  STEP_WORDS,
   STOP,
-  TELL,
-  THREW,
   TICKET,
-  TRAPPED,
   TURN,
   isOrphan,
   stateOf,
   stepAt,
 } from './protocol.ts';
 import type { WorkerFactory } from './spawn.ts';
-import type { Said } from './worker.ts';
 
 /** What a pool is made of. */
 export interface Equipment {
@@ -53,14 +44,11 @@ export interface Equipment {
   readonly factory: WorkerFactory | undefined;
 }
 
-/**
- * Seconds, counted as they are waited through, in which no thread finishes anything, after which a worker is given up. An item takes
- * milliseconds; the largest that fits in memory (512 rows, four million keys) takes half a minute.
- */
-const PATIENCE = 120;
-
-interface Job {
-  readonly program: Program;
+/** An asynchronous one. */
+interface Turn {
+  program: Program;
+  /** What is left of it once that has run, and may throw. */
+  more: (() => Program | undefined) | undefined;
   readonly settle: (failure: Failure | undefined) => void;
 }
 
@@ -69,18 +57,13 @@ export class Pool {
   readonly threads: number;
   readonly #crew: Crew;
   readonly #member: Member;
+  readonly #job: Job;
   readonly #words: Int32Array;
   /** Whether this thread may wait: a page's may not. */
   readonly #mayWait: boolean;
-  #job = 0;
-  #running: Job | undefined;
-  readonly #waiting: Job[] = [];
+  #running: Turn | undefined;
+  readonly #waiting: Turn[] = [];
   #stopped = false;
-  /** What a kernel threw in this job, here or there. */
-  #thrown: unknown = undefined;
-  #thrower: number | undefined;
-  /** What became of a worker in this job. */
-  #death: Failure | undefined;
   #watch: ReturnType<typeof setInterval> | undefined;
 
   private constructor({ module, memory, control, kernels, threads, factory }: Equipment) {
@@ -89,12 +72,11 @@ export class Pool {
       // Who has this thread work looks by himself: from in here the next job would begin, and this thread work at it.
       ended: () => undefined,
       threw: (error) => {
-        this.#thrown = error;
-        this.#thrower = 0;
+        this.#job.threw(error, 0);
       },
     });
     this.#words = this.#member.words;
-    Atomics.store(this.#words, STATE, OVER);
+    this.#job = new Job(this.#words);
     this.#crew = new Crew({ module, memory, control, threads }, factory, {
       said: (thread, report) => {
         this.#said(thread, report);
@@ -160,29 +142,30 @@ export class Pool {
     reserveStack(STACK);
     const words = this.#words;
     const member = this.#member;
-    this.#publish(program, 0);
+    const job = this.#job;
+    job.publish(program, false);
     member.is(BUSY);
     member.open(0, words[stepAt(0) + CLAIMS]! - 1);
-    const over = (): boolean => Atomics.load(words, STATE) === OVER;
-    const patience = this.#patience();
+    const over = (): boolean => job.over;
+    const patience = job.patience();
     for (;;) {
       // Before the looks: an opening or the end after that makes the wait return.
       const turn = Atomics.load(words, TURN);
       member.work();
       if (over()) break;
       if (member.spin(over)) continue;
-      if (isOrphan(words, this.threads)) this.#death = { why: 'exited' };
-      else if (this.#waits(turn, over) && !patience()) this.#death = { why: 'lost' };
-      if (this.#death !== undefined) {
+      if (isOrphan(words, this.threads)) job.death = { why: 'exited' };
+      else if (this.#waits(turn, over) && !patience()) job.death = { why: 'lost' };
+      if (job.death !== undefined) {
         Atomics.store(words, STATE, OVER);
         break;
       }
     }
     member.is(NONE);
     // Their ends are not heard of yet: they have no part in the next job.
-    if (this.#death !== undefined)
+    if (job.death !== undefined)
       for (let t = 1; t < this.threads; t++) Atomics.compareExchange(words, stateOf(t), GONE, NONE);
-    const failure = this.#outcome(program);
+    const failure = job.outcome(program);
     if (failure?.why === 'lost') this.#giveUp();
     return failure;
   }
@@ -210,15 +193,20 @@ export class Pool {
     Atomics.store(words, STATE, OVER);
   }
 
-  /** Runs a program on the workers, after those that came before. */
-  start(program: Program, signal: AbortSignal | undefined): Promise<Failure | undefined> {
+  /** Runs a program on the workers, and at once behind it what `more` gives, after those that came before. */
+  start(
+    program: Program,
+    signal: AbortSignal | undefined,
+    more?: () => Program | undefined,
+  ): Promise<Failure | undefined> {
     if (signal?.aborted) return Promise.resolve({ why: 'aborted' });
     return new Promise((resolve) => {
       const abort = (): void => {
         this.#abort(job);
       };
-      const job: Job = {
+      const job: Turn = {
         program,
+        more,
         settle(failure) {
           resolve(failure);
           signal?.removeEventListener('abort', abort);
@@ -268,21 +256,6 @@ export class Pool {
 
   // ---- jobs ----
 
-  #publish(program: Program, tell: number): void {
-    const words = this.#words;
-    this.#thrown = undefined;
-    this.#thrower = undefined;
-    this.#death = undefined;
-    words.set(program.words.subarray(0, program.steps * STEP_WORDS), stepAt(0));
-    // As the word has it: it comes back in messages, and after 2³¹ jobs it is negative.
-    words[JOB]!++;
-    this.#job = words[JOB]!;
-    words[TELL] = tell;
-    words[STEPS] = program.steps;
-    Atomics.store(words, CANCEL, 0);
-    Atomics.store(words, STATE, RUNNING);
-  }
-
   #next(): void {
     if (this.#running !== undefined || this.#waiting.length === 0) return;
     if (!this.helps) {
@@ -291,33 +264,37 @@ export class Pool {
         for (const job of this.#waiting.splice(0)) job.settle({ why: 'degraded' });
       return;
     }
-    const words = this.#words;
     const job = this.#waiting.shift()!;
     this.#running = job;
-    this.#publish(job.program, 1);
-    const patience = this.#patience();
+    this.#begin(job.program);
+    const patience = this.#job.patience();
     // It keeps the process, too, which idle workers do not.
     this.#watch = setInterval(() => {
       if (patience()) return;
-      this.#death = { why: 'lost' };
-      this.#settle(this.#outcome(job.program));
+      this.#job.death = { why: 'lost' };
+      this.#settle(this.#job.outcome(job.program));
       this.#giveUp();
     }, 1000);
-    this.#member.open(0, words[stepAt(0) + CLAIMS]!);
+  }
+
+  /** Begins a program that this thread does not wait for. */
+  #begin(program: Program): void {
+    this.#job.publish(program, true);
+    this.#member.open(0, this.#words[stepAt(0) + CLAIMS]!);
   }
 
   #said(thread: number, report: Report): void {
     if (report.heed === 'over') {
       // What was thrown may come later, as another worker tells of it.
-      if (!this.#isUnheard()) this.#ended(report.job);
-    } else if (report.job === this.#job) {
-      this.#thrown = errorOf(report);
-      this.#thrower = thread;
-      if (Atomics.load(this.#words, STATE) === OVER) this.#ended(report.job);
+      if (!this.#job.isUnheard) this.#ended(report.job);
+    } else if (report.job === this.#job.number) {
+      const { name, message, stack } = report;
+      this.#job.threw(Object.assign(new Error(message), { name, stack }), thread);
+      if (this.#job.over) this.#ended(report.job);
     }
   }
 
-  #abort(job: Job): void {
+  #abort(job: Turn): void {
     const at = this.#waiting.indexOf(job);
     if (at >= 0) {
       this.#waiting.splice(at, 1);
@@ -329,21 +306,34 @@ export class Pool {
   #cancel(why: number): void {
     Atomics.compareExchange(this.#words, CANCEL, 0, why);
     this.#member.work();
-    if (Atomics.load(this.#words, STATE) === OVER) this.#ended(this.#job);
+    if (this.#job.over) this.#ended(this.#job.number);
   }
 
   /** A job that wanted to be told is over. */
   #ended(job: number): void {
     const running = this.#running;
-    if (running === undefined || job !== this.#job) return;
-    this.#settle(this.#outcome(running.program));
+    if (running === undefined || job !== this.#job.number) return;
+    const failure = this.#job.outcome(running.program) ?? this.#goesOn(running);
+    if (failure === 'it goes on') return;
+    this.#settle(failure);
     this.#next();
   }
 
-  /** Whether something was thrown, and nobody has said what. */
-  #isUnheard(): boolean {
-    const why = Atomics.load(this.#words, CANCEL);
-    return (why === TRAPPED || why === THREW) && this.#thrown === undefined;
+  /** Begins what is left of a job, if anything is. */
+  #goesOn(running: Turn): Failure | 'it goes on' | undefined {
+    if (running.more === undefined) return undefined;
+    // Who comes in place of one that has gone takes it up; where nobody will, it is not begun.
+    if (this.degraded && !this.helps) return { why: 'degraded' };
+    try {
+      const program = running.more();
+      running.more = undefined;
+      if (program === undefined) return undefined;
+      running.program = program;
+    } catch (cause) {
+      return { why: 'threw', worker: 0, cause };
+    }
+    this.#begin(running.program);
+    return 'it goes on';
   }
 
   #settle(failure: Failure | undefined): void {
@@ -352,32 +342,6 @@ export class Pool {
     this.#running = undefined;
     clearInterval(this.#watch);
     job.settle(failure);
-  }
-
-  /** What became of a job, and of its descriptors. */
-  #outcome(program: Program): Failure | undefined {
-    const words = this.#words;
-    const first = stepAt(0);
-    program.words.set(words.subarray(first, first + program.steps * STEP_WORDS));
-    const job = this.#job;
-    const why = Atomics.load(words, CANCEL);
-    const isLost = this.#death?.why === 'lost';
-    if (why === ABORTED && !isLost) return { why: 'aborted', job };
-    if (this.#death !== undefined) return { ...this.#death, job };
-    if (why === 0) return undefined;
-    return { why: why === TRAPPED ? 'trapped' : 'threw', job, worker: this.#thrower, cause: this.#thrown };
-  }
-
-  /** Told once a second: whether something has been finished in the last minutes. */
-  #patience(): () => boolean {
-    let seconds = 0;
-    let before = NaN;
-    return () => {
-      const now = this.#words[STEP]! * 2 ** 32 + Atomics.load(this.#words, LEFT);
-      seconds = now === before ? seconds + 1 : 0;
-      before = now;
-      return seconds < PATIENCE;
-    };
   }
 
   /** A worker has gone. */
@@ -399,19 +363,20 @@ export class Pool {
   #lose(failure: Failure): void {
     const words = this.#words;
     const job = this.#job;
-    if (Atomics.load(words, STATE) === OVER) {
+    const { number } = job;
+    if (job.over) {
       // All of it is done; its end is on the way, or died with who was to tell.
-      this.#ended(job);
+      this.#ended(number);
       return;
     }
-    this.#death ??= failure;
+    job.death ??= failure;
     this.#cancel(DIED);
     const look = (): void => {
-      if (this.#running === undefined || this.#job !== job) return;
+      if (this.#running === undefined || job.number !== number) return;
       this.#member.work();
-      if (Atomics.load(words, STATE) === OVER || isOrphan(words, this.threads)) {
+      if (job.over || isOrphan(words, this.threads)) {
         Atomics.store(words, STATE, OVER);
-        this.#ended(job);
+        this.#ended(number);
       } else setTimeout(look, 1);
     };
     look();
@@ -433,8 +398,4 @@ function mayWait(words: Int32Array): boolean {
   } catch {
     return false;
   }
-}
-
-function errorOf({ name, message, stack }: Said & { readonly heed: 'threw' }): Error {
-  return Object.assign(new Error(message), { name, stack });
 }

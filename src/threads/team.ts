@@ -147,10 +147,28 @@ export class Team {
     this.#pool.drain();
   }
 
-  /** Runs a program on the workers, after those before it. Rejects with what went wrong, or the signal's reason. */
-  async leave(op: string, program: Program, signal: AbortSignal | undefined): Promise<void> {
+  /**
+   * Runs what `work` tells to, and then what `then` does, on the workers, after the calls before this one. Rejects with what went wrong, or
+   * the signal's reason.
+   */
+  async leave(
+    op: string,
+    work: () => void,
+    then: (() => void) | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     this.#cleanUp();
-    if (program.steps > 0) this.#check(op, await this.#pool.start(program, signal), signal);
+    const more = then && ((): Program | undefined => this.#planned(then));
+    const first = this.#planned(work);
+    const program = first ?? more?.();
+    if (program === undefined) return;
+    this.#check(op, await this.#pool.start(program, signal, first && more), signal);
+  }
+
+  /** A program of at least one step. */
+  #planned(work: () => void): Program | undefined {
+    const program = this.plan(work);
+    return program.steps > 0 ? program : undefined;
   }
 
   /** Whether what a call had must be left alone. */
