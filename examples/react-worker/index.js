@@ -19,6 +19,7 @@ import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 import * as vite from 'vite';
 import { attention } from 'heed/reference';
+import { progress } from '../progress.js';
 import { byteOf, noisyPicture, operands, shape } from './picture.js';
 
 const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
@@ -29,10 +30,13 @@ if (!existsSync(executablePath)) {
   process.exit(1);
 }
 
+const bar = progress(4, 'building the page');
+bar.next('building the page');
 const outDir = mkdtempSync(join(tmpdir(), 'heed-react-'));
 const configFile = fileURLToPath(new URL('vite.config.js', import.meta.url));
-await vite.build({ configFile, logLevel: 'warn', build: { outDir, emptyOutDir: true } });
+await vite.build({ configFile, logLevel: 'error', build: { outDir, emptyOutDir: true } });
 const server = await vite.preview({ configFile, build: { outDir }, preview: { port: 0 } });
+bar.next('starting Chromium');
 // Its sandbox wants a user who is not root.
 const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
 try {
@@ -40,6 +44,7 @@ try {
   const broken = new Promise((_, reject) => page.on('pageerror', reject));
   await Promise.race([broken, check(page)]);
 } finally {
+  bar.stop();
   await browser.close();
   await server.close();
   rmSync(outDir, { recursive: true });
@@ -47,7 +52,11 @@ try {
 
 async function check(page) {
   await page.goto(server.resolvedUrls.local[0]);
-  const [onPage, inWorkers] = [await press(page, 'page'), await press(page, 'workers')];
+  bar.next('computing on its own thread');
+  const onPage = await press(page, 'page');
+  bar.next('computing in the workers');
+  const inWorkers = await press(page, 'workers');
+  bar.stop();
 
   console.log('\ncomputed                 time   frames meanwhile   longest time without one');
   for (const { where, time, frames, gap } of [inWorkers, onPage])
