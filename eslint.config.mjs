@@ -20,5 +20,5 @@ export default tseslint.config(
     ignores: ['src/threads/worker.ts', 'src/threads/pool.ts'],
     rules: { 'no-restricted-properties': ['error', { object: 'Atomics', property: 'wait' }] },
   },
-  { files: ['**/*.mjs', '**/*.js'], extends: [tseslint.configs.strict] },
+  { files: ['**/*.mjs', '**/*.js', '**/*.jsx'], extends: [tseslint.configs.strict] },
 );

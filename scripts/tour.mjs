@@ -8,8 +8,11 @@ run('npm', ['run', '--silent', 'build'], 'ignore');
 run(process.execPath, ['examples/hello']);
 console.log('\n3  How fast: one minute of benchmark\n');
 run(process.execPath, ['--import', 'tsx', 'bench/index.ts']);
-console.log('\nMore to see: node examples/decode    a small transformer, token by token');
-console.log('             node examples/sharded   one long context, its keys over several workers');
+console.log('\nMore to see: node examples/heat-map    every head of the model, as a picture');
+console.log('             node examples/decode      a small transformer, token by token');
+console.log('             node examples/retrieval   real texts found by attention');
+console.log('             node examples/sharded     one long context, its keys over several workers');
+console.log('             npx vite examples/react-worker   a page that keeps painting while attention runs');
 
 // npm is a shell script on Windows; a path with a space in it must not go through a shell.
 function run(command, args, stdout = 'inherit') {

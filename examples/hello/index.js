@@ -4,8 +4,8 @@
  *
  *   npm run build && node examples/hello
  */
-import { MultiHeadAttention, attentionWeights, matmul } from 'heed';
-import { manifest, tensor } from '../../test/fixtures/pp-ocr/read.js';
+import { attentionWeights, matmul } from 'heed';
+import { attend, blocks, letters, manifest, modelDim, seqQ, tensor } from '../pp-ocr.js';
 import { heatMap, matrix, shades, title } from './print.js';
 
 textbook();
@@ -45,27 +45,14 @@ function textbook() {
 
 function realModel() {
   const { heads, headDim } = manifest;
-  const [seqQ, modelDim] = manifest.tensors['block0.input'].shape;
-  const columns = [...manifest.recognised.columns].map((c) => (c === manifest.recognised.blank ? '·' : c));
+  const columns = letters('·');
 
   title('2  Real input: two transformer blocks of PP-OCRv4 reading an image');
   console.log(`  ${seqQ} columns of the image, ${modelDim} features each, ${heads} heads of ${headDim}.`);
   console.log(`  What the model reads, column by column: ${columns.join('')}\n`);
 
-  for (const block of ['block0', 'block1']) {
-    const mha = new MultiHeadAttention({
-      modelDim,
-      heads,
-      weightLayout: 'in-out',
-      weights: {
-        wqkv: tensor(`${block}.qkv.weight`),
-        bqkv: tensor(`${block}.qkv.bias`),
-        wo: tensor(`${block}.proj.weight`),
-        bo: tensor(`${block}.proj.bias`),
-      },
-    });
-    const { out, weights } = mha.inspect(tensor(`${block}.attention.input`), { seqQ });
-    mha.dispose();
+  for (const block of blocks) {
+    const { out, weights } = attend(block);
     const models = tensor(`${block}.attention.output`);
     const off = largestDifference(out, models);
     const size = models.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
