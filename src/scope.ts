@@ -1,4 +1,4 @@
-/** Scopes: many tensors, one end. */
+/** A scope: everything that is made through it is freed with it. */
 import * as operations from './operations.ts';
 import { StateError } from './errors.ts';
 import type { Runtime } from './runtime.ts';
