@@ -2,20 +2,22 @@
  * The package: two entries with one .d.ts each, the bare wasm files beside; and the command, which takes the library from
  * those files and has its own small libraries inside. Licences of all that is inside are in THIRD-PARTY.md.
  */
-import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import commonjs from '@rollup/plugin-commonjs';
 import resolve from '@rollup/plugin-node-resolve';
 import terser from '@rollup/plugin-terser';
 import dts from 'rollup-plugin-dts';
 import esbuild from 'rollup-plugin-esbuild';
 import license from 'rollup-plugin-license';
+import { abiJson } from './scripts/abi.mjs';
 
 // What an earlier build left would be packed too.
 rmSync('dist', { recursive: true, force: true });
 
 const library = { index: 'src/index.ts', reference: 'src/reference.ts' };
 
-/** Beside the code: `heed/wasm/*`, for who compiles the kernels himself, and `heed/worker`. */
+/** Beside the code: `heed/wasm/*`, for who compiles the kernels himself, with their hashes, and `heed/worker`. */
 const beside = {
   name: 'beside',
   writeBundle() {
@@ -23,6 +25,12 @@ const beside = {
     for (const build of ['baseline', 'relaxed']) {
       copyFileSync(`build/${build}.wasm`, `dist/wasm/${build}.wasm`);
     }
+    writeFileSync('dist/wasm/abi.json', abiJson());
+    const sums = ['abi.json', 'baseline.wasm', 'relaxed.wasm'].map((name) => {
+      const hash = createHash('sha256').update(readFileSync(`dist/wasm/${name}`));
+      return `${hash.digest('hex')}  ${name}\n`;
+    });
+    writeFileSync('dist/wasm/SHA256SUMS', sums.join(''));
     copyFileSync('build/worker.js', 'dist/worker.js');
   },
 };
@@ -50,7 +58,7 @@ const sameErrors = {
 };
 
 /** Of every package inside, by name: `collect` sees those of one bundle, `write` puts all on one page. */
-const inside = new Map();
+const inside = new Map([['assemblyscript', compiledIn('assemblyscript')]]);
 const collect = license({
   thirdParty: (packages) => {
     for (const each of packages) inside.set(each.name, each);
@@ -123,6 +131,13 @@ export default [
     plugins: [dts({ compilerOptions: { stripInternal: true } })],
   })),
 ];
+
+/** What no bundle shows: `Mathf.log` in the kernels is AssemblyScript's, which has it from musl. Its NOTICE goes along. */
+function compiledIn(name) {
+  const text = (file) => readFileSync(`node_modules/${name}/${file}`, 'utf8');
+  const { version, license } = JSON.parse(text('package.json'));
+  return { name, version, license, licenseText: `${text('LICENSE')}\n${text('NOTICE')}` };
+}
 
 /** Throws where a package comes without a licence's text: then it needs one here. */
 function renderLicences(packages) {

@@ -1,9 +1,11 @@
 /**
  * Packs the package and uses it as a stranger would: publint, are-the-types-wrong, then the tarball installed into an
- * empty project that runs attention by import and by require, the command, every JavaScript block of the README and of
- * other-libraries.md, and every @example; what the source map has, and what an uncaught error prints with it and without.
+ * empty project that runs attention by import and by require, the command, every JavaScript block of the README,
+ * other-libraries.md and embedding.md, and every @example; what the source map has, and what an uncaught error prints with it and without; that
+ * nothing runs when it is installed, and that its hashes are those of its files.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,9 +22,9 @@ try {
   const code = ['bin', 'index', 'reference', 'threads', 'worker'].map((name) => `dist/${name}.js`);
   const maps = ['index', 'threads'].map((name) => `dist/${name}.js.map`);
   const types = ['index', 'reference'].map((name) => `dist/${name}.d.ts`);
-  const wasm = ['baseline', 'relaxed'].map((name) => `dist/wasm/${name}.wasm`);
-  const others = ['CHANGELOG.md', 'LICENSE', 'README.md', 'dist/THIRD-PARTY.md', 'package.json'];
-  const expected = [...code, ...maps, ...types, ...wasm, ...others].sort().join(' ');
+  const wasm = ['baseline.wasm', 'relaxed.wasm', 'abi.json', 'SHA256SUMS'].map((name) => `dist/wasm/${name}`);
+  const words = ['CHANGELOG.md', 'LICENSE', 'README.md', 'dist/THIRD-PARTY.md', 'package.json'];
+  const expected = [...code, ...maps, ...types, ...wasm, ...words].sort().join(' ');
   const packed = files
     .map(({ path }) => path)
     .sort()
@@ -34,6 +36,17 @@ try {
 
   const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
   if (Object.keys(manifest.dependencies ?? {}).length > 0) throw new Error('heed has runtime dependencies');
+  const atInstall = [
+    'preinstall',
+    'install',
+    'postinstall',
+    'prepublish',
+    'preprepare',
+    'prepare',
+    'postprepare',
+  ];
+  const hooks = atInstall.filter((name) => name in manifest.scripts);
+  if (hooks.length > 0) throw new Error(`heed runs ${hooks} when it is installed`);
 
   const project = join(folder, 'project');
   const program =
@@ -74,6 +87,14 @@ try {
   const foreign = sources.filter((source) => !/^\.\.\/(common|src)\/(?!generated)[\w/-]+\.ts$/.test(source));
   if (foreign.length > 0) throw new Error(`the source map has ${foreign.join(' ')}`);
   if (!/^[\x00-\x7f]*$/.test(text('dist/index.js'))) throw new Error('dist/index.js is not ASCII');
+  if (!/^## assemblyscript /m.test(text('dist/THIRD-PARTY.md'))) throw new Error('a licence is missing');
+  const sums = text('dist/wasm/SHA256SUMS').trim().split('\n');
+  if (sums.length !== 3) throw new Error(`SHA256SUMS has ${sums.length} lines`);
+  for (const [hash, name] of sums.map((line) => line.split('  '))) {
+    const bytes = readFileSync(join(installed, 'dist/wasm', name));
+    if (createHash('sha256').update(bytes).digest('hex') !== hash)
+      throw new Error(`${name} has another hash`);
+  }
   // An uncaught error is told in the words of the sources with their map, and shortly without: Node prints the line that threw.
   writeFileSync(join(project, 'wrong.mjs'), `import { attention } from 'heed'; attention();`);
   for (const [flag, file] of [
@@ -86,7 +107,8 @@ try {
       throw new Error(`an uncaught error: ${stderr}`);
   }
 
-  const pages = [text('README.md'), readFileSync('docs/other-libraries.md', 'utf8')];
+  const others = ['other-libraries', 'embedding'].map((page) => readFileSync(`docs/${page}.md`, 'utf8'));
+  const pages = [text('README.md'), ...others];
   const recipes = pages.flatMap(recipesOf);
   const examples = ['dist/index.d.ts', 'dist/reference.d.ts'].flatMap((file) => examplesOf(text(file)));
   if (examples.length === 0) throw new Error('no examples found');

@@ -43,7 +43,7 @@ export function attention(
  * @param k as of {@link attention}
  * @param v as of {@link attention}
  * @param options as of {@link attention}
- * @returns `out` as of {@link attention}; `weights` [batch, heads, seqQ, seqK]: rows sum to 1, a masked key has exactly 0;
+ * @returns `out` as of {@link attention}; `weights` `[batch, heads, seqQ, seqK]`: rows sum to 1, a masked key has exactly 0;
  *   `logSumExp` [batch, heads, seqQ]
  * @throws as {@link attention}
  * @example

@@ -64,6 +64,7 @@ export class Owner {
     this.#block.dispose();
   }
 
+  /** The same, for `using`. */
   [Symbol.dispose](): void {
     this.#block.dispose();
   }

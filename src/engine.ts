@@ -46,6 +46,14 @@ const runtimes = new WeakMap<object, Runtime>();
  *
  * Every operation takes plain arrays, as the functions of the same names do, or tensors of this engine: then nothing is
  * copied and the result is a tensor.
+ *
+ * @example
+ * import { createEngine } from 'heed';
+ *
+ * const engine = await createEngine();
+ * const x = Float32Array.of(1, 0, 0, 1);
+ * engine.attention(x, x, x, { seqQ: 2, headDim: 2 });   // 0.67, 0.33, 0.33, 0.67
+ * engine.dispose();
  */
 export class Engine {
   readonly #runtime: Runtime;
@@ -76,8 +84,27 @@ export class Engine {
     return this.#runtime.memory;
   }
 
-  /** softmax(scale · QKᵀ) V. See the function `attention`. */
+  /**
+   * softmax(scale · QKᵀ) V of arrays. See the function `attention`.
+   *
+   * @param q [batch, seqQ, heads, headDim]
+   * @param k [batch, seqK, kvHeads, headDim]
+   * @param v [batch, seqK, kvHeads, valueDim]
+   * @param options `seqQ` and `headDim`, and what differs from the defaults
+   * @returns [batch, seqQ, heads, valueDim], `options.out` if given
+   * @throws as the function; StateError ERR_DISPOSED, ERR_POISONED, ERR_STALE_VIEW; WorkerError where a worker fails
+   */
   attention(q: Float32Array, k: Float32Array, v: Float32Array, options: ArrayAttentionOptions): Float32Array;
+  /**
+   * The same on tensors of this engine: nothing is copied.
+   *
+   * @param q as above
+   * @param k as above
+   * @param v as above
+   * @param options what differs from the defaults; the tensors' shapes are the dimensions
+   * @returns a new tensor, which the caller owns, or `options.out`
+   * @throws as above; StateError ERR_FOREIGN_TENSOR
+   */
   attention(q: Tensor, k: Tensor, v: Tensor, options?: TensorAttentionOptions): Tensor;
   attention(q: Values, k: Values, v: Values, options?: object): Values {
     return operations.attention(this.#runtime, 'attention', q, k, v, options);
@@ -88,8 +115,12 @@ export class Engine {
    * returns, so they may be written at once; tensors are read in place and must be left alone until the promise settles. On an engine
    * with one thread it computes on the caller's, in another turn of the event loop.
    *
-   * @param options as of the function `attention`, and `signal`
-   * @throws by rejection: as `attention`; the signal's reason; StateError ERR_POOL_TERMINATED where the engine is disposed of
+   * @param q as of {@link attention}
+   * @param k as of {@link attention}
+   * @param v as of {@link attention}
+   * @param options as of {@link attention}, and `signal`
+   * @returns a promise of what {@link attention} returns
+   * @throws by rejection: as {@link attention}; the signal's reason; StateError ERR_POOL_TERMINATED where the engine is disposed of
    *   meanwhile; WorkerError where a worker fails
    * @example
    * import { createEngine } from 'heed';
@@ -105,6 +136,16 @@ export class Engine {
     v: Float32Array,
     options: ArrayAttentionOptions & Abortable,
   ): Promise<Float32Array>;
+  /**
+   * The same on tensors of this engine, which must be left alone until the promise settles.
+   *
+   * @param q as of {@link attention}
+   * @param k as of {@link attention}
+   * @param v as of {@link attention}
+   * @param options as of {@link attention}, and `signal`
+   * @returns a promise of a new tensor, which the caller owns, or of `options.out`
+   * @throws by rejection, as above
+   */
   attentionAsync(
     q: Tensor,
     k: Tensor,
@@ -115,41 +156,112 @@ export class Engine {
     return operations.attentionAsync(this.#runtime, 'attentionAsync', q, k, v, options);
   }
 
-  /** Attention with its weights, for looking. See the function `attentionWeights`. */
+  /**
+   * Attention with its weights, for looking. See the function `attentionWeights`.
+   *
+   * @param q as of {@link attention}
+   * @param k as of {@link attention}
+   * @param v as of {@link attention}
+   * @param options as of {@link attention}; not of packed sequences
+   * @returns `out`, `weights` [batch, heads, seqQ, seqK], `logSumExp` [batch, heads, seqQ]
+   * @throws as {@link attention}
+   */
   attentionWeights(
     q: Float32Array,
     k: Float32Array,
     v: Float32Array,
     options: ArrayAttentionOptions,
   ): Inspection;
+  /**
+   * The same on tensors of this engine.
+   *
+   * @param q as of {@link attention}
+   * @param k as of {@link attention}
+   * @param v as of {@link attention}
+   * @param options as of {@link attention}; not of packed sequences
+   * @returns three tensors, which the caller owns
+   * @throws as {@link attention}
+   */
   attentionWeights(q: Tensor, k: Tensor, v: Tensor, options?: TensorAttentionOptions): Inspection<Tensor>;
   attentionWeights(q: Values, k: Values, v: Values, options?: object): Inspection<Values> {
     return operations.attentionWeights(this.#runtime, 'attentionWeights', q, k, v, options);
   }
 
-  /** A · B + bias. See the function `matmul`; b may also be a packed matrix of this engine. */
+  /**
+   * A · B + bias of arrays. See the function `matmul`.
+   *
+   * @param a [batch, M, K], or [batch, K, M] with `transposeA`
+   * @param b [batch, K, N] or one [K, N] for all; [N, K] with `transposeB`
+   * @param options `M`, `N`, `K`, and what differs from the defaults
+   * @returns [batch, M, N], `options.out` if given
+   * @throws as the function; StateError ERR_DISPOSED, ERR_POISONED, ERR_STALE_VIEW; WorkerError where a worker fails
+   */
   matmul(a: Float32Array, b: Float32Array, options: ArrayMatmulOptions): Float32Array;
+  /**
+   * The same with a matrix that was packed before, which knows its K and N.
+   *
+   * @param a as above
+   * @param b of this engine's {@link packMatrix}
+   * @param options `M`, and what differs from the defaults; `transposeB` is ERR_OPTION
+   * @returns as above
+   * @throws as above; StateError ERR_FOREIGN_TENSOR
+   */
   matmul(
     a: Float32Array,
     b: PackedMatrix,
     options: Pick<ArrayMatmulOptions, 'M'> & Partial<ArrayMatmulOptions>,
   ): Float32Array;
+  /**
+   * The same on tensors of this engine: nothing is copied.
+   *
+   * @param a as above
+   * @param b as above, or of this engine's {@link packMatrix}
+   * @param options what differs from the defaults; the tensors' shapes are the dimensions
+   * @returns a new tensor, which the caller owns, or `options.out`
+   * @throws as above; StateError ERR_FOREIGN_TENSOR
+   */
   matmul(a: Tensor, b: Tensor | PackedMatrix, options?: TensorMatmulOptions): Tensor;
   matmul(a: Values, b: Values | PackedMatrix, options?: object): Values {
     return operations.matmul(this.#runtime, 'matmul', a, b, options);
   }
 
-  /** The same off the caller's thread: as `attentionAsync` is to `attention`. */
+  /**
+   * A · B + bias off the caller's thread: as {@link attentionAsync} is to {@link attention}.
+   *
+   * @param a as of {@link matmul}
+   * @param b as of {@link matmul}
+   * @param options as of {@link matmul}, and `signal`
+   * @returns a promise of what {@link matmul} returns
+   * @throws by rejection: as {@link matmul}; the signal's reason; StateError ERR_POOL_TERMINATED
+   */
   matmulAsync(
     a: Float32Array,
     b: Float32Array,
     options: ArrayMatmulOptions & Abortable,
   ): Promise<Float32Array>;
+  /**
+   * The same with a matrix that was packed before.
+   *
+   * @param a as of {@link matmul}
+   * @param b of this engine's {@link packMatrix}
+   * @param options as of {@link matmul}, and `signal`
+   * @returns as above
+   * @throws by rejection, as above
+   */
   matmulAsync(
     a: Float32Array,
     b: PackedMatrix,
     options: Pick<ArrayMatmulOptions, 'M'> & Partial<ArrayMatmulOptions> & Abortable,
   ): Promise<Float32Array>;
+  /**
+   * The same on tensors of this engine, which must be left alone until the promise settles.
+   *
+   * @param a as of {@link matmul}
+   * @param b as of {@link matmul}
+   * @param options as of {@link matmul}, and `signal`
+   * @returns a promise of a new tensor, which the caller owns, or of `options.out`
+   * @throws by rejection, as above
+   */
   matmulAsync(
     a: Tensor,
     b: Tensor | PackedMatrix,
@@ -159,18 +271,48 @@ export class Engine {
     return operations.matmulAsync(this.#runtime, 'matmulAsync', a, b, options);
   }
 
-  /** Rotary position embeddings. See the function `rope`; a tensor may be its own `out`. */
+  /**
+   * Rotary position embeddings of an array. See the function `rope`.
+   *
+   * @param x [batch, seq, heads, headDim]
+   * @param options `seq`, `heads` and `headDim`, and what differs from the defaults
+   * @returns of x's shape; `options.out` if given, which may be x itself
+   * @throws as the function; StateError ERR_DISPOSED, ERR_POISONED, ERR_STALE_VIEW; WorkerError where a worker fails
+   */
   rope(x: Float32Array, options: RopeOptions): Float32Array;
+  /**
+   * The same on a tensor of this engine, which may be its own `out`.
+   *
+   * @param x as above
+   * @param options what differs from the defaults; the tensor's shape is the dimensions
+   * @returns a new tensor, which the caller owns, or `options.out`
+   * @throws as above; StateError ERR_FOREIGN_TENSOR
+   */
   rope(x: Tensor, options?: TensorRopeOptions): Tensor;
   rope(x: Values, options?: object): Values {
     return operations.rope(this.#runtime, 'rope', x, options);
   }
 
-  /** Attention over disjoint sets of keys, combined. See the function `mergeAttention`. */
+  /**
+   * Attention over disjoint sets of keys, combined. See the function `mergeAttention`.
+   *
+   * @param parts `out` [batch, seqQ, heads, valueDim] and `logSumExp` [batch, heads, seqQ] of each, at least one
+   * @param options `seqQ` and `valueDim`, and what differs from the defaults
+   * @returns `out` and `logSumExp` of the same shapes
+   * @throws as the function; StateError ERR_DISPOSED, ERR_POISONED, ERR_STALE_VIEW; WorkerError where a worker fails
+   */
   mergeAttention(
     parts: readonly AttentionPart<Float32Array>[],
     options: MergeShape,
   ): AttentionPart<Float32Array>;
+  /**
+   * The same on tensors of this engine.
+   *
+   * @param parts as above
+   * @param options what differs from the defaults; the tensors' shapes are the dimensions
+   * @returns two tensors, which the caller owns
+   * @throws as above; StateError ERR_FOREIGN_TENSOR
+   */
   mergeAttention(
     parts: readonly AttentionPart<Tensor>[],
     options?: Partial<MergeShape>,
@@ -183,6 +325,8 @@ export class Engine {
    * Copies a matrix [K, N] ([N, K] with `transposeB`) into the order in which the kernel reads it. For weights that meet
    * many inputs.
    *
+   * @param b the matrix: an array, or a tensor of this engine
+   * @param options `K`, `N`, `transposeB`
    * @throws HeedTypeError, HeedRangeError; MemoryLimitError ERR_MEMORY_LIMIT
    * @example
    * import { createEngine } from 'heed';
@@ -197,8 +341,10 @@ export class Engine {
   }
 
   /**
-   * A tensor on this engine's memory: a copy of `data`, or zeros. 1 to 8 dimensions.
+   * A tensor on this engine's memory: a copy of `data`, or zeros.
    *
+   * @param shape 1 to 8 dimensions, outermost first
+   * @param data as many elements as the shape has
    * @throws HeedTypeError, HeedRangeError; MemoryLimitError ERR_MEMORY_LIMIT
    */
   tensor(shape: readonly number[], data?: Float32Array): Tensor {
@@ -239,6 +385,7 @@ export class Engine {
     this.#runtime.dispose();
   }
 
+  /** The same, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }
@@ -301,7 +448,15 @@ function prove(runtime: Runtime, op: string, kernels: number): Runtime {
   return runtimeOf(op, shared);
 }
 
-/** Drops the default engine and its memory; the next call makes a new one. Layers on the old one are gone. */
+/**
+ * Drops the default engine and its memory; the next call makes a new one. Layers on the old one are gone.
+ *
+ * @example
+ * import { matmul, releaseMemory } from 'heed';
+ *
+ * matmul(new Float32Array(1 << 20), new Float32Array(1 << 20), { M: 1024, N: 1024, K: 1024 });
+ * releaseMemory();   // 12 MB
+ */
 export function releaseMemory(): void {
   shared?.dispose();
   shared = undefined;

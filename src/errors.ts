@@ -72,8 +72,9 @@ export interface ErrorDetails {
   readonly hint?: string | undefined;
   /** How many of what ran out there are. */
   readonly instances?: number | undefined;
-  /** A worker's number, and that of its job. */
+  /** A worker's number. */
   readonly worker?: number | undefined;
+  /** That of its job. */
   readonly jobId?: number | undefined;
   /** What a worker's process ended with. */
   readonly exitCode?: number | undefined;
@@ -83,25 +84,54 @@ export interface ErrorDetails {
 
 /** Bytes of a call that does not fit. */
 export interface MemoryLimitDetails extends ErrorDetails {
+  /** More than there is in use. */
   readonly needed: number;
+  /** Most that the engine may have. */
   readonly limit: number;
+  /** In use when it was called. */
   readonly inUse: number;
 }
 
-/** What every error of heed has, whichever class it is of: test `error.isHeedError`, then `error.code`. */
+/**
+ * What every error of heed has, whichever class it is of: test `error.isHeedError`, then `error.code`.
+ *
+ * @example
+ * import { matmul } from 'heed';
+ *
+ * try {
+ *   matmul(new Float32Array(3), new Float32Array(4), { M: 2, N: 2, K: 2 });
+ * } catch (error) {
+ *   if (!error.isHeedError || error.code !== 'ERR_SHAPE') throw error;
+ *   console.log(error.op, error.arg, error.expected);   // matmul a Float32Array of length 4 (M 2 × K 2)
+ * }
+ */
 export interface HeedError<Code extends HeedErrorCode = HeedErrorCode> extends Error {
+  /** Only of these. */
   readonly isHeedError: true;
+  /** What went wrong: one word that never changes its meaning. */
   readonly code: Code;
+  /** The public function that was called. */
   readonly op?: string;
+  /** The argument, option or dimension at fault. */
   readonly arg?: string;
+  /** What it should have been, in words. */
   readonly expected?: string;
+  /** What it was, in words. */
   readonly received?: string;
+  /** What to do about it. */
   readonly hint?: string;
 }
 
-/** The constructor of an error class. */
+/** The constructor of an error class: for `instanceof`. Only heed makes errors of it. */
 export interface HeedErrorClass<Instance extends HeedError, Details extends ErrorDetails = ErrorDetails> {
+  /**
+   * An error, with its message.
+   *
+   * @param code one of the class's own
+   * @param details what its message and its fields are made of
+   */
   new (code: Instance['code'], details: Details): Instance;
+  /** What all of its errors share: their name, `isHeedError`. */
   readonly prototype: Instance;
 }
 
@@ -146,7 +176,8 @@ export const HeedRangeError: HeedErrorClass<HeedRangeError> = errorClass('HeedRa
 
 /** A call that needs more memory than its engine may have. Bytes: `needed`, `limit`, `inUse`. */
 export type MemoryLimitError = RangeError &
-  HeedError<MemoryLimitCode> & { readonly needed: number; readonly limit: number; readonly inUse: number };
+  HeedError<MemoryLimitCode> &
+  Pick<MemoryLimitDetails, 'needed' | 'limit' | 'inUse'>;
 /** A call that needs more memory than its engine may have. Bytes: `needed`, `limit`, `inUse`. */
 export const MemoryLimitError: HeedErrorClass<MemoryLimitError, MemoryLimitDetails> = errorClass(
   'MemoryLimitError',

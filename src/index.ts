@@ -1,4 +1,8 @@
-/** heed: attention for JavaScript on the CPU. This file re-exports, nothing else. */
+/**
+ * heed: attention for JavaScript on the CPU. This file re-exports, nothing else.
+ *
+ * @module heed
+ */
 export { attention, attentionWeights } from './attention.ts';
 export { matmul } from './matmul.ts';
 export { mergeAttention } from './merge-attention.ts';
@@ -17,15 +21,30 @@ export {
   StateError,
   WorkerError,
 } from './errors.ts';
-export type { HeedError, HeedErrorCode } from './errors.ts';
+export type {
+  EnvironmentCode,
+  ErrorDetails,
+  HeedError,
+  HeedErrorClass,
+  HeedErrorCode,
+  HeedRangeCode,
+  HeedTypeCode,
+  KernelTrapCode,
+  MemoryLimitCode,
+  MemoryLimitDetails,
+  StateCode,
+  WorkerCode,
+} from './errors.ts';
 export type { Features } from './engine.ts';
 export type { Inspection } from './operations/index.ts';
 export type { MemoryUse } from './runtime.ts';
 export type {
   ArrayAttentionOptions,
   ArrayMatmulOptions,
+  SideInputs,
   TensorAttentionOptions,
   TensorMatmulOptions,
+  TensorOut,
   TensorRopeOptions,
   Values,
 } from './tensor.ts';
@@ -45,11 +64,12 @@ export type {
   PackedOptions,
   VarlenShape,
 } from './options/attention.ts';
-export type { AttentionOptions, BroadcastShape } from './options/scores.ts';
+export type { AttentionOptions, BroadcastShape, Shaped } from './options/scores.ts';
 export type { AppendOptions, AttendOptions, KVCacheOptions } from './options/cache.ts';
 export type { EngineOptions } from './options/engine.ts';
 export type { MatmulOptions, PackOptions } from './options/matmul.ts';
 export type { Abortable } from './options/signal.ts';
 export type { WorkerFactory, WorkerLike } from './threads/spawn.ts';
 export type { AttentionPart, MergeShape } from './options/merge.ts';
-export type { RopeOptions } from './options/rope.ts';
+export type { RopeOptions, TurnOptions } from './options/rope.ts';
+export type { Tile } from './tile.ts';

@@ -183,7 +183,12 @@ export class KVCache extends Owner {
     });
   }
 
-  /** Forgets all but the first n tokens of each sequence. @throws HeedRangeError ERR_RANGE if n > length or n < 0. */
+  /**
+   * Forgets all but the first tokens of each sequence.
+   *
+   * @param n how many to keep: 0 … `length`
+   * @throws HeedRangeError ERR_RANGE; StateError ERR_DISPOSED, ERR_BUSY
+   */
   truncate(n: number): void {
     const op = 'truncate';
     this.addressesOf(op);

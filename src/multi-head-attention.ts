@@ -145,6 +145,7 @@ export class MultiHeadAttention {
     }
   }
 
+  /** The same, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

@@ -8,7 +8,7 @@ import { StateError } from './errors.ts';
 import type { AttentionShape, PackedOptions, VarlenShape } from './options/attention.ts';
 import type { MatmulOptions } from './options/matmul.ts';
 import type { RopeOptions } from './options/rope.ts';
-import type { AttentionOptions, BroadcastShape } from './options/scores.ts';
+import type { AttentionOptions, Shaped } from './options/scores.ts';
 import type { Runtime } from './runtime.ts';
 
 /** Views that were handed out hold their block, so that what they show is not given to somebody else. */
@@ -73,9 +73,20 @@ export class Tensor extends Owner {
 /**
  * A matrix in the order in which the matmul kernel reads it, made by `engine.packMatrix`: pack once, multiply often.
  * Belongs to its engine.
+ *
+ * @example
+ * import { createEngine } from 'heed';
+ *
+ * const engine = await createEngine();
+ * const w = engine.packMatrix(Float32Array.of(1, 2, 3, 4, 5, 6), { K: 2, N: 3 });
+ * engine.matmul(Float32Array.of(1, 1), w, { M: 1 });   // 5, 7, 9
+ * w.dispose();
+ * engine.dispose();
  */
 export class PackedMatrix extends Owner {
+  /** Its rows: what A has columns. */
   readonly K: number;
+  /** Its columns. */
   readonly N: number;
 
   private constructor(block: Block, K: number, N: number) {
@@ -129,7 +140,7 @@ export type Values = Float32Array | Tensor;
 /** Side inputs of attention through an engine: arrays, or tensors. */
 export interface SideInputs {
   /** Added to the scaled and capped score; −Infinity masks. A tensor has four dimensions, each full or 1. */
-  readonly bias?: Values | { readonly data: Values; readonly shape: BroadcastShape } | undefined;
+  readonly bias?: Values | Shaped<Values> | undefined;
   /** [heads] slopes. */
   readonly alibi?: Values | undefined;
   /** [heads] logits that take weight and give no value. */
@@ -144,10 +155,13 @@ export type ArrayAttentionOptions =
   | (VarlenShape & Omit<PackedOptions, keyof SideInputs> & Omit<SideInputs, 'bias'>);
 
 /** Options of matmul on arrays through an engine: side inputs may be tensors. */
-export type ArrayMatmulOptions = Omit<MatmulOptions, 'bias'> & { readonly bias?: Values | undefined };
+export type ArrayMatmulOptions = Omit<MatmulOptions, 'bias'> & {
+  /** [N] */
+  readonly bias?: Values | undefined;
+};
 
 /** Written and returned by attention on tensors. */
-interface TensorOut {
+export interface TensorOut {
   /** May not be an input (ERR_OVERLAP). Default: a new tensor, which the caller owns. */
   readonly out?: Tensor | undefined;
 }
@@ -163,7 +177,9 @@ export type TensorAttentionOptions =
 
 /** Options of matmul on tensors: dimensions default to the tensors' own; stated, they must agree. */
 export type TensorMatmulOptions = Partial<Omit<MatmulOptions, 'bias' | 'out'>> & {
+  /** [N] */
   readonly bias?: Values | undefined;
+  /** Written and returned. May not be an input (ERR_OVERLAP). Default: a new tensor, which the caller owns. */
   readonly out?: Tensor | undefined;
 };
 

@@ -10,6 +10,7 @@
 import { TILE_3X12, TILE_4X16, TILE_4X8, TILE_6X16, TILE_6X8 } from '../common/abi.ts';
 import type { Build } from './wasm/instantiate.ts';
 
+/** Rows × columns. */
 export type Tile = '4x8' | '6x8' | '3x12' | '4x16' | '6x16';
 
 /** What a descriptor takes, by the word of the public option. */
@@ -43,7 +44,7 @@ const APART = 10;
 /** What a tile must take of the first one's time to be chosen. */
 const MARGIN = 0.99;
 
-/** The best of several tiles, found out in slices of 0.1 to 0.3 ms, ${'`WARM + COUNTED`'} of them. */
+/** The best of several tiles, found out in slices of 0.1 to 0.3 ms, `WARM + COUNTED` of them. */
 export class TileChoice {
   #best: Tile;
   readonly #tiles: readonly Tile[];
@@ -53,7 +54,7 @@ export class TileChoice {
   #slices = 0;
   #next: number;
 
-  /** Begins with the first of ${'`tiles`'}. ${'`run`'} does one and the same work with a tile, ten microseconds of it. */
+  /** Begins with the first of `tiles`. `run` does one and the same work with a tile, ten microseconds of it. */
   constructor(tiles: readonly Tile[], run: (tile: Tile) => void, now: () => number) {
     this.#tiles = tiles;
     this.#best = tiles[0]!;

@@ -15,9 +15,9 @@ import { areArrays, placeOf, valueOf, type Ready } from './ready.ts';
 export interface Inspection<T = Float32Array> {
   /** As of `attention`. */
   readonly out: T;
-  /** [batch, heads, seqQ, seqK]: the part of each value in each output. A row sums to 1; zeros if it sees no key. */
+  /** `[batch, heads, seqQ, seqK]`: the part of each value in each output. A row sums to 1; zeros if it sees no key. */
   readonly weights: T;
-  /** [batch, heads, seqQ]: ln Σ exp(score); −Infinity for a row that sees no key. */
+  /** `[batch, heads, seqQ]`: ln Σ exp(score); −Infinity for a row that sees no key. */
   readonly logSumExp: T;
 }
 

@@ -48,7 +48,7 @@ export interface AttentionShape {
  */
 export interface VarlenShape
   extends Pick<AttentionShape, 'headDim' | 'heads' | 'kvHeads' | 'valueDim'>, Unpacked {
-  /** [batch + 1]: where each sequence of queries begins, from 0 on, never falling (ERR_RANGE); the last is totalQ. */
+  /** `[batch + 1]`: where each sequence of queries begins, from 0 on, never falling (ERR_RANGE); the last is totalQ. */
   readonly cuSeqlensQ: Int32Array;
   /** [batch + 1], the same for keys. Default cuSeqlensQ. */
   readonly cuSeqlensK?: Int32Array | undefined;
@@ -60,8 +60,11 @@ export interface VarlenShape
  * packed sequences, and the shape of its mask for no tuple.)
  */
 interface Unpacked {
+  /** ERR_OPTION */
   readonly mask?: undefined;
+  /** ERR_OPTION */
   readonly bias?: undefined;
+  /** ERR_OPTION */
   readonly keyLengths?: undefined;
 }
 

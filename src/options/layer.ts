@@ -65,7 +65,7 @@ export interface LayerOptions {
 
 /** One pass through a layer: x [batch, seqQ, modelDim] → [batch, seqQ, modelDim]. Here `out` has that shape too. */
 export interface ForwardOptions extends AttentionOptions, Pick<AttentionShape, 'seqQ' | 'batch' | 'seqK'> {
-  /** [batch, seqK, contextDim]: where keys and values come from. Default x. ERR_OPTION if contextDim ≠ modelDim without. */
+  /** `[batch, seqK, contextDim]`: where keys and values come from. Default x. ERR_OPTION if contextDim ≠ modelDim without. */
   readonly context?: Float32Array | undefined;
 }
 

@@ -22,7 +22,7 @@ export interface RopeOptions {
    * (ERR_RANGE). Default 0. With a cache: how many tokens it holds.
    */
   readonly offset?: number | ArrayLike<number> | undefined;
-  /** [batch, seq]: the position of every token, instead of `offset` (both: ERR_OPTION). ERR_SHAPE. */
+  /** `[batch, seq]`: the position of every token, instead of `offset` (both: ERR_OPTION). ERR_SHAPE. */
   readonly positions?: Int32Array | undefined;
   /** Base of the frequencies: a finite number above 0 (ERR_RANGE). Default 10000. */
   readonly theta?: number | undefined;

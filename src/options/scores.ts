@@ -8,6 +8,14 @@ import type { Door, Fit, Operand } from '../checks/index.ts';
 /** [batch, heads, seqQ, seqK], each as large as the call's, or 1: the same for all. */
 export type BroadcastShape = readonly [batch: number, heads: number, seqQ: number, seqK: number];
 
+/** A mask or a bias with its shape, where that is not [seqQ, seqK]. */
+export interface Shaped<Data> {
+  /** As many elements as the shape has. */
+  readonly data: Data;
+  /** Which dimensions it has of its own. */
+  readonly shape: BroadcastShape;
+}
+
 /** What an attention call may be told beyond its shape. All combine: a key must pass causal, window, mask, bias and length. */
 export interface AttentionOptions {
   /** Key j is visible to query i only if j <= i + queryOffset. Default false. */
@@ -24,9 +32,9 @@ export interface AttentionOptions {
    */
   readonly window?: readonly [before: number, after: number] | undefined;
   /** Non-zero where a query may see a key. A bare array is [seqQ, seqK]; a `shape` is broadcast by stride. ERR_SHAPE. */
-  readonly mask?: Uint8Array | { readonly data: Uint8Array; readonly shape: BroadcastShape } | undefined;
+  readonly mask?: Uint8Array | Shaped<Uint8Array> | undefined;
   /** Added to the scaled and capped score; −Infinity masks. Shapes as of mask. */
-  readonly bias?: Float32Array | { readonly data: Float32Array; readonly shape: BroadcastShape } | undefined;
+  readonly bias?: Float32Array | Shaped<Float32Array> | undefined;
   /** [batch], 0 … seqK (ERR_RANGE): keys from there on are never read. Default seqK. */
   readonly keyLengths?: ArrayLike<number> | undefined;
   /** Factor of q·k: any finite number (ERR_RANGE), 0 and negative included. Default 1/√headDim. */
@@ -35,7 +43,7 @@ export interface AttentionOptions {
   readonly softcap?: number | undefined;
   /** [heads] slopes (Press et al. 2022): score −= slope · |i + queryOffset − j|, after softcap. ERR_SHAPE. */
   readonly alibi?: Float32Array | undefined;
-  /** [heads]: an extra logit in each row's softmax that takes weight and gives no value. ERR_SHAPE. */
+  /** `[heads]`: an extra logit in each row's softmax that takes weight and gives no value. ERR_SHAPE. */
   readonly sinks?: Float32Array | undefined;
   /** Written and returned: [batch, seqQ, heads, valueDim] in the layout. May overlap q, k and v. ERR_SHAPE. */
   readonly out?: Float32Array | undefined;
@@ -196,7 +204,7 @@ export function settle(
   };
 }
 
-/** [before, after]: two integers from 0 on, or Infinity. */
+/** `[before, after]`: two integers from 0 on, or Infinity. */
 function windowOf(op: string, x: unknown): [number, number] {
   const expected = '[before, after]';
   const two = check.values(op, 'window', check.arrayLike(op, 'window', x, expected), 2, 2);

@@ -2,13 +2,13 @@
 import type { FloatArray } from '../checks/index.ts';
 import { resolveAttention } from '../options/attention.ts';
 import type { AttentionProblem, AttentionShape, PackedOptions, VarlenShape } from '../options/attention.ts';
-import type { AttentionOptions, Broadcast, BroadcastShape } from '../options/scores.ts';
+import type { AttentionOptions, Broadcast, Shaped } from '../options/scores.ts';
 import { deliver, door } from './door.ts';
 
 /** What a call may be told, with float64 allowed wherever the kernels take float32. */
-interface ReferenceFloats<Out extends FloatArray> {
+export interface ReferenceFloats<Out extends FloatArray> {
   /** Added to the scaled and capped score; −Infinity masks. */
-  readonly bias?: FloatArray | { readonly data: FloatArray; readonly shape: BroadcastShape } | undefined;
+  readonly bias?: FloatArray | Shaped<FloatArray> | undefined;
   /** [heads] slopes. */
   readonly alibi?: FloatArray | undefined;
   /** [heads] logits that take weight and give no value. */
@@ -33,7 +33,7 @@ export type ReferenceVarlenOptions<Out extends FloatArray = FloatArray> = Varlen
 export interface ReferenceAttentionWeights<Out extends FloatArray = Float64Array> {
   /** [batch, seqQ, heads, valueDim] in the layout. */
   readonly out: Out;
-  /** [batch, heads, seqQ, seqK]: each row sums to 1, or is 0 where the query sees no key. */
+  /** `[batch, heads, seqQ, seqK]`: each row sums to 1, or is 0 where the query sees no key. */
   readonly weights: Float64Array;
   /** [batch, heads, seqQ] */
   readonly logSumExp: FloatArray;
@@ -78,8 +78,12 @@ export function attention<Out extends FloatArray = Float64Array>(
 
 /**
  * Attention, in float64, with the weights to look at: `P = softmax(scale · Q Kᵀ)` and `P V`.
- * Arguments and errors are those of {@link attention}; ERR_SIZE also where the weights are too large.
+ * ERR_SIZE also where the weights are too large.
  *
+ * @param q as of {@link attention}
+ * @param k as of {@link attention}
+ * @param v as of {@link attention}
+ * @param options as of {@link attention}; not of packed sequences
  * @returns out, as {@link attention}; weights [batch, heads, seqQ, seqK], exactly 0 where a key is masked; and logSumExp
  *   [batch, heads, seqQ], `options.logSumExp` if given
  * @throws HeedTypeError, HeedRangeError before anything is written

@@ -20,7 +20,7 @@ export interface ReferenceMatmulOptions<Out extends FloatArray = FloatArray> ext
  * @param a [batch, M, K], or [batch, K, M] with transposeA
  * @param b [batch, K, N], or one [K, N] for the whole batch; [N, K] with transposeB
  * @param options M, N and K, and what differs from the defaults
- * @returns [batch, M, N]: a new Float64Array, or `options.out`
+ * @returns `[batch, M, N]`: a new Float64Array, or `options.out`
  * @throws HeedTypeError, HeedRangeError before anything is written; each option says which
  * @example
  * ```ts

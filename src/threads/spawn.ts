@@ -7,7 +7,13 @@ import type { Begin, Said } from './worker.ts';
 
 /** A worker of either kind. */
 export interface WorkerLike {
+  /**
+   * Sends it something.
+   *
+   * @param message what can be cloned: a module and a shared memory are among it
+   */
   postMessage(message: unknown): void;
+  /** Ends it. */
   terminate(): unknown;
   /** Node's. */
   unref?(): unknown;
