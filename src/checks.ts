@@ -100,6 +100,18 @@ function wrongKind(op: string, arg: string, expected: string, x: unknown, hint?:
   throw new HeedTypeError('ERR_ARG_TYPE', { op, arg, expected, received: kindOf(x), hint });
 }
 
+/** A module that is compiled, of any realm, or the address of one: a string, or a URL's. ERR_ARG_TYPE. */
+export function moduleOrUrl(op: string, arg: string, x: unknown): WebAssembly.Module | string | undefined {
+  if (x === undefined || typeof x === 'string') return x;
+  if (holds(() => WebAssembly.Module.imports(x as WebAssembly.Module))) return x as WebAssembly.Module;
+  const { href } = (kindOf(x) === 'object' ? x : {}) as { readonly href?: unknown };
+  if (typeof href === 'string') return href;
+  const kind = kindOf(x);
+  const isBytes = kind === 'Uint8Array' || kind === 'ArrayBuffer';
+  const hint = isBytes ? 'await WebAssembly.compile(x) makes one' : undefined;
+  return wrongKind(op, arg, 'WebAssembly.Module, URL or string', x, hint);
+}
+
 /** Throws a HeedRangeError. */
 export function refuse(
   code: HeedRangeCode,

@@ -75,6 +75,10 @@ export interface ErrorDetails {
   /** A worker's number, and that of its job. */
   readonly worker?: number | undefined;
   readonly jobId?: number | undefined;
+  /** What was loaded, and what came instead: its status and type. */
+  readonly url?: string | undefined;
+  readonly status?: number | undefined;
+  readonly contentType?: string | undefined;
   /** What a worker's process ended with. */
   readonly exitCode?: number | undefined;
   /** The error underneath. */

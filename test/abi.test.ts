@@ -213,6 +213,7 @@ type Arities = {
 };
 const surface: Arities = {
   abi: 'global',
+  relaxed: 'global',
   attention: 4,
   decode: 4,
   combine: 4,
@@ -249,6 +250,10 @@ describe.each(builds)('the shipped module, %s', (build) => {
     for (const one of [module, testingModule(build)]) {
       expect((exportsOf(one) as KernelExports).abi.value).toBe(ABI_VERSION);
     }
+  });
+
+  it('says which build it is', () => {
+    expect((exportsOf(module) as KernelExports).relaxed.value).toBe(build === 'relaxed' ? 1 : 0);
   });
 
   it('imports its memory and nothing else', () => {

@@ -102,7 +102,8 @@ describe('a JavaScript engine', () => {
       throw cause;
     });
     const words =
-      "this page may not compile WebAssembly — its Content-Security-Policy needs script-src 'wasm-unsafe-eval'";
+      "WebAssembly may not be compiled here — a page's Content-Security-Policy needs script-src 'wasm-unsafe-eval'; " +
+      'where no policy allows it, createEngine takes a module: { wasm }';
     const library = await fresh();
     await refusedBoth(library, { code: 'ERR_CSP', message: words });
     expect((await rejection(library.createEngine({ threads: 1 }))).cause).toBe(cause);

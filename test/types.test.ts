@@ -132,6 +132,10 @@ it.each(wrong)('%s: %s', (_, code, call) => {
 it('createEngine', async () => {
   // @ts-expect-error: threads is a number
   expect((await rejection(createEngine({ threads: '4' }))).code).toBe('ERR_ARG_TYPE');
+  // @ts-expect-error: a module is compiled
+  expect((await rejection(createEngine({ wasm: bytes }))).code).toBe('ERR_ARG_TYPE');
+  // @ts-expect-error: and awaited
+  expect((await rejection(createEngine({ wasm: Promise.resolve({}) }))).code).toBe('ERR_ARG_TYPE');
   // @ts-expect-error: no such instruction set
   expect((await rejection(createEngine({ threads: 1, simd: 'avx' }))).code).toBe('ERR_OPTION');
 });

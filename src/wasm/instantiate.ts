@@ -18,6 +18,12 @@ export const PAGE = 65536;
 /** Most pages of a memory: one less than there can be, so that one past the last byte is still a 32-bit address. */
 export const MAX_PAGES = 65535;
 
+/** A module that is compiled, and what kind of memory it is for. */
+export interface Compiled {
+  readonly module: WebAssembly.Module;
+  readonly shared: boolean;
+}
+
 /** A module over its memory. */
 export interface Instance {
   readonly build: Build;
@@ -90,17 +96,12 @@ export function compileSync(): void {
 }
 
 /**
- * A new instance over a new memory of at most `maxMemory` bytes; over a shared one where its module is given. ERR_MEMORY_RESERVE,
- * ERR_WASM_INTEGRITY, as above.
+ * A new instance over a new memory of at most `maxMemory` bytes, of the bytes inside the package or of what is compiled from elsewhere.
+ * ERR_MEMORY_RESERVE, ERR_WASM_INTEGRITY, as above.
  */
-export function instantiate(
-  op: string,
-  build: Build,
-  maxMemory: number,
-  shared?: WebAssembly.Module,
-): Instance {
-  const module = shared ?? modules.get(build) ?? compileNow(op, build);
-  const memory = reserve(op, Math.min(MAX_PAGES, Math.floor(maxMemory / PAGE)), shared !== undefined);
+export function instantiate(op: string, build: Build, maxMemory: number, compiled?: Compiled): Instance {
+  const module = compiled?.module ?? modules.get(build) ?? compileNow(op, build);
+  const memory = reserve(op, Math.min(MAX_PAGES, Math.floor(maxMemory / PAGE)), compiled?.shared === true);
   const kernels = new WebAssembly.Instance(module, { env: { memory } }).exports as KernelExports;
   if (kernels.abi.value !== ABI_VERSION) {
     const problem = `the ${build} kernels speak ABI ${kernels.abi.value}, this code ABI ${ABI_VERSION}`;
@@ -144,12 +145,15 @@ function requireSimd(op: string, build: Build): void {
 /** The bytes are valid, so what refused them is a policy. Anything but a CompileError (memory, the stack) passes as it is. */
 function refusedToCompile(op: string, cause: unknown): unknown {
   if (!(cause instanceof WebAssembly.CompileError)) return cause;
-  const problem = 'this page may not compile WebAssembly';
-  const hint = "its Content-Security-Policy needs script-src 'wasm-unsafe-eval'";
+  const problem = 'WebAssembly may not be compiled here';
+  const hint =
+    "a page's Content-Security-Policy needs script-src 'wasm-unsafe-eval'; " +
+    'where no policy allows it, createEngine takes a module: { wasm }';
   return new EnvironmentError('ERR_CSP', { op, problem, hint, cause });
 }
 
-function reserve(op: string, maximum: number, shared: boolean): WebAssembly.Memory {
+/** A memory of at most so many pages. ERR_MEMORY_RESERVE. */
+export function reserve(op: string, maximum: number, shared: boolean): WebAssembly.Memory {
   try {
     const memory = new WebAssembly.Memory({ initial: Math.min(1, maximum), maximum, shared });
     memories++;
@@ -162,7 +166,8 @@ function reserve(op: string, maximum: number, shared: boolean): WebAssembly.Memo
   }
 }
 
-function bytesOf(build: Build): Uint8Array<ArrayBuffer> {
+/** Those inside the package. */
+export function bytesOf(build: Build): Uint8Array<ArrayBuffer> {
   let decoded = bytes.get(build);
   if (decoded === undefined) {
     decoded = decode(inlined[build]);
