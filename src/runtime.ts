@@ -285,8 +285,7 @@ export class Runtime {
         driver(descriptor, i, i + 1, scratch);
       }
     } catch (cause) {
-      if (!(cause instanceof WebAssembly.RuntimeError)) throw cause;
-      throw this.trapped(op, { cause });
+      throw this.#thrown(op, cause);
     }
     return -1;
   }
@@ -311,8 +310,13 @@ export class Runtime {
     this.#stagingBytes = 0;
   }
 
+  /** What a kernel threw: a trap; or what is the caller's, as a stack that is full. */
+  #thrown(op: string | undefined, cause: unknown): unknown {
+    return cause instanceof WebAssembly.RuntimeError ? this.trapped(op, { cause }) : cause;
+  }
+
   /** A kernel has trapped: nothing of this memory can be relied on. */
-  trapped(op: string, details: object): KernelTrapError {
+  trapped(op: string | undefined, details: object): KernelTrapError {
     this.#end ??= 'poisoned';
     return new KernelTrapError('ERR_TRAP', { op, problem: 'a kernel trapped', ...details });
   }
@@ -331,8 +335,12 @@ export class Runtime {
       tiles,
       (each) => {
         const { rowsAdd } = this.kernels;
-        for (let i = 0; i < 8; i++)
-          rowsAdd(at, 0, 12, at, 0, 6, 64, at + PANEL_OF_64, 32, 192, at, 0, TILES[each]);
+        try {
+          for (let i = 0; i < 8; i++)
+            rowsAdd(at, 0, 12, at, 0, 6, 64, at + PANEL_OF_64, 32, 192, at, 0, TILES[each]);
+        } catch (cause) {
+          throw this.#thrown(undefined, cause);
+        }
       },
       () => performance.now(),
     );
