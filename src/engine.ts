@@ -357,7 +357,7 @@ const LEAST_SHARED = 2 ** 24;
 /** Over a module that the caller has compiled. ERR_NO_THREADS, ERR_OPTION, ERR_WASM_INTEGRITY. */
 function makeOver(op: string, problem: EngineProblem, module: WebAssembly.Module): Engine {
   const { threads, tile } = problem;
-  const why = 'a compiled module is for memory that is not shared; of the URL of one there can be threads';
+  const why = 'wasm is a compiled module, whose memory cannot be shared';
   if (threads !== 'auto' && threads > 1) {
     const [expected, received] = ["1 or 'auto' with such a wasm", `${threads}`];
     throw new EnvironmentError('ERR_NO_THREADS', { op, arg: 'threads', expected, received, hint: why });

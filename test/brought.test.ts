@@ -88,8 +88,7 @@ describe.each(builds)('%s', (build) => {
     expect(engine.features).toMatchObject({
       simd: build,
       threads: 1,
-      reason:
-        'one thread: a compiled module is for memory that is not shared; of the URL of one there can be threads',
+      reason: 'one thread: wasm is a compiled module, whose memory cannot be shared',
     });
     expect(await bits(engine)).toEqual(await bits(await engineOf(build)));
     const alone = await createEngine({ wasm, threads: 1, simd: build, maxMemory: 2 ** 20 });
@@ -141,8 +140,8 @@ it('threads of a compiled module: ERR_NO_THREADS', async () => {
     {
       ...{ class: EnvironmentError, code: 'ERR_NO_THREADS', arg: 'threads' },
       message:
-        `createEngine: "threads" expected 1 or 'auto' with such a wasm, got 2 — a compiled module is for memory ` +
-        'that is not shared; of the URL of one there can be threads [ERR_NO_THREADS]',
+        `createEngine: "threads" expected 1 or 'auto' with such a wasm, got 2 — wasm is a compiled module, ` +
+        'whose memory cannot be shared [ERR_NO_THREADS]',
     },
   );
 });

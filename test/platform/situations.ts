@@ -2,11 +2,11 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import { describe, expect, inject, it } from 'vitest';
 import { requireBrowser, type Browser } from './browsers.ts';
-import { visit, type Visit } from './visit.ts';
+import { visit, type Headers, type Server, type Visit } from './visit.ts';
 
-interface Situation {
+export interface Situation {
   readonly name: string;
-  readonly headers: OutgoingHttpHeaders;
+  readonly headers: Headers;
   /** One of programs/checks.mjs. */
   readonly check: string;
   readonly options?: object;
@@ -36,7 +36,7 @@ const NOT_ISOLATED = {
 const SITUATIONS: readonly Situation[] = [
   { name: 'threads', headers: ISOLATED, check: 'threads', inWorker: true },
   {
-    name: 'threads from the file of the package where blob: is refused',
+    name: 'threads from the file of the package where blob: is refused (fault 60)',
     headers: workersFrom("'self'"),
     check: 'threads',
     file: '/node_modules/heed/dist/worker.js',
@@ -51,7 +51,7 @@ const SITUATIONS: readonly Situation[] = [
     inWorker: false,
   },
   {
-    name: 'one thread where all are refused, and says why',
+    name: 'one thread where all are refused, and says why (fault 60)',
     headers: workersFrom("'none'"),
     check: 'oneThread',
     options: { code: 'ERR_WORKER_START', says: ['workerFactory'] },
@@ -64,6 +64,15 @@ const SITUATIONS: readonly Situation[] = [
     options: NOT_ISOLATED,
     inWorker: true,
   },
+  { name: 'threads of kernels by their URL', headers: ISOLATED, check: 'brought', inWorker: true },
+  {
+    name: 'no kernels where none may be compiled, and those that a worker has compiled (fault 59)',
+    // A worker has the policy of its own file.
+    headers: (path) => (path === '/compiles.js' ? {} : { 'Content-Security-Policy': "script-src 'self'" }),
+    check: 'compiledElsewhere',
+    options: { worker: 'compiles.js' },
+    inWorker: false,
+  },
 ];
 
 /** Runs a check in a page. */
@@ -72,9 +81,10 @@ export function checkIn(
   { headers, check, options = {} }: Pick<Situation, 'headers' | 'check' | 'options'>,
   page = 'page.html',
   more: Readonly<Record<string, string>> = {},
+  site: string | Server = inject('stranger'),
 ): Promise<Visit> {
   const query = new URLSearchParams({ check, options: JSON.stringify(options), ...more });
-  return visit(browser, inject('stranger'), headers, `${page}?${query}`);
+  return visit(browser, site, headers, `${page}?${query}`);
 }
 
 /** Tests a browser in all of them. */
