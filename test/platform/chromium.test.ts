@@ -17,7 +17,8 @@ describe('in a page of', () => {
     execFileSync(process.execPath, [fileURLToPath(new URL('bundles.mjs', import.meta.url)), root]);
     const server = { middlewareMode: true, hmr: false, ws: false } as const;
     vite = await createServer({ root, configFile: false, logLevel: 'warn', server });
-  });
+    // Bundling takes a few seconds, on a busy machine more than a hook is given.
+  }, 60_000);
 
   afterAll(() => vite.close());
 
