@@ -110,6 +110,18 @@ describe('a JavaScript engine', () => {
     vi.restoreAllMocks();
     expect(library.attention(f32(4), f32(4), f32(4), shape)).toEqual(f32(4));
   });
+  it('whose page forbids instances: ERR_CSP too (fault 59)', async () => {
+    const cause = new WebAssembly.CompileError('Refused to create a WebAssembly object');
+    const module = new Module(baseline);
+    vi.spyOn(WebAssembly, 'Instance').mockImplementation(function refuse() {
+      throw cause;
+    });
+    const { createEngine } = await fresh();
+    for (const wasm of [undefined, module]) {
+      const error = await rejection(createEngine({ threads: 1, wasm }));
+      expect(error).toMatchObject({ name: 'EnvironmentError', code: 'ERR_CSP', op: 'createEngine', cause });
+    }
+  });
   it('without address space for one more memory: ERR_MEMORY_RESERVE (fault 24)', async () => {
     const library = await fresh();
     const engine = await library.createEngine({ threads: 1, simd: 'baseline' });

@@ -4,8 +4,8 @@
  */
 import { ABI_VERSION } from '../../common/abi.ts';
 import { EnvironmentError, type ErrorDetails } from '../errors.ts';
-import { DRIVERS, type KernelExports } from './exports.ts';
-import { BUILDS, bytesOf, reserve, type Build } from './instantiate.ts';
+import { DRIVERS } from './exports.ts';
+import { BUILDS, bytesOf, kernelsOf, reserve, type Build } from './instantiate.ts';
 
 /** The build that a compiled module is. ERR_WASM_INTEGRITY for anything but this version's kernels over plain memory. */
 export function buildOf(op: string, module: WebAssembly.Module): Build {
@@ -20,8 +20,9 @@ export function buildOf(op: string, module: WebAssembly.Module): Build {
   const memory = reserve(op, 1, false);
   let kernels;
   try {
-    kernels = new WebAssembly.Instance(module, { env: { memory } }).exports as KernelExports;
+    kernels = kernelsOf(op, module, memory);
   } catch (cause) {
+    if (!(cause instanceof WebAssembly.LinkError)) throw cause;
     throw foreign('the module given as wasm cannot be instantiated over plain memory', cause);
   }
   const { abi, relaxed } = kernels;

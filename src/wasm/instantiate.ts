@@ -102,12 +102,21 @@ export function compileSync(): void {
 export function instantiate(op: string, build: Build, maxMemory: number, compiled?: Compiled): Instance {
   const module = compiled?.module ?? modules.get(build) ?? compileNow(op, build);
   const memory = reserve(op, Math.min(MAX_PAGES, Math.floor(maxMemory / PAGE)), compiled?.shared === true);
-  const kernels = new WebAssembly.Instance(module, { env: { memory } }).exports as KernelExports;
+  const kernels = kernelsOf(op, module, memory);
   if (kernels.abi.value !== ABI_VERSION) {
     const problem = `the ${build} kernels speak ABI ${kernels.abi.value}, this code ABI ${ABI_VERSION}`;
     throw new EnvironmentError('ERR_WASM_INTEGRITY', { op, problem });
   }
   return { build, memory, kernels };
+}
+
+/** An instance's exports. ERR_CSP: WebKit lets a page compile what it may not instantiate. A LinkError passes. */
+export function kernelsOf(op: string, module: WebAssembly.Module, memory: WebAssembly.Memory): KernelExports {
+  try {
+    return new WebAssembly.Instance(module, { env: { memory } }).exports as KernelExports;
+  } catch (cause) {
+    throw refusedToCompile(op, cause);
+  }
 }
 
 function compileNow(op: string, build: Build): WebAssembly.Module {

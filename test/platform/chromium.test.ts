@@ -1,13 +1,22 @@
 /** Threads in Chromium, by an import map and in what bundlers make of a page; and kernels that are not those inside. */
 import { execFileSync } from 'node:child_process';
+import type { OutgoingHttpHeaders } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, inject, it } from 'vitest';
 import { createServer, type ViteDevServer } from 'vite';
 import { CHROMIUM } from './browsers.ts';
 import { PAGES, type Page } from './consumers.ts';
-import { ISOLATED, checkIn, testIn, workersFrom, type Situation } from './situations.ts';
+import { ISOLATED, UNCOMPILED, checkIn, testIn, workersFrom, type Situation } from './situations.ts';
 
 testIn(CHROMIUM);
+
+// In Firefox such a module does not arrive, in WebKit the page may not instantiate it.
+it('a page in Chromium has the kernels that a worker has compiled, where it may not itself', async () => {
+  // A worker has the policy of its own file.
+  const headers = (path: string): OutgoingHttpHeaders => (path === '/compiles.js' ? {} : UNCOMPILED);
+  const options = { worker: 'compiles.js' };
+  await checkIn(CHROMIUM, { headers, check: 'compiledElsewhere', options });
+});
 
 describe('in a page of', () => {
   let vite: ViteDevServer;

@@ -28,6 +28,9 @@ export function workersFrom(source: string): OutgoingHttpHeaders {
   return { ...ISOLATED, 'Content-Security-Policy': policy };
 }
 
+/** With a policy under which nothing may be compiled. */
+export const UNCOMPILED: OutgoingHttpHeaders = { 'Content-Security-Policy': "script-src 'self'" };
+
 const NOT_ISOLATED = {
   code: 'ERR_NO_THREADS',
   says: ['Cross-Origin-Opener-Policy: same-origin', 'Cross-Origin-Embedder-Policy: require-corp'],
@@ -66,12 +69,11 @@ const SITUATIONS: readonly Situation[] = [
   },
   { name: 'threads of kernels by their URL', headers: ISOLATED, check: 'brought', inWorker: true },
   {
-    name: 'no kernels where none may be compiled, and those that a worker has compiled (fault 59)',
-    // A worker has the policy of its own file.
-    headers: (path) => (path === '/compiles.js' ? {} : { 'Content-Security-Policy': "script-src 'self'" }),
-    check: 'compiledElsewhere',
-    options: { worker: 'compiles.js' },
-    inWorker: false,
+    name: 'no kernels where none may be compiled, and says so (fault 59)',
+    headers: UNCOMPILED,
+    check: 'refuses',
+    options: { engine: { threads: 1 }, code: 'ERR_CSP' },
+    inWorker: true,
   },
 ];
 
