@@ -4,9 +4,8 @@
  */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ABI_VERSION } from '../common/abi.ts';
-import * as generated from '../src/generated/baseline.ts';
-import { relaxed as relaxedText } from '../src/generated/relaxed.ts';
 import type { Driver } from '../src/wasm/exports.ts';
+import * as inlined from '../src/wasm/inlined.ts';
 import type * as Instantiate from '../src/wasm/instantiate.ts';
 import type { Build } from './builds.ts';
 import { f32 } from './data.ts';
@@ -23,14 +22,17 @@ async function fresh(): Promise<Library> {
   return import('../src/index.ts');
 }
 
-const baseline = Buffer.from(generated.baseline, 'base64');
+const baseline = inlined.bytesOf('baseline');
 const validate = WebAssembly.validate.bind(WebAssembly);
 const { Module } = WebAssembly;
-const relaxed = Buffer.from(relaxedText, 'base64');
+const relaxed = inlined.bytesOf('relaxed');
 
 /** A copy of the library whose baseline build has these bytes. */
 async function freshOn(bytes: Uint8Array): Promise<Library> {
-  vi.doMock('../src/generated/baseline.ts', () => ({ baseline: Buffer.from(bytes).toString('base64') }));
+  vi.doMock('../src/wasm/inlined.ts', () => ({
+    ...inlined,
+    bytesOf: (build: Build) => (build === 'relaxed' ? relaxed : bytes),
+  }));
   // No other build may step in.
   validateOnly((given) => Buffer.compare(given, relaxed) !== 0);
   return fresh();
@@ -67,7 +69,7 @@ async function refusedBoth(
 afterEach(() => {
   vi.restoreAllMocks();
   vi.unstubAllGlobals();
-  vi.doUnmock('../src/generated/baseline.ts');
+  vi.doUnmock('../src/wasm/inlined.ts');
   vi.doUnmock('../src/wasm/instantiate.ts');
   vi.resetModules();
 });
@@ -139,26 +141,6 @@ describe('a JavaScript engine', () => {
     Memory.mockRestore();
     const again = await library.createEngine({ threads: 1, simd: 'baseline' });
     expect(golden(again)).toEqual(golden(engine));
-  });
-});
-
-describe('the bytes of the kernels', () => {
-  const node = Buffer;
-  const fromBase64 = vi.fn((text: string) => Uint8Array.from(node.from(text, 'base64')));
-  it.each([
-    ['a loop', undefined, undefined],
-    ["Node's Buffer", node, undefined],
-    ['fromBase64, where there is one', undefined, fromBase64],
-  ] as const)('are decoded by %s', async (_, buffer, method) => {
-    const { attention } = await fresh();
-    vi.stubGlobal('Buffer', buffer);
-    const own = Object.getOwnPropertyDescriptor(Uint8Array, 'fromBase64');
-    Object.defineProperty(Uint8Array, 'fromBase64', { value: method, configurable: true });
-    const out = attention(f32(4), f32(4), f32(4), shape);
-    Reflect.deleteProperty(Uint8Array, 'fromBase64');
-    if (own) Object.defineProperty(Uint8Array, 'fromBase64', own);
-    expect(out).toEqual(f32(4));
-    expect(fromBase64.mock.calls.length > 0).toBe(method !== undefined);
   });
 });
 

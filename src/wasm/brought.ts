@@ -5,7 +5,8 @@
 import { ABI_VERSION } from '../../common/abi.ts';
 import { EnvironmentError, type ErrorDetails } from '../errors.ts';
 import { DRIVERS } from './exports.ts';
-import { BUILDS, bytesOf, kernelsOf, reserve, type Build } from './instantiate.ts';
+import { BUILDS, bytesOf, type Build } from './inlined.ts';
+import { kernelsOf, reserve } from './instantiate.ts';
 
 /** The build that a compiled module is. ERR_WASM_INTEGRITY for anything but this version's kernels over plain memory. */
 export function buildOf(op: string, module: WebAssembly.Module): Build {

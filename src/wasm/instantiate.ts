@@ -4,13 +4,10 @@
  */
 import { ABI_VERSION } from '../../common/abi.ts';
 import { EnvironmentError } from '../errors.ts';
-import { baseline } from '../generated/baseline.ts';
-import { relaxed } from '../generated/relaxed.ts';
 import type { KernelExports } from './exports.ts';
+import { BUILDS, bytesOf, type Build } from './inlined.ts';
 
-/** The builds, best first. One relaxed opcode makes an engine without it refuse the whole module, so they are apart. */
-export const BUILDS = ['relaxed', 'baseline'] as const;
-export type Build = (typeof BUILDS)[number];
+export { BUILDS, type Build };
 
 /** Bytes of a page of linear memory. */
 export const PAGE = 65536;
@@ -31,8 +28,6 @@ export interface Instance {
   readonly kernels: KernelExports;
 }
 
-const inlined: Readonly<Record<Build, string>> = { baseline, relaxed };
-const bytes = new Map<Build, Uint8Array<ArrayBuffer>>();
 const valid = new Map<Build, boolean>();
 const modules = new Map<Build, WebAssembly.Module>();
 /** The same over shared memory. */
@@ -173,31 +168,4 @@ export function reserve(op: string, maximum: number, shared: boolean): WebAssemb
     const hint = 'share one engine instead of making many, and dispose of those that are done';
     throw new EnvironmentError('ERR_MEMORY_RESERVE', { op, problem, hint, instances, cause });
   }
-}
-
-/** Those inside the package. */
-export function bytesOf(build: Build): Uint8Array<ArrayBuffer> {
-  let decoded = bytes.get(build);
-  if (decoded === undefined) {
-    decoded = decode(inlined[build]);
-    bytes.set(build, decoded);
-  }
-  return decoded;
-}
-
-/** Decoders of base64 that are not everywhere: newer engines', and Node's. */
-interface Decoders {
-  readonly Uint8Array: { fromBase64?(text: string): Uint8Array<ArrayBuffer> };
-  readonly Buffer?: { from(text: string, encoding: 'base64'): Uint8Array<ArrayBuffer> };
-}
-
-/** Buffer takes 0.1 ms. The loop takes 3, and V8 compiles it twice meanwhile: with two builds 15 of a first call's 49 ms on one core. */
-function decode(base64: string): Uint8Array<ArrayBuffer> {
-  const decoders = globalThis as unknown as Decoders;
-  if (decoders.Uint8Array.fromBase64) return decoders.Uint8Array.fromBase64(base64);
-  if (decoders.Buffer) return decoders.Buffer.from(base64, 'base64');
-  const text = atob(base64);
-  const decoded = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) decoded[i] = text.charCodeAt(i);
-  return decoded;
 }
