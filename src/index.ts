@@ -49,7 +49,7 @@ export type { AttentionOptions, BroadcastShape } from './options/scores.ts';
 export type { AppendOptions, AttendOptions, KVCacheOptions } from './options/cache.ts';
 export type { EngineOptions, WasmModule, WasmUrl } from './options/engine.ts';
 export type { MatmulOptions, PackOptions } from './options/matmul.ts';
-export type { Abortable } from './options/signal.ts';
+export type { Abortable, Signal } from './options/signal.ts';
 export type { WorkerFactory, WorkerLike } from './threads/spawn.ts';
 export type { AttentionPart, MergeShape } from './options/merge.ts';
 export type { RopeOptions } from './options/rope.ts';

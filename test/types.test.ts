@@ -140,6 +140,14 @@ it('createEngine', async () => {
   expect((await rejection(createEngine({ threads: 1, simd: 'avx' }))).code).toBe('ERR_OPTION');
 });
 
+it('any AbortSignal may be a signal, as what it has may', async () => {
+  const options = { ...shape, signal: AbortSignal.abort('enough') };
+  await expect(engine.attentionAsync(x, x, x, options)).rejects.toBe('enough');
+  // @ts-expect-error: a controller is no signal
+  const promise = engine.attentionAsync(x, x, x, { ...shape, signal: new AbortController() });
+  expect((await rejection(promise)).code).toBe('ERR_ARG_TYPE');
+});
+
 it('both kinds of workers may be those of a factory', async () => {
   const script = new URL('../build/worker.js', import.meta.url);
   const threaded = await createEngine({ threads: 2, workerFactory: () => new NodeWorker(script) });

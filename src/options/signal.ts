@@ -2,18 +2,30 @@
 import { HeedTypeError } from '../errors.ts';
 import { kindOf } from '../words.ts';
 
+/**
+ * What heed uses of an `AbortSignal`. That name is lib.dom's or @types/node's, and a project may have neither: then a declaration that
+ * said it would be an error there.
+ */
+export interface Signal {
+  readonly aborted: boolean;
+  readonly reason: unknown;
+  throwIfAborted(): void;
+  addEventListener(type: 'abort', listener: () => void): void;
+  removeEventListener(type: 'abort', listener: () => void): void;
+}
+
 /** What an asynchronous call takes too. */
 export interface Abortable {
   /**
-   * Ends the call: it rejects with the signal's reason. It is looked at between the parts of the work, each of which takes about a
+   * An `AbortSignal`, which ends the call: it rejects with the signal's reason. It is looked at between the parts of the work, each of which takes about a
    * millisecond. What `out` holds then is not defined. Default: none.
    */
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: Signal | undefined;
 }
 
 /** An asynchronous call's options, told apart. */
 interface Taken {
-  readonly signal: AbortSignal | undefined;
+  readonly signal: Signal | undefined;
   /** What a synchronous call would be given. */
   readonly rest: unknown;
 }
@@ -37,7 +49,7 @@ export function takeSignal(op: string, options: unknown): Taken {
 }
 
 /** One of any realm, with all that is asked of it later: what failed then would be a call that never settles. */
-function isSignal(x: unknown): x is AbortSignal {
+function isSignal(x: unknown): x is Signal {
   if (typeof x !== 'object' || x === null) return false;
   const { aborted, addEventListener, removeEventListener, throwIfAborted } = x as Record<string, unknown>;
   const methods = [addEventListener, removeEventListener, throwIfAborted];

@@ -7,6 +7,7 @@
 import { Crew, type Report } from './crew.ts';
 import type { Failure, Why } from './failure.ts';
 import type { Program } from './program.ts';
+import type { Signal } from '../options/signal.ts';
 import { driversOf, type KernelExports } from '../wasm/exports.ts';
 import {
   ABORTED,
@@ -211,7 +212,7 @@ export class Pool {
   }
 
   /** Runs a program on the workers, after those that came before. */
-  start(program: Program, signal: AbortSignal | undefined): Promise<Failure | undefined> {
+  start(program: Program, signal: Signal | undefined): Promise<Failure | undefined> {
     if (signal?.aborted) return Promise.resolve({ why: 'aborted' });
     return new Promise((resolve) => {
       const abort = (): void => {

@@ -3,6 +3,7 @@
  * written down and run, and makes errors of what went wrong.
  */
 import { EnvironmentError, WorkerError } from '../errors.ts';
+import type { Signal } from '../options/signal.ts';
 import type { Build } from '../wasm/instantiate.ts';
 import type { Failure } from './failure.ts';
 import { Pool, type Equipment } from './pool.ts';
@@ -148,7 +149,7 @@ export class Team {
   }
 
   /** Runs a program on the workers, after those before it. Rejects with what went wrong, or the signal's reason. */
-  async leave(op: string, program: Program, signal: AbortSignal | undefined): Promise<void> {
+  async leave(op: string, program: Program, signal: Signal | undefined): Promise<void> {
     this.#cleanUp();
     if (program.steps > 0) this.#check(op, await this.#pool.start(program, signal), signal);
   }
@@ -158,7 +159,7 @@ export class Team {
     return error !== undefined && error === this.#abandoned;
   }
 
-  #check(op: string, failure: Failure | undefined, signal: AbortSignal | undefined): void {
+  #check(op: string, failure: Failure | undefined, signal: Signal | undefined): void {
     if (failure === undefined) return;
     const error = this.#errorOf(op, failure, signal);
     if (failure.why === 'lost') {
@@ -168,7 +169,7 @@ export class Team {
     throw error;
   }
 
-  #errorOf(op: string, failure: Failure, signal: AbortSignal | undefined): unknown {
+  #errorOf(op: string, failure: Failure, signal: Signal | undefined): unknown {
     const { why, worker, job: jobId, exitCode, cause } = failure;
     const details = { op, worker, jobId, exitCode, cause };
     switch (why) {
