@@ -1,6 +1,7 @@
 /**
  * Kernels that a caller brings: which build a compiled module is, and which one the file at a URL. A module can only be asked what it
- * imports and exports, the self-test is its proof; a file is held to the package's own, byte by byte.
+ * imports and exports, the self-test is its proof. A file is held to the package's own bytes before it is compiled: they are here, and a
+ * page without https has no SHA-384 to compare. So it is not streamed, which is refused all the same where bytes are (Chromium).
  */
 import { ABI_VERSION } from '../../common/abi.ts';
 import { EnvironmentError, type ErrorDetails } from '../errors.ts';
