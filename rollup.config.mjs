@@ -124,10 +124,10 @@ export default [
       write,
     ],
   },
-  // One self-contained .d.ts an entry; what is marked @internal stays out.
+  // One self-contained .d.ts an entry; what is marked @internal stays out. Symbol.dispose is in no `lib` below esnext.
   ...Object.entries(library).map(([name, file]) => ({
     input: file,
-    output: { file: `dist/${name}.d.ts`, format: 'es' },
+    output: { file: `dist/${name}.d.ts`, format: 'es', banner: '/// <reference lib="esnext.disposable" />' },
     plugins: [dts({ compilerOptions: { stripInternal: true } })],
   })),
 ];

@@ -1,4 +1,4 @@
-/** The wasm surface: drivers, and the number of the ABI that they speak. */
+/** The wasm surface: drivers, the number of the ABI that they speak, and which build this is. */
 import { ABI_VERSION } from '../common/abi';
 
 export { append } from './append';
@@ -13,3 +13,4 @@ export { rowsAdd } from './select';
 export { weights } from './weights';
 
 export const abi: i32 = ABI_VERSION;
+export const relaxed: i32 = ASC_FEATURE_RELAXED_SIMD ? 1 : 0;

@@ -4,7 +4,7 @@
  */
 
 /** Version of the descriptors and exports. The host refuses a module that reports another. */
-export const ABI_VERSION = 4;
+export const ABI_VERSION = 5;
 
 /** Columns of a packed panel: two vectors of four lanes. Queries in attention, columns of C in a matmul. */
 export const PANEL = 8;

@@ -1,6 +1,6 @@
 /**
  * Packs the package and uses it as a stranger would: publint, are-the-types-wrong, then the tarball installed into an
- * empty project that runs attention by import and by require, the command, every JavaScript block of the README,
+ * empty project that runs attention by import and by require, and reads its types, the command, every JavaScript block of the README,
  * other-libraries.md and embedding.md, and every @example; what the source map has, and what an uncaught error prints with it and without; that
  * nothing runs when it is installed, and that its hashes are those of its files.
  */
@@ -67,6 +67,32 @@ try {
      }`,
   );
   run('npm', ['install', '--no-audit', '--no-fund', tarball], project);
+  // The types need nothing that a project may lack: neither lib.dom nor @types/node nor a newer lib.
+  writeFileSync(
+    join(project, 'types.mts'),
+    `import { createEngine, type Engine } from 'heed';
+     import { attention } from 'heed/reference';
+     export const engine: Promise<Engine> = createEngine({ threads: 1, wasm: 'https://example.org/baseline.wasm' });
+     export const out: Float64Array = attention(new Float32Array(4), new Float32Array(4), new Float32Array(4), { seqQ: 2, headDim: 2 });`,
+  );
+  for (const [module, moduleResolution] of [
+    ['nodenext', 'nodenext'],
+    ['esnext', 'bundler'],
+  ]) {
+    const compilerOptions = {
+      strict: true,
+      noEmit: true,
+      lib: ['ES2022'],
+      types: [],
+      module,
+      moduleResolution,
+    };
+    writeFileSync(
+      join(project, 'tsconfig.json'),
+      JSON.stringify({ compilerOptions: { ...compilerOptions, target: 'es2022' }, files: ['types.mts'] }),
+    );
+    run('npx', ['tsc', '-p', project]);
+  }
   run('node', ['import.mjs'], project);
   writeFileSync(join(project, 'require.cjs'), `const { attention } = require('heed'); ${program};`);
   const [major, minor] = process.versions.node.split('.').map(Number);

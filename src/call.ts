@@ -18,6 +18,7 @@ import { HeedTypeError, MemoryLimitError, StateError } from './errors.ts';
 import { Feed, type Slot } from './feed.ts';
 import { align } from './memory/allocator.ts';
 import { copyFew, copyShared, FEW } from './memory/copy.ts';
+import type { Signal } from './options/signal.ts';
 import type { Runtime } from './runtime.ts';
 import { tagOf, typedArray } from './words.ts';
 import { Tensor, blockOf, blockViewed, type PackedMatrix, type Values } from './tensor.ts';
@@ -65,7 +66,7 @@ const NOWHERE: Slot = { address: 0 };
 
 /** How a call is made that does not wait for its result. */
 export interface Later {
-  readonly signal: AbortSignal | undefined;
+  readonly signal: Signal | undefined;
 }
 
 export class Call {

@@ -2,7 +2,7 @@
  * Engines: which build runs, the memory it has, and the operations on it. Plain functions share a default engine that
  * is made at the first call; `createEngine` gives one of your own, with tensors that stay in its memory.
  */
-import { EnvironmentError, HeedTypeError } from './errors.ts';
+import { EnvironmentError, HeedRangeError, HeedTypeError } from './errors.ts';
 import { MAX_BYTES } from './checks/index.ts';
 import { kindOf } from './words.ts';
 import { KVCache } from './kv-cache.ts';
@@ -20,6 +20,7 @@ import { Scope } from './scope.ts';
 import { passesSelfTest } from './self-test.ts';
 import type { ArrayAttentionOptions, ArrayMatmulOptions, PackedMatrix, Tensor } from './tensor.ts';
 import type { TensorAttentionOptions, TensorMatmulOptions, TensorRopeOptions, Values } from './tensor.ts';
+import { buildAt, buildOf } from './wasm/brought.ts';
 import { compile, compileShared, compileSync, supports, type Build } from './wasm/instantiate.ts';
 
 /** What an engine uses of its machine. */
@@ -396,9 +397,9 @@ export class Engine {
  *
  * @param options `threads`: 'auto' (default: the cores there are, at most 8) or 1 … 64; `simd`: 'auto' (default: relaxed SIMD where
  *   there is), 'relaxed', 'baseline'; `maxMemory`: bytes, default 4 GiB, with threads 1 GiB; `tile`: 'auto', '4x8', '6x8', '3x12',
- *   '4x16', '6x16'; `workerFactory`: see {@link EngineOptions}
+ *   '4x16', '6x16'; `wasm`: kernels from elsewhere than inside the package; `workerFactory`: see {@link EngineOptions}
  * @throws HeedTypeError, HeedRangeError; EnvironmentError ERR_NO_SIMD, ERR_NO_RELAXED_SIMD, ERR_NO_THREADS, ERR_WORKER_START,
- *   ERR_MEMORY_RESERVE, ERR_CSP, ERR_WASM_INTEGRITY — all by rejection
+ *   ERR_MEMORY_RESERVE, ERR_CSP, ERR_WASM_LOAD, ERR_WASM_INTEGRITY — all by rejection
  * @example
  * import { createEngine } from 'heed';
  *
@@ -408,7 +409,10 @@ export class Engine {
  */
 export async function createEngine(options?: EngineOptions): Promise<Engine> {
   const op = 'createEngine';
-  const problem = resolveEngine(options);
+  const given = resolveEngine(options);
+  if (typeof given.wasm === 'object') return makeOver(op, given, given.wasm);
+  const problem =
+    given.wasm === undefined ? given : { ...given, simd: agreed(op, given, await buildAt(op, given.wasm)) };
   let why = '';
   if (problem.threads !== 1) {
     const made = await makeThreaded(op, problem);
@@ -475,14 +479,17 @@ export function runtimeOf(op: string, engine: unknown): Runtime {
 }
 
 /** Builds to try, best first. ERR_NO_RELAXED_SIMD. */
-function candidates(op: string, { simd }: EngineProblem): Build[] {
+function candidates(op: string, { simd, wasm }: EngineProblem): Build[] {
   if (simd === 'baseline') return ['baseline'];
   if (supports('relaxed')) return simd === 'auto' ? ['relaxed', 'baseline'] : ['relaxed'];
   if (simd === 'auto') return ['baseline'];
   throw new EnvironmentError('ERR_NO_RELAXED_SIMD', {
     op,
     problem: 'this JavaScript engine has no relaxed SIMD',
-    hint: "Node has it from version 22 on; simd: 'auto' takes what there is",
+    hint:
+      wasm === undefined
+        ? "Node has it from version 22 on; simd: 'auto' takes what there is"
+        : 'give it the baseline build, or no wasm at all',
   });
 }
 
@@ -490,7 +497,7 @@ function candidates(op: string, { simd }: EngineProblem): Build[] {
 function makeEngine(op: string, problem: EngineProblem, kernels: number, why: string): Engine {
   const maxMemory = problem.maxMemory ?? MAX_BYTES;
   const reasons = why === '' ? [] : [`one thread: ${why}`];
-  const { runtime, notes } = firstRight(op, problem, kernels, (build) => {
+  const { runtime, notes } = firstRight(op, problem, candidates(op, problem), kernels, (build) => {
     return new Runtime(op, build, maxMemory, problem.tile);
   });
   runtime.untested = ALL & ~kernels;
@@ -501,6 +508,32 @@ function makeEngine(op: string, problem: EngineProblem, kernels: number, why: st
 /** Bytes of shared memory, which are reserved as a whole: half of that where the system refuses, down to the least. */
 const SHARED_BYTES = 2 ** 30;
 const LEAST_SHARED = 2 ** 24;
+
+/** Over a module that the caller has compiled. ERR_NO_THREADS, ERR_OPTION, ERR_WASM_INTEGRITY. */
+function makeOver(op: string, problem: EngineProblem, module: WebAssembly.Module): Engine {
+  const { threads, tile } = problem;
+  const why = 'wasm is a compiled module, whose memory cannot be shared';
+  if (threads !== 'auto' && threads > 1) {
+    const [expected, received] = ["1 or 'auto' with such a wasm", `${threads}`];
+    throw new EnvironmentError('ERR_NO_THREADS', { op, arg: 'threads', expected, received, hint: why });
+  }
+  const simd = agreed(op, problem, buildOf(op, module));
+  const { runtime, notes } = firstRight(op, { ...problem, simd }, [simd], ALL, (build) => {
+    return new Runtime(op, build, problem.maxMemory ?? MAX_BYTES, tile, { module, shared: false });
+  });
+  return Engine.make(runtime, [...(threads === 1 ? [] : [`one thread: ${why}`]), ...notes].join('; '));
+}
+
+/** The build of the kernels that the caller brings. ERR_OPTION where another is asked for, ERR_NO_RELAXED_SIMD. */
+function agreed(op: string, { simd }: EngineProblem, build: Build): Build {
+  if (simd === 'auto' || simd === build) return build;
+  throw new HeedRangeError('ERR_OPTION', {
+    op,
+    arg: 'simd',
+    expected: `'auto' or '${build}', which wasm is`,
+    received: `'${simd}'`,
+  });
+}
 
 /** The same over shared memory, with workers; or why there is one thread, in words. ERR_NO_THREADS, ERR_WORKER_START. */
 async function makeThreaded(op: string, problem: EngineProblem): Promise<Engine | string> {
@@ -523,10 +556,11 @@ async function makeThreaded(op: string, problem: EngineProblem): Promise<Engine 
     throw new EnvironmentError('ERR_NO_THREADS', { op, arg: 'threads', expected, received, hint: why });
   }
   const modules = new Map<Build, WebAssembly.Module>();
-  for (const build of candidates(op, problem)) modules.set(build, await compileShared(op, build, sharedOf));
+  const builds = candidates(op, problem);
+  for (const build of builds) modules.set(build, await compileShared(op, build, sharedOf));
   let runtime: Runtime | undefined;
   try {
-    const right = firstRight(op, problem, ALL, (build) => {
+    const right = firstRight(op, problem, builds, ALL, (build) => {
       return sharedRuntime(op, build, problem, modules.get(build)!);
     });
     runtime = right.runtime;
@@ -555,7 +589,7 @@ function sharedRuntime(
 ): Runtime {
   for (let bytes = maxMemory ?? SHARED_BYTES; ; bytes /= 2) {
     try {
-      return new Runtime(op, build, bytes, tile, module);
+      return new Runtime(op, build, bytes, tile, { module, shared: true });
     } catch (error) {
       const { code } = error as { readonly code?: unknown };
       if (code !== 'ERR_MEMORY_RESERVE' || maxMemory !== undefined || bytes <= LEAST_SHARED) throw error;
@@ -567,6 +601,7 @@ function sharedRuntime(
 function firstRight(
   op: string,
   problem: EngineProblem,
+  builds: readonly Build[],
   kernels: number,
   make: (build: Build) => Runtime,
 ): { runtime: Runtime; notes: string[] } {
@@ -574,7 +609,7 @@ function firstRight(
   if (problem.simd === 'auto' && !supports('relaxed')) {
     notes.push('baseline SIMD: this JavaScript engine has no relaxed SIMD');
   }
-  for (const build of candidates(op, problem)) {
+  for (const build of builds) {
     const runtime = make(build);
     if (problem.tile !== 'auto' && runtime.tile !== problem.tile) {
       notes.push(`tile ${runtime.tile}: the ${build} build has no ${problem.tile}`);
@@ -583,7 +618,8 @@ function firstRight(
     runtime.dispose();
     notes.push(`not ${build} SIMD: this JavaScript engine computes it wrongly`);
   }
-  const hint = 'the package may be damaged: install it again';
+  const hint =
+    problem.wasm === undefined ? 'the package may be damaged: install it again' : 'wasm may be damaged';
   throw new EnvironmentError('ERR_WASM_INTEGRITY', {
     op,
     problem: 'the kernels compute wrong results',

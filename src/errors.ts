@@ -76,6 +76,12 @@ export interface ErrorDetails {
   readonly worker?: number | undefined;
   /** That of its job. */
   readonly jobId?: number | undefined;
+  /** What was loaded, and what came instead: its status and type. */
+  readonly url?: string | undefined;
+  /** Of what came instead: what a server answered. */
+  readonly status?: number | undefined;
+  /** And the type that it gave. */
+  readonly contentType?: string | undefined;
   /** What a worker's process ended with. */
   readonly exitCode?: number | undefined;
   /** The error underneath. */

@@ -66,9 +66,9 @@ export type {
 } from './options/attention.ts';
 export type { AttentionOptions, BroadcastShape, Shaped } from './options/scores.ts';
 export type { AppendOptions, AttendOptions, KVCacheOptions } from './options/cache.ts';
-export type { EngineOptions } from './options/engine.ts';
+export type { EngineOptions, WasmModule, WasmUrl } from './options/engine.ts';
 export type { MatmulOptions, PackOptions } from './options/matmul.ts';
-export type { Abortable } from './options/signal.ts';
+export type { Abortable, Signal } from './options/signal.ts';
 export type { WorkerFactory, WorkerLike } from './threads/spawn.ts';
 export type { AttentionPart, MergeShape } from './options/merge.ts';
 export type { RopeOptions, TurnOptions } from './options/rope.ts';

@@ -10,7 +10,14 @@
 import { align, Allocator } from './memory/allocator.ts';
 import { KernelTrapError, MemoryLimitError, StateError } from './errors.ts';
 import { DESCRIPTOR_BYTES, type Words } from './descriptor.ts';
-import { MAX_PAGES, PAGE, instantiate, type Build, type Instance } from './wasm/instantiate.ts';
+import {
+  MAX_PAGES,
+  PAGE,
+  instantiate,
+  type Build,
+  type Compiled,
+  type Instance,
+} from './wasm/instantiate.ts';
 import { Recent } from './recent.ts';
 import type { Team } from './threads/team.ts';
 import { candidates, TileChoice, TILES, TILES_OF, type Tile } from './tile.ts';
@@ -79,8 +86,8 @@ export class Runtime {
   /** Why the system gave no more memory, the last time it was asked. */
   #refusal: unknown;
 
-  /** `shared`: the module over shared memory, for an engine with threads. */
-  constructor(op: string, build: Build, maxMemory: number, tile: Tile | 'auto', shared?: WebAssembly.Module) {
+  /** `compiled`: another module than the package's own for plain memory. */
+  constructor(op: string, build: Build, maxMemory: number, tile: Tile | 'auto', compiled?: Compiled) {
     this.#limit = Math.min(Math.floor(maxMemory / PAGE), MAX_PAGES) * PAGE;
     if (this.#limit === 0) {
       const problem = `an engine needs ${PAGE} bytes at least, where maxMemory is ${maxMemory}`;
@@ -92,10 +99,10 @@ export class Runtime {
         inUse: 0,
       });
     }
-    this.#instance = instantiate(op, build, maxMemory, shared);
+    this.#instance = instantiate(op, build, maxMemory, compiled);
     const { memory, kernels } = this.#instance;
     this.build = build;
-    this.#shared = shared !== undefined;
+    this.#shared = compiled?.shared === true;
     this.#words = wordsOf(memory);
     this.#buffers.add(memory.buffer);
     this.#allocator = new Allocator(kernels.heapBase(), this.#limit, (end) => this.#reserve(end));
@@ -278,8 +285,7 @@ export class Runtime {
         driver(descriptor, i, i + 1, scratch);
       }
     } catch (cause) {
-      if (!(cause instanceof WebAssembly.RuntimeError)) throw cause;
-      throw this.trapped(op, { cause });
+      throw this.#thrown(op, cause);
     }
     return -1;
   }
@@ -304,8 +310,13 @@ export class Runtime {
     this.#stagingBytes = 0;
   }
 
+  /** What a kernel threw: a trap; or what is the caller's, as a stack that is full. */
+  #thrown(op: string | undefined, cause: unknown): unknown {
+    return cause instanceof WebAssembly.RuntimeError ? this.trapped(op, { cause }) : cause;
+  }
+
   /** A kernel has trapped: nothing of this memory can be relied on. */
-  trapped(op: string, details: object): KernelTrapError {
+  trapped(op: string | undefined, details: object): KernelTrapError {
     this.#end ??= 'poisoned';
     return new KernelTrapError('ERR_TRAP', { op, problem: 'a kernel trapped', ...details });
   }
@@ -324,8 +335,12 @@ export class Runtime {
       tiles,
       (each) => {
         const { rowsAdd } = this.kernels;
-        for (let i = 0; i < 8; i++)
-          rowsAdd(at, 0, 12, at, 0, 6, 64, at + PANEL_OF_64, 32, 192, at, 0, TILES[each]);
+        try {
+          for (let i = 0; i < 8; i++)
+            rowsAdd(at, 0, 12, at, 0, 6, 64, at + PANEL_OF_64, 32, 192, at, 0, TILES[each]);
+        } catch (cause) {
+          throw this.#thrown(undefined, cause);
+        }
       },
       () => performance.now(),
     );

@@ -204,6 +204,7 @@ describe('createEngine', () => {
       simd: 'auto',
       tile: 'auto',
       workerFactory: undefined,
+      wasm: undefined,
     };
     expect(resolveEngine(undefined)).toEqual(defaults);
     expect(resolveEngine({ threads: 'auto', maxMemory: undefined })).toEqual(defaults);
@@ -211,10 +212,15 @@ describe('createEngine', () => {
     const workerFactory = (): never => {
       throw new Error('no worker');
     };
-    const given = { threads: 64, maxMemory: 65536, simd: 'baseline', tile: '6x8', workerFactory };
+    const wasm = 'https://example.org/baseline.wasm';
+    const given = { threads: 64, maxMemory: 65536, simd: 'baseline', tile: '6x8', workerFactory, wasm };
     expect(resolveEngine(given)).toEqual(given);
+    expect(resolveEngine({ wasm: new URL(wasm) }).wasm).toBe(wasm);
+    const module = new WebAssembly.Module(Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0));
+    expect(resolveEngine({ wasm: module }).wasm).toBe(module);
   });
   const threads = "'auto' or an integer from 1 to 64";
+  const sources = 'WebAssembly.Module, URL or string';
   const bytes = 'an integer from 1 to 9007199254740991';
   const tiles = "'auto' or '4x8' or '6x8' or '3x12' or '4x16' or '6x16'";
   table(
@@ -240,11 +246,23 @@ describe('createEngine', () => {
       [{ tile: '8x8' }, 'tile', 'ERR_OPTION', `${tiles}, got '8x8'`],
       [{ tile: 48 }, 'tile', 'ERR_ARG_TYPE', `${tiles}, got number`],
       [{ workerFactory: 'worker.js' }, 'workerFactory', 'ERR_ARG_TYPE', 'function, got string'],
+      ...[1, null, {}, { href: 1 }, () => 1].map((wasm): Row => [
+        { wasm },
+        'wasm',
+        'ERR_ARG_TYPE',
+        `${sources}, got ${wasm === null ? 'null' : typeof wasm}`,
+      ]),
+      ...[new Uint8Array(8), new ArrayBuffer(8)].map((wasm): Row => [
+        { wasm },
+        'wasm',
+        'ERR_ARG_TYPE',
+        `${sources}, got ${wasm.constructor.name} — await WebAssembly.compile(x) makes one`,
+      ]),
       [
         { thread: 1 },
         'thread',
         'ERR_UNKNOWN_OPTION',
-        'one of threads, maxMemory, simd, tile, workerFactory, got an unknown option — did you mean "threads"?',
+        'one of threads, maxMemory, simd, tile, workerFactory, wasm, got an unknown option — did you mean "threads"?',
       ],
       [null, 'options', 'ERR_ARG_TYPE', 'an object, got null'],
     ],

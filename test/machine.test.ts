@@ -4,9 +4,8 @@
  */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ABI_VERSION } from '../common/abi.ts';
-import * as generated from '../src/generated/baseline.ts';
-import { relaxed as relaxedText } from '../src/generated/relaxed.ts';
 import type { Driver } from '../src/wasm/exports.ts';
+import * as inlined from '../src/wasm/inlined.ts';
 import type * as Instantiate from '../src/wasm/instantiate.ts';
 import type { Build } from './builds.ts';
 import { f32 } from './data.ts';
@@ -23,14 +22,17 @@ async function fresh(): Promise<Library> {
   return import('../src/index.ts');
 }
 
-const baseline = Buffer.from(generated.baseline, 'base64');
+const baseline = inlined.bytesOf('baseline');
 const validate = WebAssembly.validate.bind(WebAssembly);
 const { Module } = WebAssembly;
-const relaxed = Buffer.from(relaxedText, 'base64');
+const relaxed = inlined.bytesOf('relaxed');
 
 /** A copy of the library whose baseline build has these bytes. */
 async function freshOn(bytes: Uint8Array): Promise<Library> {
-  vi.doMock('../src/generated/baseline.ts', () => ({ baseline: Buffer.from(bytes).toString('base64') }));
+  vi.doMock('../src/wasm/inlined.ts', () => ({
+    ...inlined,
+    bytesOf: (build: Build) => (build === 'relaxed' ? relaxed : bytes),
+  }));
   // No other build may step in.
   validateOnly((given) => Buffer.compare(given, relaxed) !== 0);
   return fresh();
@@ -67,7 +69,7 @@ async function refusedBoth(
 afterEach(() => {
   vi.restoreAllMocks();
   vi.unstubAllGlobals();
-  vi.doUnmock('../src/generated/baseline.ts');
+  vi.doUnmock('../src/wasm/inlined.ts');
   vi.doUnmock('../src/wasm/instantiate.ts');
   vi.resetModules();
 });
@@ -102,12 +104,25 @@ describe('a JavaScript engine', () => {
       throw cause;
     });
     const words =
-      "this page may not compile WebAssembly — its Content-Security-Policy needs script-src 'wasm-unsafe-eval'";
+      "WebAssembly may not be compiled here — a page's Content-Security-Policy needs script-src 'wasm-unsafe-eval'; " +
+      'where no policy allows it, createEngine takes a module: { wasm }';
     const library = await fresh();
     await refusedBoth(library, { code: 'ERR_CSP', message: words });
     expect((await rejection(library.createEngine({ threads: 1 }))).cause).toBe(cause);
     vi.restoreAllMocks();
     expect(library.attention(f32(4), f32(4), f32(4), shape)).toEqual(f32(4));
+  });
+  it('whose page forbids instances: ERR_CSP too (fault 59)', async () => {
+    const cause = new WebAssembly.CompileError('Refused to create a WebAssembly object');
+    const module = new Module(baseline);
+    vi.spyOn(WebAssembly, 'Instance').mockImplementation(function refuse() {
+      throw cause;
+    });
+    const { createEngine } = await fresh();
+    for (const wasm of [undefined, module]) {
+      const error = await rejection(createEngine({ threads: 1, wasm }));
+      expect(error).toMatchObject({ name: 'EnvironmentError', code: 'ERR_CSP', op: 'createEngine', cause });
+    }
   });
   it('without address space for one more memory: ERR_MEMORY_RESERVE (fault 24)', async () => {
     const library = await fresh();
@@ -126,26 +141,6 @@ describe('a JavaScript engine', () => {
     Memory.mockRestore();
     const again = await library.createEngine({ threads: 1, simd: 'baseline' });
     expect(golden(again)).toEqual(golden(engine));
-  });
-});
-
-describe('the bytes of the kernels', () => {
-  const node = Buffer;
-  const fromBase64 = vi.fn((text: string) => Uint8Array.from(node.from(text, 'base64')));
-  it.each([
-    ['a loop', undefined, undefined],
-    ["Node's Buffer", node, undefined],
-    ['fromBase64, where there is one', undefined, fromBase64],
-  ] as const)('are decoded by %s', async (_, buffer, method) => {
-    const { attention } = await fresh();
-    vi.stubGlobal('Buffer', buffer);
-    const own = Object.getOwnPropertyDescriptor(Uint8Array, 'fromBase64');
-    Object.defineProperty(Uint8Array, 'fromBase64', { value: method, configurable: true });
-    const out = attention(f32(4), f32(4), f32(4), shape);
-    Reflect.deleteProperty(Uint8Array, 'fromBase64');
-    if (own) Object.defineProperty(Uint8Array, 'fromBase64', own);
-    expect(out).toEqual(f32(4));
-    expect(fromBase64.mock.calls.length > 0).toBe(method !== undefined);
   });
 });
 
@@ -184,13 +179,19 @@ describe('damaged kernels (fault 61)', () => {
     await refusedBoth(library, wrong);
   });
   it('tiles that add, and no others: a bias, or a sum of more than one depth block', async () => {
-    const library = await freshOn(trapping(baseline, 'rowsAdd'));
-    expect(await rejection(library.createEngine({ threads: 1, simd: 'baseline' }))).toMatchObject({
+    const bytes = trapping(baseline, 'rowsAdd');
+    const other = await freshOn(bytes);
+    expect(await rejection(other.createEngine({ threads: 1, simd: 'baseline' }))).toMatchObject({
       code: wrong.code,
     });
-    expect(library.attention(f32(4), f32(4), f32(4), shape)).toEqual(f32(4));
-    const options = { M: 2, N: 2, K: 2 };
-    expect(fault(() => library.matmul(f32(4), f32(4), options)).code).toBe(wrong.code);
+    // A second later tiles are timed, before any is tested.
+    for (const later of [0, 1000]) {
+      const library = await freshOn(bytes);
+      const now = vi.spyOn(performance, 'now').mockReturnValue(0);
+      expect(library.attention(f32(4), f32(4), f32(4), shape)).toEqual(f32(4));
+      now.mockReturnValue(later);
+      expect(fault(() => library.matmul(f32(4), f32(4), { M: 2, N: 2, K: 2 })).code).toBe(wrong.code);
+    }
   });
   it('one build at fault: the next one runs, and the reason is told', async () => {
     const { library } = await faulty((build) => build === 'relaxed');

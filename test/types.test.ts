@@ -132,8 +132,20 @@ it.each(wrong)('%s: %s', (_, code, call) => {
 it('createEngine', async () => {
   // @ts-expect-error: threads is a number
   expect((await rejection(createEngine({ threads: '4' }))).code).toBe('ERR_ARG_TYPE');
+  // @ts-expect-error: a module is compiled
+  expect((await rejection(createEngine({ wasm: bytes }))).code).toBe('ERR_ARG_TYPE');
+  // @ts-expect-error: and awaited
+  expect((await rejection(createEngine({ wasm: Promise.resolve({}) }))).code).toBe('ERR_ARG_TYPE');
   // @ts-expect-error: no such instruction set
   expect((await rejection(createEngine({ threads: 1, simd: 'avx' }))).code).toBe('ERR_OPTION');
+});
+
+it('any AbortSignal may be a signal, as what it has may', async () => {
+  const options = { ...shape, signal: AbortSignal.abort('enough') };
+  await expect(engine.attentionAsync(x, x, x, options)).rejects.toBe('enough');
+  // @ts-expect-error: a controller is no signal
+  const promise = engine.attentionAsync(x, x, x, { ...shape, signal: new AbortController() });
+  expect((await rejection(promise)).code).toBe('ERR_ARG_TYPE');
 });
 
 it('both kinds of workers may be those of a factory', async () => {

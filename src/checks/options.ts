@@ -109,6 +109,18 @@ export function optionalFunction(op: string, arg: string, x: unknown): unknown {
   return x;
 }
 
+/** A module that is compiled, of any realm, or the address of one: a string, or a URL's. ERR_ARG_TYPE. */
+export function moduleOrUrl(op: string, arg: string, x: unknown): WebAssembly.Module | string | undefined {
+  if (x === undefined || typeof x === 'string') return x;
+  if (holds(() => WebAssembly.Module.imports(x as WebAssembly.Module))) return x as WebAssembly.Module;
+  const { href } = (kindOf(x) === 'object' ? x : {}) as { readonly href?: unknown };
+  if (typeof href === 'string') return href;
+  const kind = kindOf(x);
+  const isBytes = kind === 'Uint8Array' || kind === 'ArrayBuffer';
+  const hint = isBytes ? 'await WebAssembly.compile(x) makes one' : undefined;
+  return wrongKind(op, arg, 'WebAssembly.Module, URL or string', x, hint);
+}
+
 /** One of a few words, the first by default. ERR_ARG_TYPE, ERR_OPTION. */
 export function word<W extends string>(op: string, arg: string, x: unknown, words: readonly [W, ...W[]]): W {
   if (x === undefined) return words[0];

@@ -33,7 +33,38 @@ export interface EngineOptions {
    * const engine = await createEngine({ workerFactory });
    */
   readonly workerFactory?: WorkerFactory | undefined;
+  /**
+   * Kernels from elsewhere than inside the package, whose files are `heed/wasm/relaxed.wasm` and `heed/wasm/baseline.wasm`; `simd` is
+   * then that of the file. A `WebAssembly.Module`, for where bytes may not be compiled (Cloudflare's workers, a policy without
+   * `'wasm-unsafe-eval'`); it has one thread, as compiled kernels cannot be given shared memory. Or a URL, from where a file of this
+   * version is loaded (in Node `file:` too), byte by byte: another one is ERR_WASM_INTEGRITY, none ERR_WASM_LOAD. Another kind of value:
+   * ERR_ARG_TYPE; a `simd` that it is not: ERR_OPTION.
+   *
+   * @example
+   * import { createEngine } from 'heed';
+   *
+   * const engine = await createEngine({ wasm: new URL(import.meta.resolve('heed/wasm/baseline.wasm')) });
+   * console.log(engine.features.simd);   // baseline
+   * engine.dispose();
+   */
+  readonly wasm?: WasmModule | WasmUrl | undefined;
 }
+
+/** A `WebAssembly.Module`, of which types say no more than what it is not: bytes, or a promise. */
+export interface WasmModule {
+  /** Of bytes: they are to be compiled first. */
+  readonly byteLength?: never;
+  /** Of a promise: it is to be awaited first. */
+  readonly then?: never;
+}
+
+/** A URL, or what it says. */
+export type WasmUrl =
+  | string
+  | {
+      /** What it says. */
+      readonly href: string;
+    };
 
 /** A tensor to make. */
 export interface TensorProblem {
@@ -42,10 +73,12 @@ export interface TensorProblem {
 }
 
 /** An engine to make. */
-export interface EngineProblem extends Filled<Omit<EngineOptions, 'maxMemory' | 'workerFactory'>> {
+export interface EngineProblem extends Filled<Omit<EngineOptions, 'maxMemory' | 'workerFactory' | 'wasm'>> {
   /** Undefined: what is usual. */
   readonly maxMemory: number | undefined;
   readonly workerFactory: WorkerFactory | undefined;
+  /** Undefined: what is inside the package. */
+  readonly wasm: WebAssembly.Module | string | undefined;
 }
 
 /** `tensor(shape, data?)`: 1 to 8 dimensions, and as many elements of data. @throws HeedTypeError, HeedRangeError. */
@@ -67,6 +100,7 @@ const ENGINE = new check.Known(
   'simd',
   'tile',
   'workerFactory',
+  'wasm',
 );
 
 /** What the default engine is made of: it is made in a call that does not wait, so it has one thread. */
@@ -76,6 +110,7 @@ export const DEFAULT: EngineProblem = {
   simd: 'auto',
   tile: 'auto',
   workerFactory: undefined,
+  wasm: undefined,
 };
 
 /** `createEngine(options)`. `threads` above 1 pass: whether they can be had is the engine's to say. @throws as above. */
@@ -93,5 +128,6 @@ export function resolveEngine(options: unknown): EngineProblem {
     simd: check.word(op, 'simd', o.simd, ['auto', 'relaxed', 'baseline']),
     tile: check.word(op, 'tile', o.tile, ['auto', ...TILE_WORDS]),
     workerFactory: check.optionalFunction(op, 'workerFactory', o.workerFactory) as WorkerFactory | undefined,
+    wasm: check.moduleOrUrl(op, 'wasm', o.wasm),
   };
 }

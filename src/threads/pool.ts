@@ -8,6 +8,7 @@ import { Crew, type Report } from './crew.ts';
 import type { Failure, Why } from './failure.ts';
 import { Job, PATIENCE } from './job.ts';
 import type { Program } from './program.ts';
+import type { Signal } from '../options/signal.ts';
 import { driversOf, type KernelExports } from '../wasm/exports.ts';
 import {
   ABORTED,
@@ -196,7 +197,7 @@ export class Pool {
   /** Runs a program on the workers, and at once behind it what `more` gives, after those that came before. */
   start(
     program: Program,
-    signal: AbortSignal | undefined,
+    signal: Signal | undefined,
     more?: () => Program | undefined,
   ): Promise<Failure | undefined> {
     if (signal?.aborted) return Promise.resolve({ why: 'aborted' });

@@ -3,6 +3,7 @@
  * written down and run, and makes errors of what went wrong.
  */
 import { EnvironmentError, WorkerError } from '../errors.ts';
+import type { Signal } from '../options/signal.ts';
 import type { Build } from '../wasm/instantiate.ts';
 import type { Failure } from './failure.ts';
 import { Pool, type Equipment } from './pool.ts';
@@ -155,7 +156,7 @@ export class Team {
     op: string,
     work: () => void,
     then: (() => void) | undefined,
-    signal: AbortSignal | undefined,
+    signal: Signal | undefined,
   ): Promise<void> {
     this.#cleanUp();
     const more = then && ((): Program | undefined => this.#planned(then));
@@ -176,7 +177,7 @@ export class Team {
     return error !== undefined && error === this.#abandoned;
   }
 
-  #check(op: string, failure: Failure | undefined, signal: AbortSignal | undefined): void {
+  #check(op: string, failure: Failure | undefined, signal: Signal | undefined): void {
     if (failure === undefined) return;
     const error = this.#errorOf(op, failure, signal);
     if (failure.why === 'lost') {
@@ -186,7 +187,7 @@ export class Team {
     throw error;
   }
 
-  #errorOf(op: string, failure: Failure, signal: AbortSignal | undefined): unknown {
+  #errorOf(op: string, failure: Failure, signal: Signal | undefined): unknown {
     const { why, worker, job: jobId, exitCode, cause } = failure;
     const details = { op, worker, jobId, exitCode, cause };
     switch (why) {

@@ -41,6 +41,8 @@ export type Panels = (
 // A type, not an interface: an instance's exports have an index signature.
 export type KernelExports = {
   readonly abi: WebAssembly.Global;
+  /** 1 in the build with relaxed SIMD, 0 in the baseline. */
+  readonly relaxed: WebAssembly.Global;
   attention: Driver;
   decode: Driver;
   combine: Driver;

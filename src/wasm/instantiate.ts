@@ -4,19 +4,22 @@
  */
 import { ABI_VERSION } from '../../common/abi.ts';
 import { EnvironmentError } from '../errors.ts';
-import { baseline } from '../generated/baseline.ts';
-import { relaxed } from '../generated/relaxed.ts';
 import type { KernelExports } from './exports.ts';
+import { BUILDS, bytesOf, type Build } from './inlined.ts';
 
-/** The builds, best first. One relaxed opcode makes an engine without it refuse the whole module, so they are apart. */
-export const BUILDS = ['relaxed', 'baseline'] as const;
-export type Build = (typeof BUILDS)[number];
+export { BUILDS, type Build };
 
 /** Bytes of a page of linear memory. */
 export const PAGE = 65536;
 
 /** Most pages of a memory: one less than there can be, so that one past the last byte is still a 32-bit address. */
 export const MAX_PAGES = 65535;
+
+/** A module that is compiled, and what kind of memory it is for. */
+export interface Compiled {
+  readonly module: WebAssembly.Module;
+  readonly shared: boolean;
+}
 
 /** A module over its memory. */
 export interface Instance {
@@ -25,8 +28,6 @@ export interface Instance {
   readonly kernels: KernelExports;
 }
 
-const inlined: Readonly<Record<Build, string>> = { baseline, relaxed };
-const bytes = new Map<Build, Uint8Array<ArrayBuffer>>();
 const valid = new Map<Build, boolean>();
 const modules = new Map<Build, WebAssembly.Module>();
 /** The same over shared memory. */
@@ -90,23 +91,27 @@ export function compileSync(): void {
 }
 
 /**
- * A new instance over a new memory of at most `maxMemory` bytes; over a shared one where its module is given. ERR_MEMORY_RESERVE,
- * ERR_WASM_INTEGRITY, as above.
+ * A new instance over a new memory of at most `maxMemory` bytes, of the bytes inside the package or of what is compiled from elsewhere.
+ * ERR_MEMORY_RESERVE, ERR_WASM_INTEGRITY, as above.
  */
-export function instantiate(
-  op: string,
-  build: Build,
-  maxMemory: number,
-  shared?: WebAssembly.Module,
-): Instance {
-  const module = shared ?? modules.get(build) ?? compileNow(op, build);
-  const memory = reserve(op, Math.min(MAX_PAGES, Math.floor(maxMemory / PAGE)), shared !== undefined);
-  const kernels = new WebAssembly.Instance(module, { env: { memory } }).exports as KernelExports;
+export function instantiate(op: string, build: Build, maxMemory: number, compiled?: Compiled): Instance {
+  const module = compiled?.module ?? modules.get(build) ?? compileNow(op, build);
+  const memory = reserve(op, Math.min(MAX_PAGES, Math.floor(maxMemory / PAGE)), compiled?.shared === true);
+  const kernels = kernelsOf(op, module, memory);
   if (kernels.abi.value !== ABI_VERSION) {
     const problem = `the ${build} kernels speak ABI ${kernels.abi.value}, this code ABI ${ABI_VERSION}`;
     throw new EnvironmentError('ERR_WASM_INTEGRITY', { op, problem });
   }
   return { build, memory, kernels };
+}
+
+/** An instance's exports. ERR_CSP: WebKit lets a page compile what it may not instantiate. A LinkError passes. */
+export function kernelsOf(op: string, module: WebAssembly.Module, memory: WebAssembly.Memory): KernelExports {
+  try {
+    return new WebAssembly.Instance(module, { env: { memory } }).exports as KernelExports;
+  } catch (cause) {
+    throw refusedToCompile(op, cause);
+  }
 }
 
 function compileNow(op: string, build: Build): WebAssembly.Module {
@@ -144,12 +149,15 @@ function requireSimd(op: string, build: Build): void {
 /** The bytes are valid, so what refused them is a policy. Anything but a CompileError (memory, the stack) passes as it is. */
 function refusedToCompile(op: string, cause: unknown): unknown {
   if (!(cause instanceof WebAssembly.CompileError)) return cause;
-  const problem = 'this page may not compile WebAssembly';
-  const hint = "its Content-Security-Policy needs script-src 'wasm-unsafe-eval'";
+  const problem = 'WebAssembly may not be compiled here';
+  const hint =
+    "a page's Content-Security-Policy needs script-src 'wasm-unsafe-eval'; " +
+    'where no policy allows it, createEngine takes a module: { wasm }';
   return new EnvironmentError('ERR_CSP', { op, problem, hint, cause });
 }
 
-function reserve(op: string, maximum: number, shared: boolean): WebAssembly.Memory {
+/** A memory of at most so many pages. ERR_MEMORY_RESERVE. */
+export function reserve(op: string, maximum: number, shared: boolean): WebAssembly.Memory {
   try {
     const memory = new WebAssembly.Memory({ initial: Math.min(1, maximum), maximum, shared });
     memories++;
@@ -160,30 +168,4 @@ function reserve(op: string, maximum: number, shared: boolean): WebAssembly.Memo
     const hint = 'share one engine instead of making many, and dispose of those that are done';
     throw new EnvironmentError('ERR_MEMORY_RESERVE', { op, problem, hint, instances, cause });
   }
-}
-
-function bytesOf(build: Build): Uint8Array<ArrayBuffer> {
-  let decoded = bytes.get(build);
-  if (decoded === undefined) {
-    decoded = decode(inlined[build]);
-    bytes.set(build, decoded);
-  }
-  return decoded;
-}
-
-/** Decoders of base64 that are not everywhere: newer engines', and Node's. */
-interface Decoders {
-  readonly Uint8Array: { fromBase64?(text: string): Uint8Array<ArrayBuffer> };
-  readonly Buffer?: { from(text: string, encoding: 'base64'): Uint8Array<ArrayBuffer> };
-}
-
-/** Buffer takes 0.1 ms. The loop takes 3, and V8 compiles it twice meanwhile: with two builds 15 of a first call's 49 ms on one core. */
-function decode(base64: string): Uint8Array<ArrayBuffer> {
-  const decoders = globalThis as unknown as Decoders;
-  if (decoders.Uint8Array.fromBase64) return decoders.Uint8Array.fromBase64(base64);
-  if (decoders.Buffer) return decoders.Buffer.from(base64, 'base64');
-  const text = atob(base64);
-  const decoded = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) decoded[i] = text.charCodeAt(i);
-  return decoded;
 }

@@ -1,5 +1,5 @@
 /** What each bundler makes of programs/bundled-page.js: `node bundles.mjs FOLDER`, into a folder of each in bundled/ of that. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import nodeResolve from '@rollup/plugin-node-resolve';
 import * as esbuild from 'esbuild';
@@ -48,8 +48,5 @@ for (const [name, bundle] of Object.entries(bundlers)) {
   const out = join(folder, 'bundled', name);
   mkdirSync(out, { recursive: true });
   await bundle(out);
-  writeFileSync(
-    join(out, 'page.html'),
-    '<!doctype html><script type="module" src="bundled-page.js"></script>\n',
-  );
+  copyFileSync(join(folder, 'bundled-page.html'), join(out, 'page.html'));
 }

@@ -1,34 +1,52 @@
-/** Threads in Chromium, and what bundlers make of them. */
+/** Threads in Chromium, by an import map and in what bundlers make of a page; and kernels that are not those inside. */
 import { execFileSync } from 'node:child_process';
+import type { OutgoingHttpHeaders } from 'node:http';
 import { fileURLToPath } from 'node:url';
-import { beforeAll, describe, inject, it } from 'vitest';
+import { afterAll, beforeAll, describe, inject, it } from 'vitest';
+import { createServer, type ViteDevServer } from 'vite';
 import { CHROMIUM } from './browsers.ts';
-import { ISOLATED, checkIn, testIn, workersFrom } from './situations.ts';
+import { PAGES, type Page } from './consumers.ts';
+import { ISOLATED, UNCOMPILED, checkIn, testIn, workersFrom, type Situation } from './situations.ts';
 
 testIn(CHROMIUM);
 
-describe('bundled by', () => {
-  beforeAll(() => {
-    execFileSync(process.execPath, [
-      fileURLToPath(new URL('bundles.mjs', import.meta.url)),
-      inject('stranger'),
-    ]);
-  });
+// In Firefox such a module does not arrive, in WebKit the page may not instantiate it.
+it('a page in Chromium has the kernels that a worker has compiled, where it may not itself', async () => {
+  // A worker has the policy of its own file.
+  const headers = (path: string): OutgoingHttpHeaders => (path === '/compiles.js' ? {} : UNCOMPILED);
+  const options = { worker: 'compiles.js' };
+  await checkIn(CHROMIUM, { headers, check: 'compiledElsewhere', options });
+});
 
-  const bundlers = ['esbuild', 'rollup', 'webpack', 'vite'] as const;
+describe('in a page of', () => {
+  let vite: ViteDevServer;
 
-  it.each(['esbuild-script', ...bundlers])('%s: has threads', async (bundler) => {
-    await checkIn(CHROMIUM, { headers: ISOLATED, check: 'threads' }, `bundled/${bundler}/page.html`);
-  });
+  beforeAll(async () => {
+    const root = inject('stranger');
+    execFileSync(process.execPath, [fileURLToPath(new URL('bundles.mjs', import.meta.url)), root]);
+    const server = { middlewareMode: true, hmr: false, ws: false } as const;
+    vite = await createServer({ root, configFile: false, logLevel: 'warn', server });
+    // Bundling takes a few seconds, on a busy machine more than a hook is given.
+  }, 60_000);
 
-  it.each(bundlers)('%s: has them with a worker of the page', async (bundler) => {
-    const page = `bundled/${bundler}/page.html`;
-    await checkIn(CHROMIUM, { headers: workersFrom("'self'"), check: 'threads' }, page, { own: '' });
-  });
+  afterAll(() => vite.close());
+
+  /** Threads, where workers may be from `blob:` or from the page's own site alone. */
+  const threads = async (page: Page, headers: Situation['headers'], more = {}): Promise<void> => {
+    const { path, served } = page;
+    const site = served ? vite.middlewares : inject('stranger');
+    await checkIn(CHROMIUM, { headers, check: 'threads' }, path, more, site);
+  };
+
+  it.each(PAGES)('$name: has threads', (page) => threads(page, ISOLATED));
+
+  it.each(PAGES.filter(({ own }) => own))('$name: has them with a worker of the page', (page) =>
+    threads(page, workersFrom("'self'"), { own: '' }),
+  );
 
   // The others pass over what is no import.
-  it.each(['webpack', 'vite'])('%s: passes on worker.js, for where blob: is refused', async (bundler) => {
-    const headers = workersFrom("'self'");
-    await checkIn(CHROMIUM, { headers, check: 'threads' }, `bundled/${bundler}/page.html`);
-  });
+  it.each(PAGES.filter(({ passesOn }) => passesOn))(
+    '$name: passes on worker.js, for where blob: is refused (fault 60)',
+    (page) => threads(page, workersFrom("'self'")),
+  );
 });

@@ -2,11 +2,11 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import { describe, expect, inject, it } from 'vitest';
 import { requireBrowser, type Browser } from './browsers.ts';
-import { visit, type Visit } from './visit.ts';
+import { visit, type Headers, type Server, type Visit } from './visit.ts';
 
-interface Situation {
+export interface Situation {
   readonly name: string;
-  readonly headers: OutgoingHttpHeaders;
+  readonly headers: Headers;
   /** One of programs/checks.mjs. */
   readonly check: string;
   readonly options?: object;
@@ -28,6 +28,9 @@ export function workersFrom(source: string): OutgoingHttpHeaders {
   return { ...ISOLATED, 'Content-Security-Policy': policy };
 }
 
+/** With a policy under which nothing may be compiled. */
+export const UNCOMPILED: OutgoingHttpHeaders = { 'Content-Security-Policy': "script-src 'self'" };
+
 const NOT_ISOLATED = {
   code: 'ERR_NO_THREADS',
   says: ['Cross-Origin-Opener-Policy: same-origin', 'Cross-Origin-Embedder-Policy: require-corp'],
@@ -36,7 +39,7 @@ const NOT_ISOLATED = {
 const SITUATIONS: readonly Situation[] = [
   { name: 'threads', headers: ISOLATED, check: 'threads', inWorker: true },
   {
-    name: 'threads from the file of the package where blob: is refused',
+    name: 'threads from the file of the package where blob: is refused (fault 60)',
     headers: workersFrom("'self'"),
     check: 'threads',
     file: '/node_modules/heed/dist/worker.js',
@@ -51,7 +54,7 @@ const SITUATIONS: readonly Situation[] = [
     inWorker: false,
   },
   {
-    name: 'one thread where all are refused, and says why',
+    name: 'one thread where all are refused, and says why (fault 60)',
     headers: workersFrom("'none'"),
     check: 'oneThread',
     options: { code: 'ERR_WORKER_START', says: ['workerFactory'] },
@@ -64,6 +67,14 @@ const SITUATIONS: readonly Situation[] = [
     options: NOT_ISOLATED,
     inWorker: true,
   },
+  { name: 'threads of kernels by their URL', headers: ISOLATED, check: 'brought', inWorker: true },
+  {
+    name: 'no kernels where none may be compiled, and says so (fault 59)',
+    headers: UNCOMPILED,
+    check: 'refuses',
+    options: { engine: { threads: 1 }, code: 'ERR_CSP' },
+    inWorker: true,
+  },
 ];
 
 /** Runs a check in a page. */
@@ -72,9 +83,10 @@ export function checkIn(
   { headers, check, options = {} }: Pick<Situation, 'headers' | 'check' | 'options'>,
   page = 'page.html',
   more: Readonly<Record<string, string>> = {},
+  site: string | Server = inject('stranger'),
 ): Promise<Visit> {
   const query = new URLSearchParams({ check, options: JSON.stringify(options), ...more });
-  return visit(browser, inject('stranger'), headers, `${page}?${query}`);
+  return visit(browser, site, headers, `${page}?${query}`);
 }
 
 /** Tests a browser in all of them. */

@@ -26,13 +26,20 @@ const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html',
   '.js': 'text/javascript',
   '.mjs': 'text/javascript',
+  '.wasm': 'application/wasm',
 };
 
-/** Opens a page of those in `folder`, all of which come with `headers`. Rejects with what it says is wrong, or where it says nothing. */
+/** Answers what files of a folder cannot: a development server. */
+export type Server = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** What files come with, by their path too. */
+export type Headers = OutgoingHttpHeaders | ((path: string) => OutgoingHttpHeaders);
+
+/** Opens a page of those in a folder, all of which come with `headers`. Rejects with what it says is wrong, or where it says nothing. */
 export async function visit(
   browser: Browser,
-  folder: string,
-  headers: OutgoingHttpHeaders,
+  site: string | Server,
+  headers: Headers,
   page: string,
 ): Promise<Visit> {
   const asked: string[] = [];
@@ -46,9 +53,15 @@ export async function visit(
       return;
     }
     asked.push(pathname);
-    const file = join(folder, pathname);
+    const given = typeof headers === 'function' ? headers(pathname) : headers;
+    for (const [name, value] of Object.entries(given)) response.setHeader(name, value!);
+    if (typeof site === 'function') {
+      site(request, response);
+      return;
+    }
+    const file = join(site, pathname);
     if (existsSync(file)) {
-      response.writeHead(200, { ...headers, 'Content-Type': TYPES[extname(file)] });
+      response.writeHead(200, { 'Content-Type': TYPES[extname(file)] });
       response.end(readFileSync(file));
     } else response.writeHead(404).end();
   };

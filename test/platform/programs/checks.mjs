@@ -11,8 +11,73 @@ const SHAPE = { seqQ: 256, heads: 4, headDim: 64 };
 /** A call of a tenth of a second and more: what is started with it is not over before it is aborted in the same turn. */
 const LONG = { seqQ: 2048, heads: 12, headDim: 64 };
 
+/** Plain functions compute, by the bits: equal scores give the mean of whole numbers. What is wrong is heed's own error. */
+export function attends(heed) {
+  mean(heed.attention);
+  let thrown;
+  try {
+    heed.attention();
+  } catch (error) {
+    thrown = error;
+  }
+  assert(thrown instanceof heed.HeedTypeError && thrown.isHeedError, `${thrown}`);
+  return 'attends';
+}
+
+function mean(attention) {
+  const keys = floats(4 * 2, 1);
+  const values = Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8);
+  const out = attention(new Float32Array(2), keys, values, { seqQ: 1, seqK: 4, headDim: 2 });
+  same(out, Float32Array.of(4, 5), 'the mean');
+}
+
+/** No engine of these options: an error of this code, with what a cause of this code is. */
+export async function refuses(heed, { engine, code, cause }) {
+  const error = await rejection(heed.createEngine(engine));
+  assert(error instanceof heed.EnvironmentError && error.code === code, `${error}`);
+  if (cause !== undefined) assert(error.cause?.code === cause, `${error.cause}`);
+  return error.message;
+}
+
+/** Kernels by their URL: the bits of those inside, with threads. As a compiled module: the same with one, and it says why. */
+export async function brought(heed) {
+  const wasm = new URL('node_modules/heed/dist/wasm/baseline.wasm', import.meta.url);
+  const expected = await resultsOf(heed, { threads: 1, simd: 'baseline' });
+  const module = await WebAssembly.compile(await bytesOf(wasm));
+  for (const [options, threads] of [
+    [{ wasm, threads: 2 }, 2],
+    [{ wasm: module }, 1],
+  ]) {
+    const engine = await heed.createEngine(options);
+    const { features } = engine;
+    assert(features.threads === threads && features.simd === 'baseline', JSON.stringify(features));
+    await compare(heed, engine, expected, `${threads} threads of a given build`);
+    engine.dispose();
+  }
+  return refuses(heed, { engine: { wasm: module, threads: 2 }, code: 'ERR_NO_THREADS' });
+}
+
+/** Bytes may not be compiled, and that is said. Modules that somebody else has compiled work, in one thread. */
+export async function compiledElsewhere(heed, { modules, worker }) {
+  const said = await refuses(heed, { engine: { threads: 1 }, code: 'ERR_CSP' });
+  for (const word of ["script-src 'wasm-unsafe-eval'", '{ wasm }']) assert(said.includes(word), said);
+  const given = modules ?? { baseline: await heard(startWorker('web', worker)) };
+  const results = [];
+  for (const [build, wasm] of Object.entries(given)) {
+    const engine = await heed.createEngine({ wasm });
+    const { features } = engine;
+    assert(features.threads === 1 && features.simd === build, JSON.stringify(features));
+    mean((...operands) => engine.attention(...operands));
+    results.push(await resultsOf(heed, { wasm }));
+    await compare(heed, engine, results.at(-1), build);
+    engine.dispose();
+  }
+  return Object.keys(given);
+}
+
 /** Threads work: synchronous and asynchronous calls give the bits of one thread, end in time, and leave others alone. */
 export async function threads(heed, options) {
+  attends(heed);
   const expected = await resultsOf(heed, { threads: 1 });
   const features = {};
   for (const threads of ['auto', 2, 3]) {
@@ -52,21 +117,30 @@ export function factory(heed, { kind, script }) {
 }
 
 /** A check holds in a worker. */
-export function nested(_, { kind, check, options = {} }) {
+export async function nested(_, { kind, check, options = {} }) {
   const worker = startWorker(kind, 'worker.mjs');
+  const answer = heard(worker);
+  worker.postMessage({ check, options });
+  const { error, result } = await answer;
+  worker.terminate();
+  assert(error === undefined, `in a worker: ${error}`);
+  return result;
+}
+
+/** What a worker says first. */
+function heard(worker) {
   return new Promise((resolve, reject) => {
-    const heard = ({ error, result }) => {
-      if (error === undefined) resolve(result);
-      else reject(new Error(`in a worker: ${error}`));
-      worker.terminate();
-    };
-    if (worker.on) worker.on('message', heard).on('error', reject);
+    if (worker.on) worker.on('message', resolve).on('error', reject);
     else {
-      worker.onmessage = ({ data }) => heard(data);
+      worker.onmessage = ({ data }) => resolve(data);
       worker.onerror = ({ message }) => reject(new Error(`in a worker: ${message}`));
     }
-    worker.postMessage({ check, options });
   });
+}
+
+async function bytesOf(url) {
+  if (url.protocol !== 'file:') return (await fetch(url)).arrayBuffer();
+  return process.getBuiltinModule('node:fs').readFileSync(url);
 }
 
 /** Node's kind of worker, or the web's, from a script beside this file. */

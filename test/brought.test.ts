@@ -1,0 +1,251 @@
+/**
+ * The option `wasm`: kernels that the caller brings, as a compiled module or by their URL, and what is wrong with those that are not
+ * heed's (docs/reliability.md, faults 61, 62).
+ */
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { runInNewContext } from 'node:vm';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ABI_VERSION } from '../common/abi.ts';
+import {
+  createEngine,
+  EnvironmentError,
+  HeedRangeError,
+  type Engine,
+  type EngineOptions,
+} from '../src/index.ts';
+import { sharedOf } from '../src/threads/shared.ts';
+import { builds, engineOf } from './builds.ts';
+import { golden, rejects, watch, type Refusal } from './nothing-lost.ts';
+import { float, patched, trapping } from './wasm-bytes.ts';
+
+const fileOf = (build: string): URL => new URL(`../build/${build}.wasm`, import.meta.url);
+const bytesOf = (build: string): Uint8Array<ArrayBuffer> => new Uint8Array(readFileSync(fileOf(build)));
+const baseline = bytesOf('baseline');
+// (global i32 (i32.const ABI_VERSION)), as the section of globals holds it.
+const otherVersion = patched(baseline, [0x7f, 0x00, 0x41, ABI_VERSION, 0x0b], [0x7f, 0x00, 0x41, 63, 0x0b]);
+const page = '<!doctype html>';
+
+/** What a server has, and as what. */
+const served: Readonly<Record<string, readonly [type: string, body: Uint8Array | string]>> = {
+  '/baseline.wasm': ['application/wasm', baseline],
+  '/relaxed.wasm': ['application/wasm', bytesOf('relaxed')],
+  '/as-bytes.wasm': ['application/octet-stream', baseline],
+  '/half.wasm': ['application/wasm', baseline.subarray(0, baseline.length / 2)],
+  '/flipped.wasm': ['application/wasm', baseline.with(baseline.length - 1, baseline.at(-1)! ^ 1)],
+  '/older.wasm': ['application/wasm', otherVersion],
+  '/page.wasm': ['text/html', page],
+  '/nothing.wasm': ['application/wasm', ''],
+};
+const server = createServer(({ url = '' }, response) => {
+  const [type, body] = served[url] ?? ['text/html', page];
+  response.writeHead(url in served ? 200 : 404, { 'Content-Type': type }).end(body);
+});
+let address: string;
+
+beforeAll(async () => {
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+
+afterAll(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+/** It is refused, by name and in words, and an engine beside it has lost nothing. */
+async function refused(options: EngineOptions, refusal: Omit<Refusal, 'op'>): Promise<EnvironmentError> {
+  const other = await createEngine({ threads: 1 });
+  // What `fetch` keeps to ask more of a server is none of heed's.
+  const watched = await watch(other);
+  const error = await rejects(
+    async () => {
+      try {
+        await createEngine(options);
+      } finally {
+        server.closeAllConnections();
+      }
+    },
+    { op: 'createEngine', ...refusal },
+    watched,
+  );
+  other.dispose();
+  return error as EnvironmentError;
+}
+
+async function bits(engine: Engine): Promise<Uint32Array> {
+  const result = golden(engine);
+  engine.dispose();
+  return Promise.resolve(result);
+}
+
+describe.each(builds)('%s', (build) => {
+  it('as a module that is compiled: the same bits, one thread, and why', async () => {
+    const wasm = await WebAssembly.compile(bytesOf(build));
+    const engine = await createEngine({ wasm });
+    expect(engine.features).toMatchObject({
+      simd: build,
+      threads: 1,
+      reason: 'one thread: wasm is a compiled module, whose memory cannot be shared',
+    });
+    expect(await bits(engine)).toEqual(await bits(await engineOf(build)));
+    const alone = await createEngine({ wasm, threads: 1, simd: build, maxMemory: 2 ** 20 });
+    expect(alone.features.reason).toBe('');
+    expect(alone.memory.limit).toBe(2 ** 20);
+    alone.dispose();
+  });
+  it('as a module of another realm', async () => {
+    const wasm = runInNewContext('new WebAssembly.Module(bytes)', { bytes: bytesOf(build) }) as object;
+    expect(wasm instanceof WebAssembly.Module).toBe(false);
+    expect(await bits(await createEngine({ wasm }))).toEqual(await bits(await engineOf(build)));
+  });
+  it.each(['text', 'URL', 'file'] as const)('by its URL: as %s', async (kind) => {
+    const url = kind === 'file' ? fileOf(build) : new URL(`${address}/${build}.wasm`);
+    const engine = await createEngine({ wasm: kind === 'text' ? url.href : url, threads: 1 });
+    expect(engine.features).toMatchObject({ simd: build, threads: 1, reason: '' });
+    expect(await bits(engine)).toEqual(await bits(await engineOf(build)));
+  });
+  it('by its URL, with threads', async () => {
+    const engine = await createEngine({ wasm: fileOf(build), threads: 2, maxMemory: 2 ** 26 });
+    expect(engine.features).toMatchObject({ simd: build, threads: 2 });
+    expect(await bits(engine)).toEqual(await bits(await engineOf(build)));
+  });
+});
+
+it('as another type than its own, as it is not streamed', async () => {
+  const engine = await createEngine({ wasm: `${address}/as-bytes.wasm`, threads: 1 });
+  expect(engine.features.simd).toBe('baseline');
+  engine.dispose();
+});
+
+it('as a data: URL, which no message repeats', async () => {
+  const urlOf = (bytes: Uint8Array): string =>
+    `data:application/wasm;base64,${Buffer.from(bytes).toString('base64')}`;
+  const engine = await createEngine({ wasm: urlOf(baseline), threads: 1 });
+  expect(engine.features.simd).toBe('baseline');
+  engine.dispose();
+  const { message } = await refused(
+    { wasm: urlOf(otherVersion) },
+    { class: EnvironmentError, code: 'ERR_WASM_INTEGRITY' },
+  );
+  expect(message.length).toBeLessThan(400);
+});
+
+it('threads of a compiled module: ERR_NO_THREADS', async () => {
+  const wasm = new WebAssembly.Module(baseline);
+  await refused(
+    { wasm, threads: 2 },
+    {
+      ...{ class: EnvironmentError, code: 'ERR_NO_THREADS', arg: 'threads' },
+      message:
+        `createEngine: "threads" expected 1 or 'auto' with such a wasm, got 2 — wasm is a compiled module, ` +
+        'whose memory cannot be shared [ERR_NO_THREADS]',
+    },
+  );
+});
+
+it('and a simd that it is not: ERR_OPTION', async () => {
+  for (const wasm of [new WebAssembly.Module(baseline), fileOf('baseline')]) {
+    await refused(
+      { wasm, simd: 'relaxed' },
+      {
+        ...{ class: HeedRangeError, code: 'ERR_OPTION', arg: 'simd' },
+        message: `createEngine: "simd" expected 'auto' or 'baseline', which wasm is, got 'relaxed' [ERR_OPTION]`,
+      },
+    );
+  }
+});
+
+it.skipIf(builds.includes('relaxed'))('relaxed SIMD by its URL where there is none', async () => {
+  const { hint } = await refused(
+    { wasm: fileOf('relaxed') },
+    { class: EnvironmentError, code: 'ERR_NO_RELAXED_SIMD' },
+  );
+  expect(hint).toBe('give it the baseline build, or no wasm at all');
+});
+
+describe("a module that is not heed's: ERR_WASM_INTEGRITY (fault 61)", () => {
+  const roof = "the module given as wasm is not heed's kernels";
+  const rows: readonly [name: string, bytes: Uint8Array<ArrayBuffer>, problem: string][] = [
+    ['an empty one', Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0), roof],
+    ['one of other functions', bytesOf('baseline-roof'), roof],
+    ['one that wants more than a memory', bytesOf('baseline-testing'), roof],
+    [
+      'for shared memory',
+      sharedOf(baseline),
+      'the module given as wasm cannot be instantiated over plain memory',
+    ],
+    [
+      'of another version',
+      otherVersion as Uint8Array<ArrayBuffer>,
+      `the module given as wasm speaks ABI 63, this code ABI ${ABI_VERSION}`,
+    ],
+  ];
+  it.each(rows)('%s', async (_, bytes, problem) => {
+    const hint = 'a module is made of heed/wasm/relaxed.wasm or heed/wasm/baseline.wasm';
+    await refused(
+      { wasm: new WebAssembly.Module(bytes) },
+      {
+        ...{ class: EnvironmentError, code: 'ERR_WASM_INTEGRITY' },
+        message: `createEngine: ${problem} — ${hint} [ERR_WASM_INTEGRITY]`,
+      },
+    );
+  });
+  it.each([
+    ['computes wrongly', patched(baseline, float(-0.306852788), float(0.306852788))],
+    ['traps', trapping(baseline, 'rowsAdd')],
+  ])('one that %s', async (_, bytes) => {
+    await refused(
+      { wasm: new WebAssembly.Module(bytes as Uint8Array<ArrayBuffer>) },
+      {
+        ...{ class: EnvironmentError, code: 'ERR_WASM_INTEGRITY' },
+        message: 'createEngine: the kernels compute wrong results — wasm may be damaged [ERR_WASM_INTEGRITY]',
+      },
+    );
+  });
+});
+
+describe('a file that is none of this version: ERR_WASM_INTEGRITY, before it is compiled (fault 61)', () => {
+  it.each(['half', 'flipped', 'older'])('%s', async (name) => {
+    const url = `${address}/${name}.wasm`;
+    const error = await refused(
+      { wasm: url },
+      {
+        ...{ class: EnvironmentError, code: 'ERR_WASM_INTEGRITY' },
+        message:
+          `createEngine: ${url} is none of the builds of this version — deploy the files of dist/wasm with each ` +
+          'version; a build of your own is taken as a compiled module [ERR_WASM_INTEGRITY]',
+      },
+    );
+    expect(error).toMatchObject({ url });
+  });
+});
+
+describe('what is not there, or something else: ERR_WASM_LOAD (fault 62)', () => {
+  const code = 'ERR_WASM_LOAD';
+  const hint = 'where there is no such file a server may answer with a page';
+  it.each([
+    ['absent', 404, 'text/html', 'could not be loaded: status 404'],
+    ['page', 200, 'text/html', `is no WebAssembly, of type text/html — ${hint}`],
+    ['nothing', 200, 'application/wasm', `is no WebAssembly, of type application/wasm — ${hint}`],
+  ])('%s', async (name, status, contentType, words) => {
+    const url = `${address}/${name}.wasm`;
+    const message = `createEngine: ${url} ${words} [${code}]`;
+    const error = await refused({ wasm: url }, { class: EnvironmentError, code, message });
+    expect(error).toMatchObject({ url, status, contentType });
+  });
+  it('a file that is not there, with what the system says', async () => {
+    const url = new URL('absent.wasm', fileOf('baseline'));
+    const error = await refused({ wasm: url }, { class: EnvironmentError, code });
+    expect(error).toMatchObject({ url: url.href, cause: { code: 'ENOENT' } });
+  });
+  it('a server that is not there, and what is no URL', async () => {
+    for (const url of ['http://127.0.0.1:1/baseline.wasm', fileURLToPath(fileOf('baseline'))]) {
+      const error = await refused({ wasm: url }, { class: EnvironmentError, code });
+      expect(error).toMatchObject({ url, cause: expect.any(TypeError) as TypeError });
+      expect(error.message).toBe(`createEngine: ${url} could not be loaded [${code}]`);
+    }
+  });
+});
