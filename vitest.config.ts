@@ -1,16 +1,18 @@
 /**
  * The test runner. `npm test` runs the fast suite, `npm run test:slow` (mode slow) the exhaustive one, `npm run test:onnx`
- * (mode onnx) the comparison with onnxruntime-web, `npm run test:chromium` and its like (mode platform) the package elsewhere.
+ * (mode onnx) the comparison with onnxruntime-web, `npm run test:chromium` and its like (mode platform) the package elsewhere. In pages the fast
+ * suite has a configuration of its own, test/browser/vitest.config.ts.
  */
 import { defineConfig, type ViteUserConfigFnObject } from 'vitest/config';
+import { APART } from './test/of-node.ts';
 
 const config: ViteUserConfigFnObject = defineConfig(({ mode }) => {
   const slow = mode === 'slow';
-  const apart = ['slow', 'onnx', 'platform'].find((each) => each === mode);
+  const apart = APART.find((each) => each === mode);
   return {
     test: {
       include: [apart ? `test/${apart}/**/*.test.ts` : 'test/**/*.test.ts'],
-      exclude: ['**/node_modules/**', ...(apart ? [] : ['test/slow/**', 'test/onnx/**', 'test/platform/**'])],
+      exclude: ['**/node_modules/**', ...(apart ? [] : APART.map((each) => `test/${each}/**`))],
       globalSetup: [apart === 'platform' ? 'test/platform/stranger.ts' : 'test/announce.ts'],
       setupFiles: ['test/setup.ts'],
       reporters: ['default', './test/closing-line.ts'],

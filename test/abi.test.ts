@@ -1,6 +1,8 @@
 /**
  * What host and kernels have agreed on: where each descriptor field lies, what a module exports and imports; and what
  * the shipped bytes may weigh.
+ *
+ * @node it compares files, and no kernel computes anything
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';

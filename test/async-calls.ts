@@ -20,6 +20,12 @@ export function layerOf(engine: Engine): MultiHeadAttention {
 }
 export const x: Float32Array = normal(60 * 48, 7);
 
+/** A turn of the event loop. */
+export function turn(): Promise<void> {
+  const { setImmediate } = globalThis as Partial<typeof globalThis>;
+  return new Promise((resolve) => (setImmediate ?? setTimeout)(resolve));
+}
+
 /** The calls there are, with what they compute. */
 export interface Calls {
   readonly attention: (options?: object) => Promise<Float32Array>;

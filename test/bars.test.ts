@@ -1,4 +1,8 @@
-/** The bars: each is of a row that the benchmark has, and a run is held against them without anything being timed. */
+/**
+ * The bars: each is of a row that the benchmark has, and a run is held against them without anything being timed.
+ *
+ * @node the benchmark is a program of Node
+ */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { holdPeers, holdReport, peerBars, renderBars, roofBars, timeBars } from '../bench/bars.ts';

@@ -1,4 +1,8 @@
-/** The comparison with peers, without a peer and without timing anything: its turns, its table, its arguments. */
+/**
+ * The comparison with peers, without a peer and without timing anything: its turns, its table, its arguments.
+ *
+ * @node the benchmark is a program of Node
+ */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';

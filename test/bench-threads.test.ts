@@ -1,4 +1,8 @@
-/** The benchmark of threads, without timing anything: its rows, its loops, its empty jobs, its tables, its bars. */
+/**
+ * The benchmark of threads, without timing anything: its rows, its loops, its empty jobs, its tables, its bars.
+ *
+ * @node the benchmark is a program of Node
+ */
 import { describe, expect, it } from 'vitest';
 import { renderBars } from '../bench/bars.ts';
 import { EmptyJobs, RoundTrip } from '../bench/threads/empty.ts';

@@ -1,4 +1,8 @@
-/** The benchmark, without timing anything: its plain loops, its check, its rows, its table, its chart, its arguments. */
+/**
+ * The benchmark, without timing anything: its plain loops, its check, its rows, its table, its chart, its arguments.
+ *
+ * @node the benchmark is a program of Node
+ */
 import { spawnSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

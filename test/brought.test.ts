@@ -1,6 +1,8 @@
 /**
  * The option `wasm`: kernels that the caller brings, as a compiled module or by their URL, and what is wrong with those that are not
  * heed's (docs/reliability.md, faults 61, 62).
+ *
+ * @node its bytes come from a server of Node
  */
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';

@@ -10,7 +10,7 @@ export const gc: () => void = runInNewContext('gc') as () => void;
 /** Collects until `done`, at most a hundred times. Weak references and finalizers need turns of the event loop. */
 export async function collect(done: () => boolean): Promise<void> {
   for (let i = 0; i < 100 && !done(); i++) {
-    await new Promise(setImmediate);
+    await new Promise((resolve) => setTimeout(resolve));
     gc();
   }
 }

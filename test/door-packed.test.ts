@@ -1,5 +1,5 @@
 /** The door of packed sequences (cuSeqlensQ, cuSeqlensK), word for word, as in door-scores. */
-import vm from 'node:vm';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { PLAIN } from '../src/checks/index.ts';
 import { resolveAttention } from '../src/options/attention.ts';
@@ -99,7 +99,7 @@ describe('packed sequences (faults 71, 73)', () => {
     );
   });
   it('pass from any realm, empty ones too, and nothing at all', () => {
-    const cuSeqlensQ: unknown = vm.runInNewContext('new Int32Array([0, 0, 6])');
+    const cuSeqlensQ: unknown = runInNewContext('new Int32Array([0, 0, 6])');
     expect(resolve(packed, { cuSeqlensQ })).toMatchObject({ seqQ: 6 });
     const none = { headDim: 4, cuSeqlensQ: i32(0) };
     expect(attention(f32(0), f32(0), f32(0), none)).toHaveLength(0);

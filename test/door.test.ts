@@ -4,7 +4,7 @@
  * Which arrays are arrays is in door-arrays; the other resolvers are in door-matmul, door-layer and door-tensors; the
  * error classes themselves are in door-errors.
  */
-import vm from 'node:vm';
+import { runInNewContext } from 'node:vm';
 import { afterEach, describe, expect, it } from 'vitest';
 import { HeedRangeError, HeedTypeError, type HeedError } from '../src/errors.ts';
 import { PLAIN } from '../src/checks/index.ts';
@@ -392,7 +392,7 @@ describe('option values', () => {
     expect(offsets({ queryOffset: [1, 2 ** 40] })).toEqual([1, 2 ** 40]);
     expect(offsets({ queryOffset: new Float64Array([1, -2]) })).toEqual([1, -2]);
     expect(offsets({ queryOffset: { length: 2, 0: 3, 1: -4 } })).toEqual([3, -4]);
-    expect(offsets({ queryOffset: vm.runInNewContext('new Int8Array([1, 2])') as unknown })).toEqual([1, 2]);
+    expect(offsets({ queryOffset: runInNewContext('new Int8Array([1, 2])') as unknown })).toEqual([1, 2]);
     // A cache has seqQ new tokens at the end; a right-padded batch has as many keys as queries.
     expect(offsets({ keyLengths: [5, 4] })).toEqual([2, 1]);
     expect(offsets({ keyLengths: [2, 0] })).toEqual([0, 0]);

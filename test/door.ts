@@ -55,6 +55,12 @@ export function resizable(
   return new Buffer(bytes, { maxByteLength });
 }
 
+/** SharedArrayBuffer. A page that is not isolated has it without a name. */
+export const SharedBuffer: SharedArrayBufferConstructor = Reflect.get(
+  new WebAssembly.Memory({ initial: 0, maximum: 1, shared: true }).buffer,
+  'constructor',
+) as SharedArrayBufferConstructor;
+
 // ---- calls of attention that pass, for faults to start from ----
 
 type Dims = Readonly<Record<'heads' | 'kvHeads' | 'headDim', number>>;

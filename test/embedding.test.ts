@@ -1,4 +1,8 @@
-/** What docs/embedding.md and heed/wasm/abi.json tell an embedder is what was compiled. */
+/**
+ * What docs/embedding.md and heed/wasm/abi.json tell an embedder is what was compiled.
+ *
+ * @node it compares files, and no kernel computes anything
+ */
 import { copyFileSync, readFileSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';

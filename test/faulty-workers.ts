@@ -2,8 +2,6 @@
  * Workers that fail when they are told to: Node's, whose kernels look at a word of shared memory before each item. With them an
  * engine whose own kernels look too, so that a test says who runs an item, and when.
  */
-import { once } from 'node:events';
-import { setTimeout } from 'node:timers/promises';
 import { Worker, type WorkerOptions } from 'node:worker_threads';
 import { vi } from 'vitest';
 import { createEngine, type Engine, type EngineOptions } from '../src/index.ts';
@@ -73,6 +71,18 @@ const PREFIX = `{
 
 /** Milliseconds in which a worker must have begun an item that the caller leaves to it: else the test fails by what it expects. */
 const PATIENCE = 5000;
+
+/** Until a word is another. A page's own thread may not wait, and looks again and again. */
+function wait(words: Int32Array, word: number, before: number, patience: number): void {
+  try {
+    Atomics.wait(words, word, before, patience);
+  } catch {
+    const end = performance.now() + patience;
+    while (Atomics.load(words, word) === before && performance.now() < end);
+  }
+}
+
+const aWhile = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1));
 
 export class FaultyWorkers {
   /** All that were made, dead or alive. */
@@ -161,13 +171,13 @@ export class FaultyWorkers {
 
   /** Until so many faults have happened. */
   async happens(count = 1): Promise<void> {
-    while (this.happened < count) await setTimeout(1);
+    while (this.happened < count) await aWhile();
   }
 
   /** Until so many workers have been made, and the last of them is there. */
   async made(count: number): Promise<void> {
-    while (this.workers.length < count) await setTimeout(1);
-    await once(this.workers[count - 1]!, 'message');
+    while (this.workers.length < count) await aWhile();
+    await new Promise((resolve) => this.workers[count - 1]!.once('message', resolve));
   }
 
   #watched(kernels: KernelExports): KernelExports {
@@ -177,7 +187,7 @@ export class FaultyWorkers {
       watched[name] = (args: number, begin: number, end: number, scratch: number) => {
         const waits = this.#waits;
         this.#waits = undefined;
-        if (waits) Atomics.wait(words, waits.word, waits.before, waits.patience);
+        if (waits) wait(words, waits.word, waits.before, waits.patience);
         this.own++;
         kernels[name](args, begin, end, scratch);
       };

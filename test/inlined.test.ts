@@ -1,4 +1,8 @@
-/** The kernels as text inside the package: how it is decoded, and one build as what it differs from another by. */
+/**
+ * The kernels as text inside the package: how it is decoded, and one build as what it differs from another by.
+ *
+ * @node it compares files, and no kernel computes anything
+ */
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { deltaOf } from '../scripts/delta.mjs';

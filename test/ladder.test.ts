@@ -1,4 +1,8 @@
-/** The ladder: every rung computes what it should, tails included. How fast it is, is the benchmark's to say. */
+/**
+ * The ladder: every rung computes what it should, tails included. How fast it is, is the benchmark's to say.
+ *
+ * @node the benchmark is a program of Node
+ */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { attentionLadder, matmulLadder } from '../bench/ladder/rungs.ts';

@@ -1,6 +1,6 @@
 /** Sizes and numbers at the edge of what is allowed: nothing, one, very many, very large, very small. */
 import { afterEach, describe, expect, it } from 'vitest';
-import { MultiHeadAttention, attention, createEngine, matmul, type HeedError } from '../src/index.ts';
+import { MultiHeadAttention, attention, matmul, type HeedError } from '../src/index.ts';
 import { runtimeOf } from '../src/engine.ts';
 import { launchAttention } from '../src/launch/attention.ts';
 import { PLAIN } from '../src/checks/index.ts';
@@ -103,16 +103,6 @@ describe.each(builds)('%s', (build) => {
     engine.attention(x, x, x, { seqQ: 1, headDim: 65536 });
     // q, k, v, out: 1 MiB; one panel of eight queries and outputs: 4 MiB.
     expect(engine.memory.reserved - before).toBeLessThan(6 * MIB);
-    engine.dispose();
-  });
-
-  it('a result that the engine has no room for is not made in JavaScript either', async () => {
-    const engine = await createEngine({ threads: 1, simd: build, maxMemory: 8 * MIB });
-    const x = new Float32Array(16384);
-    const before = process.memoryUsage().arrayBuffers;
-    const call = (): unknown => engine.attentionWeights(x, x, x, { seqQ: 16384, headDim: 1 });
-    expect(fault(call).code).toBe('ERR_MEMORY_LIMIT');
-    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(64 * MIB);
     engine.dispose();
   });
 

@@ -1,6 +1,8 @@
 /**
- * Faults of the machine underneath (docs/reliability.md, faults 24, 57–59, 61, 68, 69), played in fresh copies of the library,
+ * Faults of the machine underneath (docs/reliability.md, faults 24, 52, 57–59, 61, 68, 69), played in fresh copies of the library,
  * since a module remembers what it has found out.
+ *
+ * @node fresh copies of the library are those of Node's module runner
  */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ABI_VERSION } from '../common/abi.ts';
@@ -71,6 +73,7 @@ afterEach(() => {
   vi.unstubAllGlobals();
   vi.doUnmock('../src/wasm/inlined.ts');
   vi.doUnmock('../src/wasm/instantiate.ts');
+  vi.doUnmock('../src/threads/index.ts');
   vi.resetModules();
 });
 
@@ -360,4 +363,17 @@ describe('a kernel that traps at work (fault 68)', () => {
     expect(engine.memory.used).toBe(used);
     expect([...engine.matmul(x, x).data]).toEqual([0.5, 0.5, 0.5, 0.5]);
   });
+});
+
+it('threads.js that is not there: ERR_WORKER_START, one thread with the reason (fault 52)', async () => {
+  vi.doMock('../src/threads/index.ts', () => {
+    throw new Error('not found');
+  });
+  const library = await fresh();
+  const error = await rejection(library.createEngine({ threads: 2 }));
+  expect(error).toMatchObject({ name: 'EnvironmentError', code: 'ERR_WORKER_START', op: 'createEngine' });
+  const engine = await library.createEngine();
+  expect(engine.features.threads).toBe(1);
+  expect(engine.features.reason).toContain("threads.js beside the package's code could not be loaded");
+  engine.dispose();
 });

@@ -4,13 +4,14 @@
  *   (a) inputs, outputs, caches (their memory and lengths) and `engine.memory.used` are as they were
  *   (b) a promise settles, with the error
  *   (c) the next valid calls on that engine give the bits of a fresh one
- *   (d) nothing is left that would keep the process alive
+ *   (d) nothing is left that would keep the process alive (in Node; nobody tells a page)
  */
 import { expect } from 'vitest';
 import { KVCache, Tensor, type Engine, type HeedError, type HeedErrorCode } from '../src/index.ts';
 import { runtimeOf } from '../src/engine.ts';
 import { engineOf, type Build } from './builds.ts';
 import { normal } from './data.ts';
+import { equal } from './equal.ts';
 
 /** What a test expects of an error. */
 export interface Refusal {
@@ -158,47 +159,51 @@ interface State {
 function stateOf({ engine, memory }: Watch): State {
   return {
     used: engine.memory.used,
-    bytes: memory.map((x) => bytesOf(x, engine)),
-    resources: process.getActiveResourcesInfo(),
+    bytes: memory.flatMap((x) => bytesOf(x, engine)),
+    resources: resources(),
   };
 }
 
 function nothingLost(watched: Watch, before: State): void {
   const after = stateOf(watched);
   expect(after.used).toBe(before.used);
-  for (const [i, bytes] of after.bytes.entries()) expect(Buffer.compare(bytes, before.bytes[i]!)).toBe(0);
+  for (const [i, bytes] of after.bytes.entries()) expect(equal(bytes, before.bytes[i]!)).toBe(true);
   expect(left(before)).toEqual([]);
-  expect(
-    Buffer.compare(bytesOf(golden(watched.engine), watched.engine), bytesOf(watched.fresh, watched.engine)),
-  ).toBe(0);
+  expect(equal(golden(watched.engine), watched.fresh)).toBe(true);
   expect(watched.engine.memory.used).toBe(before.used);
 }
 
-/** A copy. Of a tensor it is taken anew, as growth may have moved it. */
-function bytesOf(x: Watched, engine: Engine): Uint8Array {
+/** Copies. Of a tensor it is taken anew, as growth may have moved it. */
+function bytesOf(x: Watched, engine: Engine): Uint8Array[] {
   if (x instanceof KVCache) return cacheBytes(x, engine);
   const view = x instanceof Tensor ? x.data : x;
-  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength).slice();
+  return [new Uint8Array(view.buffer, view.byteOffset, view.byteLength).slice()];
 }
 
 /** Keys, values, lengths, and what is the oldest token that a ring holds. */
-function cacheBytes(cache: KVCache, engine: Engine): Uint8Array {
+function cacheBytes(cache: KVCache, engine: Engine): Uint8Array[] {
   const { batch, kvHeads, capacity, headDim, valueDim, dtype, lengths, oldest, special } = cache.stateOf();
   const { keys, values } = cache.addressesOf('test');
   const { u8 } = runtimeOf('test', engine).words;
   const numbers = batch * kvHeads * capacity * (dtype === 'f16' ? 2 : 4);
   const state = Float64Array.of(...lengths, ...oldest, Number(special));
-  return Buffer.concat([
-    u8.subarray(keys, keys + numbers * headDim),
-    u8.subarray(values, values + numbers * valueDim),
+  return [
+    u8.slice(keys, keys + numbers * headDim),
+    u8.slice(values, values + numbers * valueDim),
     new Uint8Array(state.buffer),
-  ]);
+  ];
+}
+
+/** What keeps the process alive. */
+function resources(): string[] {
+  const { process } = globalThis as { readonly process?: Partial<NodeJS.Process> };
+  return process?.getActiveResourcesInfo?.() ?? [];
 }
 
 /** What would keep the process alive, and did not before. (What did may have ended.) */
-function left({ resources }: State): string[] {
-  const before = [...resources];
-  return process.getActiveResourcesInfo().filter((name) => {
+function left(state: State): string[] {
+  const before = [...state.resources];
+  return resources().filter((name) => {
     const at = before.indexOf(name);
     if (at >= 0) before.splice(at, 1);
     return at < 0;

@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import type { Engine, TensorAttentionOptions } from '../src/index.ts';
 import { builds, engineOf } from './builds.ts';
 import { integers, normal } from './data.ts';
+import { equal } from './equal.ts';
 import { at, expectSameBits, swapped, type Problem } from './problems.ts';
 import {
   element,
@@ -40,10 +41,10 @@ describe.each(builds)('%s', async (build) => {
       const { mask, bias, alibi, sinks } = problem.options;
       const sides = [(mask as Side<Uint8Array>)?.data, (bias as Side<Float32Array>)?.data, alibi, sinks];
       const inputs = [problem.q, problem.k, problem.v, ...sides].filter((x) => x !== undefined);
-      const bytes = (): Buffer[] => inputs.map((x) => Buffer.from(x.buffer));
-      const copies = bytes().map((x) => Buffer.from(x));
+      const bytes = (): Uint8Array[] => inputs.map((x) => new Uint8Array(x.buffer));
+      const copies = bytes().map((x) => x.slice());
       expectEqual(run(problem), run(problem));
-      expect(bytes().every((x, i) => x.equals(copies[i]!))).toBe(true);
+      expect(bytes().every((x, i) => equal(x, copies[i]!))).toBe(true);
     });
   });
 

@@ -1,6 +1,8 @@
 /**
  * Workers that fail in the middle of a job or between two (docs/reliability.md, faults 46–50, 53, 54, 67, 68): every call ends, each
  * promise settles, the next call is right. Every test leaves the engine's bits those of a fresh one.
+ *
+ * @node its workers tell of their end, and a vm ends a script that does not end
  */
 import { once } from 'node:events';
 import { createContext, runInContext } from 'node:vm';

@@ -1,4 +1,8 @@
-/** Processes with workers: each has its own, and ends when nothing is left to do (docs/reliability.md, faults 65, 66). */
+/**
+ * Processes with workers: each has its own, and ends when nothing is left to do (docs/reliability.md, faults 65, 66).
+ *
+ * @node it starts programs of Node
+ */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';

@@ -8,7 +8,7 @@ import { runtimeOf } from '../src/engine.ts';
 import { Pool } from '../src/threads/pool.ts';
 import { builds } from './builds.ts';
 import { normal } from './data.ts';
-import { fault, golden, matches, rejection } from './nothing-lost.ts';
+import { fault, golden, matches } from './nothing-lost.ts';
 import { expectSameBits } from './problems.ts';
 import { StateError } from '../src/index.ts';
 
@@ -84,19 +84,4 @@ describe.each(builds)('%s', (build) => {
     expectSameBits((await later).slice(), engine.attention(q, k, v, shape));
     expect(engine.memory.used).toBeLessThan(before);
   });
-});
-
-it('threads.js that is not there: ERR_WORKER_START, one thread with the reason (fault 52)', async () => {
-  vi.doMock('../src/threads/index.ts', () => {
-    throw new Error('not found');
-  });
-  vi.resetModules();
-  const library = await import('../src/index.ts');
-  const error = await rejection(library.createEngine({ threads: 2 }));
-  expect(error).toMatchObject({ name: 'EnvironmentError', code: 'ERR_WORKER_START', op: 'createEngine' });
-  engine = await library.createEngine();
-  expect(engine.features.threads).toBe(1);
-  expect(engine.features.reason).toContain("threads.js beside the package's code could not be loaded");
-  vi.doUnmock('../src/threads/index.ts');
-  vi.resetModules();
 });

@@ -1,4 +1,8 @@
-/** Workers that do not start, and machines that have none (docs/reliability.md, faults 52, 55, 56). */
+/**
+ * Workers that do not start, and machines that have none (docs/reliability.md, faults 52, 55, 56).
+ *
+ * @node it plays other machines on Node's process
+ */
 import { Worker } from 'node:worker_threads';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createEngine, EnvironmentError, type EngineOptions } from '../src/index.ts';

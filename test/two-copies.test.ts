@@ -1,6 +1,8 @@
 /**
  * Two copies of the package in one process, as two versions would be (docs/reliability.md, fault 64): each has engines of its own, both
  * work at once, and what is one's is refused by the other, by an error of its own.
+ *
+ * @node fresh copies of the library
  */
 import { expect, it, vi } from 'vitest';
 import * as ours from '../src/index.ts';

@@ -1,6 +1,8 @@
 /**
  * What must not compile. Each `@ts-expect-error` below is itself an error of `npm run check:types` once the line under it
  * compiles; what runs here shows that who goes around the types meets the door.
+ *
+ * @node it is for the compiler
  */
 import { Worker as NodeWorker } from 'node:worker_threads';
 import { expect, it } from 'vitest';

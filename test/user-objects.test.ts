@@ -2,6 +2,8 @@
  * What heed does to the objects of whoever uses it. V8 keeps one hidden class for all objects that begin with the same fields, the
  * library's and the user's alike: where one of ours holds a double in such a field, theirs are read as doubles too, and loops that
  * count to them become slow (1.6 to 1.8 times in Node 24, by one `seqQ` in the self-test).
+ *
+ * @node it starts programs of Node
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';

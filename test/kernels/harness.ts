@@ -6,6 +6,7 @@
 import { expect } from 'vitest';
 import type { KernelExports, Panels } from '../../src/wasm/exports.ts';
 import { testingModule, type Build } from '../builds.ts';
+import { equal, firstDifference } from '../equal.ts';
 
 /** Epilogues, as in assembly/kernels/f32-panel-store.ts. */
 export const ADD = 0;
@@ -189,8 +190,8 @@ export class Arena {
   /** Whether the build's multiply-add rounds once. */
   readonly fma: boolean;
   readonly #memory = new WebAssembly.Memory({ initial: PAGES, maximum: PAGES });
-  readonly #before = Buffer.alloc(BYTES);
-  readonly #after = Buffer.alloc(BYTES);
+  readonly #before = new Uint8Array(BYTES);
+  readonly #after = new Uint8Array(BYTES);
   readonly #base: number;
   #next: number;
   #last = BYTES;
@@ -248,15 +249,16 @@ export class Arena {
 
   /** Runs a kernel and requires that every byte outside `written` is as it was. */
   run(written: readonly Written[], kernel: () => void): void {
-    const memory = Buffer.from(this.#memory.buffer);
-    memory.copy(this.#before);
+    const memory = new Uint8Array(this.#memory.buffer);
+    const [before, after] = [this.#before, this.#after];
+    before.set(memory);
     kernel();
-    memory.copy(this.#after);
+    after.set(memory);
     for (const { address, words } of written) {
-      this.#before.copy(this.#after, address, address, address + words.byteLength);
+      after.set(before.subarray(address, address + words.byteLength), address);
     }
-    if (this.#before.equals(this.#after)) return;
-    const at = this.#before.findIndex((byte, i) => byte !== this.#after[i]);
+    if (equal(new Uint32Array(before.buffer), new Uint32Array(after.buffer))) return;
+    const at = firstDifference(before, after);
     const blocks = written.map(({ address, words }) => `${address} … ${address + words.byteLength}`);
     expect.fail(`wrote at ${at}, outside of [${blocks.join(', ')}]`);
   }

@@ -3,6 +3,8 @@
  * vector or float instruction as the table says, and nothing that a loop must not have. Static, so it holds on every machine.
  *
  * A loop is hot where it stands in a kernel or in select.ts, or loads vectors in a driver.
+ *
+ * @node it compares files, and no kernel computes anything
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';

@@ -54,16 +54,19 @@ export const WEBKIT_SHARED: Browser = { ...WEBKIT, env: { JSC_useSharedArrayBuff
 
 /** Throws where a browser is missing. */
 export function requireBrowser({ name, packages, needs }: Browser): void {
-  const lacks = needs.filter((need) => !isCommand(need));
+  const lacks = needs.filter((need) => pathOf(need) === undefined);
   if (lacks.length === 0) return;
   const install = `apt-get update && apt-get install -y --no-install-recommends ${packages}`;
   throw new Error(`${name} is missing (${lacks.join(', ')}): as root, ${install}`);
 }
 
-function isCommand(name: string): boolean {
-  return (process.env['PATH'] ?? '').split(':').some((folder) => {
+/** Where a command is. */
+export function pathOf(name: string): string | undefined {
+  const folders = name.startsWith('/') ? ['/'] : (process.env['PATH'] ?? '').split(':');
+  const paths = folders.map((folder) => join(folder, name));
+  return paths.find((path) => {
     try {
-      accessSync(name.startsWith('/') ? name : join(folder, name), constants.X_OK);
+      accessSync(path, constants.X_OK);
       return true;
     } catch {
       return false;
