@@ -1,7 +1,10 @@
 /** The lab: three panels, each of which starts by itself. Nothing is shown before they stand, so that nothing moves afterwards. */
 import './style.css';
 import './textbook/style.css';
+import './heads/style.css';
+import { startHeads } from './heads/index.ts';
 import { startTextbook } from './textbook/index.ts';
 
 startTextbook();
+void startHeads();
 for (const part of document.querySelectorAll<HTMLElement>('main, footer')) part.hidden = false;

@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 import { build, preview, type PreviewServer } from 'vite';
-import { CHROMIUM, requireBrowser } from './browsers.ts';
+import { CHROMIUM, requireBrowser } from '../browsers.ts';
 
-const configFile = fileURLToPath(new URL('../../web/vite.config.ts', import.meta.url));
+const configFile = fileURLToPath(new URL('../../../web/vite.config.ts', import.meta.url));
 
 /** Where pictures are left for who wants to look at them. */
-const pictures = fileURLToPath(new URL('../../build/lab-pictures/', import.meta.url));
+const pictures = fileURLToPath(new URL('../../../build/lab-pictures/', import.meta.url));
 
 export class Lab {
   readonly #folder = mkdtempSync(join(tmpdir(), 'heed-lab-'));
