@@ -2,9 +2,13 @@
 import './style.css';
 import './textbook/style.css';
 import './heads/style.css';
+import './bench/style.css';
+import { startBench } from './bench/index.ts';
 import { startHeads } from './heads/index.ts';
 import { startTextbook } from './textbook/index.ts';
 
 startTextbook();
 void startHeads();
 for (const part of document.querySelectorAll<HTMLElement>('main, footer')) part.hidden = false;
+// Its chart is as wide as its place, which is there only now.
+startBench();

@@ -16,7 +16,7 @@ describe.each([
     const { page, complaints } = await lab.open({ viewport: { width, height: 800 }, colorScheme });
     await page.locator('[data-grid="weights:0"] td').first().hover();
     expect(await shifts(page)).toEqual([]);
-    for (const panel of ['textbook', 'heads']) {
+    for (const panel of ['textbook', 'heads', 'bench']) {
       const seen = await picture(page, `#${panel}`, `${panel}-${width}-${colorScheme}`);
       expect(seen.width).toBeGreaterThan(width * 0.85);
       expect(seen.width).toBeLessThanOrEqual(width);
