@@ -54,10 +54,9 @@ export class Grid {
     this.#cells = rows.map((row, i) =>
       columns.map((column, j) => {
         const [at, of] = divided === 'columns' ? [j, columns.length] : [i, rows.length];
-        const head = heads > 1 && {
-          'data-head': headOf(at, of),
-          'data-edge': (at * heads) % of < heads && at > 0,
-        };
+        const own = headOf(at, of);
+        const edge = at > 0 && headOf(at - 1, of) !== own;
+        const head = heads > 1 && { 'data-head': own, 'data-edge': edge };
         return this.#cell(`${row}, ${column}`, { ...head, 'data-divided': divided });
       }),
     );

@@ -4,11 +4,19 @@ import './textbook/style.css';
 import './heads/style.css';
 import './bench/style.css';
 import { startBench } from './bench/index.ts';
+import { byId } from './dom.ts';
 import { startHeads } from './heads/index.ts';
 import { startTextbook } from './textbook/index.ts';
 
-startTextbook();
-void startHeads();
-for (const part of document.querySelectorAll<HTMLElement>('main, footer')) part.hidden = false;
-// Its chart is as wide as its place, which is there only now.
-startBench();
+try {
+  startTextbook();
+  void startHeads();
+  for (const part of document.querySelectorAll<HTMLElement>('main, footer')) part.hidden = false;
+  // Its chart is as wide as its place, which is there only now.
+  startBench();
+} catch (error) {
+  // A browser without SIMD, or a policy against WebAssembly: heed says which.
+  const failure = byId('failure', HTMLParagraphElement);
+  failure.textContent = `The lab cannot run here. ${String(error)}`;
+  failure.hidden = false;
+}

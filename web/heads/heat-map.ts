@@ -59,11 +59,14 @@ export class HeatMap {
       element('div', { class: 'strip' }, element('img', { src: image, alt: '' }), this.#strip),
       map,
     );
-    map.addEventListener('pointermove', (event) => {
-      const { left, top, width, height } = this.#map.getBoundingClientRect();
-      const at = (part: number): number => Math.max(0, Math.min(size - 1, Math.floor(part * size)));
-      look(at((event.clientY - top) / height), at((event.clientX - left) / width));
-    });
+    // A finger that only touches does not move.
+    for (const type of ['pointerdown', 'pointermove'] as const) {
+      map.addEventListener(type, ({ clientX, clientY }) => {
+        const { left, top, width, height } = this.#map.getBoundingClientRect();
+        const at = (part: number): number => Math.max(0, Math.min(size - 1, Math.floor(part * size)));
+        look(at((clientY - top) / height), at((clientX - left) / width));
+      });
+    }
     map.addEventListener('focus', () => {
       look(...this.#place);
     });

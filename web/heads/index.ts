@@ -11,7 +11,6 @@ export async function startHeads(): Promise<void> {
   const controls = byId('heads-controls', HTMLFormElement);
   const dark = matchMedia('(prefers-color-scheme: dark)');
   const place = { row: 13, column: 13, head: -1 };
-  let choice = read(controls);
   let recording: Recording | undefined;
   let weights = new Float32Array(heads * steps * steps);
 
@@ -43,8 +42,8 @@ export async function startHeads(): Promise<void> {
   };
 
   const compute = (): void => {
+    const choice = read(controls);
     if (!recording) return;
-    choice = read(controls);
     const start = performance.now();
     weights = recording.weights(choice.block, choice.options) as Float32Array<ArrayBuffer>;
     const time = performance.now() - start;
@@ -57,10 +56,12 @@ export async function startHeads(): Promise<void> {
       : `Not what the model does: ${(heads * size).toLocaleString('en')} weights, computed again by heed in ${time.toFixed(1)} ms.`;
   };
 
-  line.addEventListener('pointermove', ({ clientX }) => {
-    const { left, width } = line.getBoundingClientRect();
-    point(Math.max(0, Math.min(steps - 1, Math.floor(((clientX - left) / width) * steps))));
-  });
+  for (const type of ['pointerdown', 'pointermove'] as const) {
+    line.addEventListener(type, ({ clientX }) => {
+      const { left, width } = line.getBoundingClientRect();
+      point(Math.max(0, Math.min(steps - 1, Math.floor(((clientX - left) / width) * steps))));
+    });
+  }
   line.addEventListener('keydown', (event) => {
     const { key } = event;
     const { row } = place;
@@ -80,6 +81,7 @@ export async function startHeads(): Promise<void> {
   dark.addEventListener('change', compute);
 
   point(place.row);
+  compute();
   try {
     recording = await Recording.load();
     compute();

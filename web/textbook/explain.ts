@@ -9,7 +9,8 @@ export interface Explanation {
   /** The two vectors that met, where two did. */
   readonly left?: string;
   readonly right?: string;
-  readonly text: string;
+  /** Step by step. */
+  readonly lines: readonly string[];
   readonly marks: readonly Mark[];
 }
 
@@ -55,22 +56,22 @@ export function explain(
     ...{ name: called, values: [...all].filter((_, i) => i % of === at) },
     mark: { grid, columns: [at, 1] },
   });
-  const product = (title: string, left: Side, right: Side, then = ''): Explanation => ({
+  const product = (title: string, left: Side, right: Side, then: readonly string[] = []): Explanation => ({
     title,
     ...sides(left, right),
-    text: `${sumOf(left.values, right.values)}${then}`,
+    lines: [sumOf(left.values, right.values), ...then],
     marks: [self, { ...left.mark, tone: 'left' }, { ...right.mark, tone: 'right' }],
   });
 
   if (matrix === 'Q' || matrix === 'K' || matrix === 'V') {
     const roles = {
-      Q: ['asks', sentence.wq],
-      K: ['offers', sentence.wk],
-      V: ['carries', sentence.wv],
+      Q: ['asks', sentence.wq, steps.q],
+      K: ['offers', sentence.wk, steps.k],
+      V: ['carries', sentence.wv, steps.v],
     } as const;
-    const [verb, w] = roles[matrix];
+    const [verb, w, made] = roles[matrix];
     return product(
-      `Number ${column + 1} of what ${word} ${verb}: ${shown(steps[matrix.toLowerCase() as 'q' | 'k' | 'v'][row * width + column]!)}`,
+      `Number ${column + 1} of what ${word} ${verb}: ${shown(made[row * width + column]!)}`,
       rowOf('X', `x of ${word}`, row, 0, MODEL_DIM, sentence.x, MODEL_DIM),
       columnOf(`W${matrix}`, `column ${column + 1} of W^${matrix}`, column, w, WIDTH),
     );
@@ -86,10 +87,11 @@ export function explain(
       scores: `${ofHead} well they meet, scaled: ${score}`,
       weights: `${ofHead} much ${word} looks at ${other}: ${shown(of.weights[at]!)}`,
     };
-    const scaled = ` → ÷ √2 = ${score}`;
-    const all = [...of.scores.subarray(row * words.length, (row + 1) * words.length)];
-    const softmax = ` → e^${score} ÷ (${all.map((s) => `e^${shown(s)}`).join(' + ')}) = ${shown(of.weights[at]!)}`;
-    const then = { products: '', scores: scaled, weights: scaled + softmax };
+    const scores = of.scores.subarray(row * words.length, (row + 1) * words.length);
+    const scaled = `${shown(of.products[at]!)} ÷ √${HEAD_DIM} = ${score}`;
+    const sum = Array.from(scores, (each) => `e^${shown(each)}`).join(' + ');
+    const softmax = `e^${score} ÷ (${sum}) = ${shown(of.weights[at]!)}`;
+    const then = { products: [], scores: [scaled], weights: [scaled, softmax] };
     return product(
       titles[matrix],
       rowOf('Q', `q of ${word}`, row, from, HEAD_DIM, steps.q, width),
@@ -128,12 +130,12 @@ function given(
   row: number,
   column: number,
   word: string,
-): Pick<Explanation, 'title' | 'text'> {
-  const text = 'Type another number: everything below follows.';
-  if (matrix === 'X') return { title: `Feature ${column + 1} of ${word}`, text };
+): Pick<Explanation, 'title' | 'lines'> {
+  const lines = ['Type another number: everything below follows.'];
+  if (matrix === 'X') return { title: `Feature ${column + 1} of ${word}`, lines };
   const what = `Row ${row + 1}, column ${column + 1} of W^${matrix.slice(1)}`;
   const from = matrix === 'WO' ? `number ${row + 1} of what was found` : `feature ${row + 1}`;
-  return { title: `${what}: what ${from} counts for number ${column + 1} of the product`, text };
+  return { title: `${what}: what ${from} counts for number ${column + 1} of the product`, lines };
 }
 
 const sides = (left: Side, right: Side): Pick<Explanation, 'left' | 'right'> => ({

@@ -30,12 +30,12 @@ export function startTextbook(): void {
 
   const look = (name: string, row: number, column: number): void => {
     looked = [name, row, column];
-    const { title, left, right, text, marks } = explain(name, row, column, sentence, steps);
+    const { title, left, right, lines, marks } = explain(name, row, column, sentence, steps);
     inspector.replaceChildren(
       element('p', { class: 'title' }, title),
       ...(left ? [element('p', { class: 'side', 'data-tone': 'left' }, left)] : []),
       ...(right ? [element('p', { class: 'side', 'data-tone': 'right' }, right)] : []),
-      element('p', { class: 'sum' }, text),
+      ...lines.map((line) => element('p', { class: 'sum' }, line)),
     );
     for (const grid of grids.values()) grid.mark(marks);
   };
@@ -159,7 +159,7 @@ function draw(
       { class: 'head', 'data-head': heads > 1 && h },
       ...(heads > 1 ? [element('p', { class: 'role' }, `head ${h + 1}`)] : []),
       each('products', ['Q', ...copies(sub), '·K', ...copies(sub), sup('T')], 'scores'),
-      each('scores', ['÷ √2'], 'scaled scores'),
+      each('scores', [`÷ √${HEAD_DIM}`], 'scaled scores'),
       each('weights', ['softmax'], 'weights', true),
     );
   });
@@ -191,7 +191,7 @@ function draw(
     ),
     step(
       'Every question meets every offer',
-      'A score is the product of a query and a key, divided by √2 so that it does not grow with the number of dimensions. Softmax turns each row of scores into weights that sum to 1.',
+      `A score is the product of a query and a key, divided by √${HEAD_DIM} so that it does not grow with the number of dimensions. Softmax turns each row of scores into weights that sum to 1.`,
       ...meetings,
     ),
     step(
