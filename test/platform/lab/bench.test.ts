@@ -96,7 +96,7 @@ describe('the benchmark', () => {
   });
 
   it('has one thread without the two headers, and says why', async () => {
-    const { page, complaints } = await lab.open({}, false);
+    const { page, complaints } = await lab.open({}, { isolated: false });
     await start(page);
     const { features, isolated, rows, problems } = await end(page);
     expect({ isolated, threads: features.threads, problems }).toEqual({

@@ -28,3 +28,50 @@ describe.each([
     await page.close();
   });
 });
+
+it('is reached by the Tab key, all of it, and shows where it is', async () => {
+  const { page } = await lab.open();
+  const visited: { what: string; seen: boolean }[] = [];
+  for (;;) {
+    await page.keyboard.press('Tab');
+    const found = await page.evaluate(() => {
+      const element = document.activeElement!;
+      if (element === document.body) return undefined;
+      const grid = element.closest<HTMLElement>('[data-grid]')?.dataset['grid'];
+      // A radio button lies unseen on what stands for it.
+      const frame = element.matches('[type=radio]') ? element.nextElementSibling! : element;
+      const { outlineStyle, outlineWidth } = getComputedStyle(frame);
+      return {
+        what:
+          grid ?? element.getAttribute('aria-label') ?? element.getAttribute('name') ?? element.textContent,
+        seen: outlineStyle !== 'none' && outlineWidth !== '0px',
+      };
+    });
+    if (!found) break;
+    visited.push(found);
+  }
+  expect(visited.filter(({ seen }) => !seen)).toEqual([]);
+  const maps = Array.from({ length: 8 }, (_, h) => `Head ${h + 1}: which column looks at which`);
+  expect(visited.map(({ what }) => what.split(';')[0]!.trim())).toEqual([
+    ...['The textbook example', 'A real model’s heads', 'Bench'],
+    ...['heads', 'Remove “You”', 'Remove “found”', 'Remove “me”', 'Another word', 'Add', 'Reset'],
+    ...['X', 'WQ', 'Q', 'WK', 'K', 'WV', 'V', 'products:0', 'scores:0', 'weights:0', 'joined'],
+    ...['block', 'causal', 'window', 'Columns on each side', 'softcap', 'Softcap', 'The column that looks'],
+    ...maps,
+    ...['largest', 'Start', 'work', 'The result as JSON'],
+  ]);
+  await page.close();
+});
+
+it('says why, where heed cannot run', async () => {
+  const before = (): void => {
+    WebAssembly.validate = () => false;
+    WebAssembly.Module = function () {
+      throw new WebAssembly.CompileError();
+    } as unknown as typeof WebAssembly.Module;
+  };
+  const { page } = await lab.open({}, { before });
+  expect(await page.getByRole('alert').textContent()).toContain('[ERR_NO_SIMD]');
+  expect(await page.locator('main').isVisible()).toBe(false);
+  await page.close();
+});

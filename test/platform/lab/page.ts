@@ -36,12 +36,18 @@ export class Lab {
     rmSync(this.#folder, { recursive: true });
   }
 
-  /** The page, in a window of its own. `complaints` is what the browser says of it: errors, warnings, files that are not there. */
+  /**
+   * The page, in a window of its own. `complaints` is what the browser says of it: errors, warnings, files that are not there.
+   *
+   * @param isolated whether it comes with its two headers
+   * @param before what runs in it before its own scripts
+   */
   async open(
     options: BrowserContextOptions = {},
-    isolated = true,
+    { isolated = true, before }: { readonly isolated?: boolean; readonly before?: () => void } = {},
   ): Promise<{ page: Page; complaints: string[] }> {
     const page = await this.#browser.newPage({ viewport: { width: 1280, height: 900 }, ...options });
+    if (before) await page.addInitScript(before);
     const complaints: string[] = [];
     page.on('console', (message) => {
       if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
