@@ -23,7 +23,13 @@ const config: UserConfig = defineConfig({
   },
   server: { headers, fs: { allow: [path('..')] } },
   preview: { headers },
-  build: { outDir: path('../build/lab'), emptyOutDir: true, target: 'es2022' },
+  build: {
+    outDir: path('../build/lab'),
+    emptyOutDir: true,
+    target: 'es2022',
+    // Of the libraries inside, as who passes the files on must.
+    license: { fileName: 'licenses.md' },
+  },
   worker: { format: 'es' },
 });
 

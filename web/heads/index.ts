@@ -1,4 +1,5 @@
 /** The second panel: where each column of a line of text looks, in every head of a trained recogniser. */
+import terms from '../../test/fixtures/pp-ocr/LICENSE?url';
 import image from '../../test/fixtures/pp-ocr/image.png';
 import { byId, element } from '../dom.ts';
 import { HeatMap, type Colour } from './heat-map.ts';
@@ -22,6 +23,7 @@ export async function startHeads(): Promise<void> {
   });
   byId('maps', HTMLDivElement).replaceChildren(...maps.map((map) => map.element));
   byId('line-image', HTMLImageElement).src = image;
+  byId('terms', HTMLAnchorElement).href = terms;
   const shown = letters.map((letter) => element('span', {}, letter));
   byId('letters', HTMLDivElement).replaceChildren(...shown);
 

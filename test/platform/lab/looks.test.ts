@@ -58,7 +58,7 @@ it('is reached by the Tab key, all of it, and shows where it is', async () => {
     ...['X', 'WQ', 'Q', 'WK', 'K', 'WV', 'V', 'products:0', 'scores:0', 'weights:0', 'joined'],
     ...['block', 'causal', 'window', 'Columns on each side', 'softcap', 'Softcap', 'The column that looks'],
     ...maps,
-    ...['largest', 'Start', 'work', 'The result as JSON'],
+    ...['largest', 'Start', 'work', 'The result as JSON', 'its terms'],
   ]);
   await page.close();
 });
@@ -73,5 +73,16 @@ it('says why, where heed cannot run', async () => {
   const { page } = await lab.open({}, { before });
   expect(await page.getByRole('alert').textContent()).toContain('[ERR_NO_SIMD]');
   expect(await page.locator('main').isVisible()).toBe(false);
+  await page.close();
+});
+
+it('carries the terms of what it passes on', async () => {
+  const { page } = await lab.open();
+  const model = await page.request.get(
+    await page.getByRole('link', { name: 'its terms' }).evaluate((link: HTMLAnchorElement) => link.href),
+  );
+  expect(await model.text()).toContain('PaddlePaddle Authors');
+  const libraries = await page.request.get(new URL('licenses.md', page.url()).href);
+  expect((await libraries.text()).match(/^## \S+/gm)).toEqual(['## uplot']);
   await page.close();
 });
