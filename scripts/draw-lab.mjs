@@ -18,7 +18,7 @@ await build(settings);
 const server = await preview({ ...settings, preview: { host: '127.0.0.1', port: 0 } });
 const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
 try {
-  const page = await browser.newPage({ viewport: { width: 1168, height: 1500 } });
+  const page = await browser.newPage({ viewport: { width: 1168, height: 2000 } });
   await page.goto(server.resolvedUrls.local[0]);
   await page.getByText('As the model has it').waitFor();
   // Where the column that is read as “f” looks most.

@@ -53,9 +53,12 @@ export async function startHeads(): Promise<void> {
     const size = steps * steps;
     for (const [h, map] of maps.entries()) map.show(weights.subarray(h * size, (h + 1) * size), colour);
     point(place.row, place.column, place.head);
+    // A minus sign, at which no line is broken.
+    const apart = (x: number): string => x.toExponential(1).replace('-', '−');
+    const truth = apart(recording.fromReference(choice.block, choice.options, weights));
     status.textContent = choice.asRecorded
-      ? `As the model has it. heed’s weights and those of the model’s own runtime differ by at most ${recording.difference(choice.block, weights).toExponential(1)}.`
-      : `Not what the model does: ${(heads * size).toLocaleString('en')} weights, computed again by heed in ${time.toFixed(1)} ms.`;
+      ? `As the model has it. heed’s weights differ from those of the model’s own runtime by at most ${apart(recording.fromRecorded(choice.block, weights))}, and from heed/reference, in float64, by ${truth}.`
+      : `Not what the model does: ${(heads * size).toLocaleString('en')} weights, computed again by heed in ${time.toFixed(1)} ms. From heed/reference, in float64, they differ by at most ${truth}.`;
   };
 
   for (const type of ['pointerdown', 'pointermove'] as const) {

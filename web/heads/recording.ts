@@ -1,5 +1,6 @@
 /** What PP-OCRv4's text recogniser had in its two transformer blocks as it read one line (test/fixtures/pp-ocr), and what heed makes of it. */
 import { attentionWeights, matmul, type AttentionOptions } from 'heed';
+import * as reference from 'heed/reference';
 import binary from '../../test/fixtures/pp-ocr/fixture.bin?url';
 import manifest from '../../test/fixtures/pp-ocr/fixture.json';
 
@@ -44,11 +45,21 @@ export class Recording {
     return attentionWeights(q, k, v, { seqQ: steps, heads, headDim, ...choice }).weights;
   }
 
-  /** How far apart weights are from those that the model itself computed, at most. */
-  difference(block: Block, weights: Float32Array): number {
-    const { recorded } = this.#layers[block];
-    return weights.reduce((most, weight, i) => Math.max(most, Math.abs(weight - recorded[i]!)), 0);
+  /** How far these weights are, at most, from those of heed/reference, in float64. */
+  fromReference(block: Block, choice: Choice, weights: Float32Array): number {
+    const { q, k, v } = this.#layers[block];
+    const truth = reference.attentionWeights(q, k, v, { seqQ: steps, heads, headDim, ...choice });
+    return largestDifference(weights, truth.weights);
   }
+
+  /** How far they are from those that the model itself computed. */
+  fromRecorded(block: Block, weights: Float32Array): number {
+    return largestDifference(weights, this.#layers[block].recorded);
+  }
+}
+
+function largestDifference(a: Float32Array, b: ArrayLike<number>): number {
+  return a.reduce((most, x, i) => Math.max(most, Math.abs(x - b[i]!)), 0);
 }
 
 function layer(floats: Float32Array, block: Block): Layer {

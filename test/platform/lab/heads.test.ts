@@ -3,17 +3,17 @@ import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as reference from '../../../src/reference.ts';
 import { manifest, tensor } from '../../fixture.ts';
+import { attentionLaw } from '../../laws.ts';
 import { Lab } from './page.ts';
 
 const lab = new Lab();
 beforeAll(() => lab.start());
 afterAll(() => lab.stop());
 
-/** What the reference makes of the recorded blocks, [heads, steps, steps]. */
-function recordedWeights(
-  block: string,
-  more: Pick<reference.ReferenceAttentionOptions, 'causal' | 'window' | 'softcap'>,
-): Float64Array {
+type More = Pick<reference.ReferenceAttentionOptions, 'causal' | 'window' | 'softcap'>;
+
+/** What the reference makes of a recorded block: weights, [heads, steps, steps], and how far heed's may be from them at most. */
+function recordedWeights(block: string, more: More): { weights: Float64Array; bound: number } {
   const { heads, headDim } = manifest;
   const [M, K] = manifest.tensors[`${block}.attention.input`]!.shape as [number, number];
   const width = heads * headDim;
@@ -22,7 +22,16 @@ function recordedWeights(
   const [q, k, v] = [0, 1, 2].map((third) =>
     qkv.filter((_, i) => Math.floor((i % (3 * width)) / width) === third),
   ) as [Float64Array, Float64Array, Float64Array];
-  return reference.attentionWeights(q, k, v, { seqQ: M, heads, headDim, ...more }).weights;
+  const call = { seqQ: M, heads, headDim, ...more };
+  const [q32, k32, v32] = [q, k, v].map((x) => Float32Array.from(x)) as [
+    Float32Array,
+    Float32Array,
+    Float32Array,
+  ];
+  const bounds = Array.from(attentionLaw(q32, k32, v32, call), (row) =>
+    Math.max(...row.weights('blocks').bounds),
+  );
+  return { weights: reference.attentionWeights(q, k, v, call).weights, bound: Math.max(...bounds) };
 }
 
 describe("a real model's heads", () => {
@@ -58,12 +67,13 @@ describe("a real model's heads", () => {
 
     for (const [layer, block] of ['block0', 'block1'].entries()) {
       await page.getByRole('group', { name: 'Layer' }).getByRole('radio').nth(layer).check({ force: true });
-      const expectShown = async (
-        more: Parameters<typeof recordedWeights>[1],
-        words: string,
-      ): Promise<void> => {
-        expectPainted(await pixels(page, '.map canvas'), recordedWeights(block, more));
-        expect(await status.textContent()).toContain(words);
+      const expectShown = async (more: More, words: string): Promise<void> => {
+        const { weights, bound } = recordedWeights(block, more);
+        expectPainted(await pixels(page, '.map canvas'), weights);
+        const said = (await status.textContent())!;
+        expect(said).toContain(words);
+        const [, apart] = /heed\/reference, in float64,.* ([\d.]+e−\d+)\.$/.exec(said)!;
+        expect(Number(apart!.replace('−', '-'))).toBeLessThanOrEqual(bound);
       };
       await expectShown({}, 'As the model has it');
       await box('causal').check();
@@ -88,7 +98,7 @@ describe("a real model's heads", () => {
   it('shows where the column looks that is pointed at, or reached by keys', async () => {
     const { page, complaints } = await lab.open();
     await expect.poll(() => page.locator('#heads-status').textContent()).toContain('As the model');
-    const weights = recordedWeights('block1', {});
+    const { weights } = recordedWeights('block1', {});
     const row = (column: number): Float64Array =>
       Float64Array.from({ length: manifest.heads * size }, (_, i) => {
         return weights[(Math.floor(i / size) * size + column) * size + (i % size)]!;
