@@ -4,7 +4,7 @@ import tseslint from 'typescript-eslint';
 export default tseslint.config(
   { ignores: ['assembly/', '**/*.as.ts', 'build/', 'dist/', '**/generated/', '**/node_modules/'] },
   {
-    files: ['common/**/*.ts', 'src/**/*.ts', 'test/**/*.ts', 'bench/**/*.ts', '*.config.ts'],
+    files: ['common/**/*.ts', 'src/**/*.ts', 'test/**/*.ts', 'bench/**/*.ts', 'web/**/*.ts', '*.config.ts'],
     extends: [tseslint.configs.strictTypeChecked],
     languageOptions: { parserOptions: { projectService: true } },
     rules: {

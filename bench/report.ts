@@ -1,6 +1,6 @@
 /** What a run of the benchmark found: the shape of its JSON, and what the table and the chart are drawn from. Data only. */
 import type { Build } from '../test/builds.ts';
-import type { Chains } from './roof.ts';
+import type { Chains } from './roof-loops.ts';
 import type { Timing } from './sample.ts';
 
 /** Who computes a row: two in JavaScript, then a build of heed each. */

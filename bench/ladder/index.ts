@@ -6,7 +6,8 @@
 import { parseArgs } from 'node:util';
 import { builds, type Build } from '../../test/builds.ts';
 import { every, use } from '../../test/laws.ts';
-import { CHAINS, Roof } from '../roof.ts';
+import { CHAINS } from '../roof-loops.ts';
+import { Roof } from '../roof.ts';
 import { fill } from '../markdown.ts';
 import { describeMachine } from '../machine.ts';
 import { clock, clockOf, interleave, lane, settle, timing, type Lane } from '../sample.ts';

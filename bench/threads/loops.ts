@@ -9,7 +9,7 @@ import { isMainThread, Worker, workerData } from 'node:worker_threads';
 import type { Build } from '../../test/builds.ts';
 import { sharedOf } from '../../src/threads/shared.ts';
 import { normal } from '../../test/data.ts';
-import { BROADCASTS, CHAINS, PEAK_FLOPS, roofBytes, type Chains, type RoofExports } from '../roof.ts';
+import { BROADCASTS, CHAINS, PEAK_FLOPS, roofBytes, type Chains, type RoofExports } from '../roof-loops.ts';
 import { settle } from '../sample.ts';
 
 /** Words that both threads see. Counts that both write have a line of their own. */

@@ -1,0 +1,21 @@
+/** Numbers as the page writes them. */
+
+/** Four decimals, as in docs/math.md; what is too long for a cell by its power of ten. */
+export function shown(x: number): string {
+  return Math.abs(x) < 1000 ? x.toFixed(4).replace(/^-(0\.0+)$/, '$1') : x.toExponential(2);
+}
+
+/** A float32 in as few digits as tell it from its neighbours: 0.1, not 0.10000000149. */
+export function typed(x: number): string {
+  for (let digits = 1; digits < 9; digits++) {
+    const text = x.toPrecision(digits);
+    if (Math.fround(Number(text)) === x) return String(Number(text));
+  }
+  return String(Number(x.toPrecision(9)));
+}
+
+/** What somebody typed, as a float32; undefined where it is no finite number. A comma may stand for the point. */
+export function parsed(text: string): number | undefined {
+  const x = Math.fround(Number(text.trim().replace(',', '.')));
+  return text.trim() !== '' && Number.isFinite(x) ? x : undefined;
+}
