@@ -206,7 +206,11 @@ export class Call {
       this.#begin();
       const { team } = this.#runtime;
       if (team !== undefined) {
-        await team.leave(this.#op, work, then, this.#later?.signal);
+        const second = (): void => {
+          this.#requireAlive();
+          then!();
+        };
+        await team.leave(this.#op, work, then && second, this.#later?.signal);
         this.#requireAlive();
       } else {
         await this.#turn();

@@ -74,7 +74,7 @@ export class Engine {
 
   /** What it computes with, as it is now: threads may be lost later, a tile is chosen with the first calls. */
   get features(): Features {
-    const { build: simd, fma, tile, team } = this.#runtime;
+    const { build: simd, fma, tileNow: tile, team } = this.#runtime;
     const [threads, loss] = team === undefined ? [1, ''] : [team.threads, team.loss];
     const reason = [this.#reason, loss].filter((why) => why !== '').join('; ');
     return Object.freeze({ simd, fma, threads, tile, reason });

@@ -24,7 +24,7 @@ const FAULTS = [
   'hang',
   /** Waits until `release`. */
   'pause',
-  /** Takes 200 ms longer. */
+  /** Takes 500 ms longer. */
   'delay',
 ] as const;
 export type Fault = (typeof FAULTS)[number];
@@ -43,7 +43,7 @@ const PREFIX = `{
     if (fault === ${FAULTS.indexOf('out of memory')}) for (const all = []; ; ) all.push(new Array(1e4).fill(all));
     if (fault === ${FAULTS.indexOf('hang')}) for (;;);
     if (fault === ${FAULTS.indexOf('pause')}) Atomics.wait(words, ${GO}, go);
-    if (fault === ${FAULTS.indexOf('delay')}) Atomics.wait(words, ${GO}, go, 200);
+    if (fault === ${FAULTS.indexOf('delay')}) Atomics.wait(words, ${GO}, go, 500);
   };
   WebAssembly.Instance = function (module, imports) {
     const kernels = { ...new Instance(module, imports).exports };

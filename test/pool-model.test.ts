@@ -108,7 +108,11 @@ class PlayedWorker implements WorkerLike {
 const actions = fc.array(
   fc.oneof(
     fc.record({ kind: fc.constantFrom('work', 'hear', 'doom', 'spoil', 'meet', 'abort'), which: fc.nat(20) }),
-    fc.record({ kind: fc.constant('start'), which: fc.integer({ min: 0, max: 3 }) }),
+    fc.record({
+      kind: fc.constant('start'),
+      which: fc.integer({ min: 0, max: 3 }),
+      more: fc.constantFrom('none', 'nothing', 'a program', 'throws'),
+    }),
     fc.record({ kind: fc.constantFrom('work', 'hear', 'run', 'kill'), which: fc.nat(20) }),
   ),
   { maxLength: 100 },
@@ -117,7 +121,10 @@ const actions = fc.array(
 /** Each item of each job has a number of its own. */
 interface Started {
   readonly program: Program;
-  readonly items: readonly { readonly step: number; readonly first: number; readonly count: number }[];
+  /** Those of what came behind it are added when that is begun. */
+  items: readonly { readonly step: number; readonly first: number; readonly count: number }[];
+  /** How often it was asked for that. */
+  asked: number;
   readonly controller: AbortController;
   readonly ends: (Failure | undefined)[];
 }
@@ -180,12 +187,25 @@ it('each job ends once, and well only if all of it was done (P23)', async () => 
           for (let i = 0; i < count; i++) expect(runs.lastIndexOf(first + i)).toBe(at[i]);
         }
       };
-      for (const { kind, which } of schedule) {
+      for (const action of schedule) {
+        const { kind, which } = action;
         const worker = workers[which % workers.length]!;
         if (kind === 'start') {
-          const job: Started = { ...write(which), controller: new AbortController(), ends: [] };
+          const job: Started = { ...write(which), asked: 0, controller: new AbortController(), ends: [] };
           jobs.push(job);
-          void pool.start(job.program, job.controller.signal).then((failure) => job.ends.push(failure));
+          const more = (): Program | undefined => {
+            job.asked++;
+            expect(job.ends).toHaveLength(0);
+            isDone(job.items);
+            if (action.more === 'throws') throw new RangeError('refused');
+            if (action.more === 'nothing') return undefined;
+            const { program, items: of } = write((which + 1) % 4);
+            job.items = [...job.items, ...of];
+            return program;
+          };
+          const { signal } = job.controller;
+          const end = pool.start(job.program, signal, action.more === 'none' ? undefined : more);
+          void end.then((failure) => job.ends.push(failure));
         } else if (kind === 'run') {
           if (pool.busy || !pool.helps) continue;
           const { program, items: of } = write(which % 4);
@@ -208,15 +228,17 @@ it('each job ends once, and well only if all of it was done (P23)', async () => 
         // A job whose claim was lost is looked at once a millisecond.
         if (i > 5) await new Promise((resolve) => setTimeout(resolve, 1));
       }
-      for (const { ends, items: of, controller } of jobs) {
+      for (const { ends, items: of, asked, controller } of jobs) {
         expect(ends).toHaveLength(1);
+        expect(asked).toBeLessThanOrEqual(1);
         const [end] = ends;
         if (end === undefined) isDone(of);
         else expect(['exited', 'threw', 'aborted', 'degraded']).toContain(end.why);
         if (end?.why === 'aborted') expect(controller.signal.aborted).toBe(true);
         // What was thrown is told, whoever is heard first.
         if (end?.why === 'threw' && !controller.signal.aborted) {
-          expect(end).toMatchObject({ worker: expect.any(Number) as number, cause: { message: 'spoiled' } });
+          const message = end.worker === 0 ? 'refused' : 'spoiled';
+          expect(end).toMatchObject({ worker: expect.any(Number) as number, cause: { message } });
         }
         if (end?.why === 'degraded') expect(pool.degraded).toBe(true);
       }

@@ -10,15 +10,17 @@ import { setTimeout } from 'node:timers/promises';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { KernelTrapError, StateError, WorkerError, type Engine, type HeedError } from '../src/index.ts';
 import type { EngineOptions } from '../src/index.ts';
+import { layerOf, x } from './async-calls.ts';
 import { normal } from './data.ts';
 import { FaultyWorkers, type Fault } from './faulty-workers.ts';
 import { Program } from '../src/threads/program.ts';
 import { fault, matches, refuses, rejection, rejects, watch, type Refusal } from './nothing-lost.ts';
 import { expectSameBits } from './problems.ts';
 
-// Enough to be shared with workers that sleep, and for several items.
-const shape = { M: 240, N: 256, K: 320 };
+// Enough to be shared with workers that sleep, on the faster build too, and for several items.
+const shape = { M: 240, N: 384, K: 320 };
 const [a, b] = [normal(shape.M * shape.K, 1), normal(shape.K * shape.N, 2)];
+const other = normal(a.length, 3);
 
 const engines: Engine[] = [];
 
@@ -298,6 +300,33 @@ describe('a worker of which nothing is heard (faults 49, 67)', () => {
     // It is made to end.
     await once(workers.workers[0]!, 'exit');
   });
+  it('is not one that is slow in both parts of a pass', async () => {
+    const { engine, workers } = await make({ threads: 2 });
+    const layer = layerOf(engine);
+    const cache = engine.kvCache({ kvHeads: 4, headDim: 12, capacity: 64, dtype: 'f16' });
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    /** Pauses, by how many items run before each. */
+    const pass = async (...pauses: readonly [items: number, ms: number][]): Promise<void> => {
+      const before = workers.happened;
+      if (pauses.length > 0) workers.arm('pause', pauses[0]![0]);
+      const result = layer.forwardAsync(x.subarray(0, 48), { seqQ: 1, cache });
+      for (const [i, [, ms]] of pauses.entries()) {
+        await workers.happens(before + i + 1);
+        vi.advanceTimersByTime(ms);
+        const next = pauses[i + 1];
+        if (next) workers.arm('pause', next[0]);
+        workers.release();
+      }
+      await result;
+    };
+    const { items } = workers;
+    await pass();
+    // The first item, and each of the others, one of which begins the second part.
+    const others = workers.items - items - 1;
+    for (let between = 0; between < others; between++) await pass([0, 100_000], [between, 30_000]);
+    expect(engine.features.threads).toBe(2);
+    layer.dispose();
+  });
   it('is not a slow one, whose items end', async () => {
     const { engine, workers, expected } = await make();
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
@@ -327,7 +356,7 @@ describe('engine.dispose() (faults 50, 51)', () => {
 describe('a synchronous call that is ended from outside, as by the time of a script or Ctrl-C in a REPL', () => {
   const interrupted = (call: () => unknown): void => {
     expect(() => {
-      runInContext('call()', createContext({ call }), { timeout: 50 });
+      runInContext('call()', createContext({ call }), { timeout: 150 });
     }).toThrow('timed out');
   };
   it.each(['synchronous', 'asynchronous'])(
@@ -335,7 +364,7 @@ describe('a synchronous call that is ended from outside, as by the time of a scr
     async (kind) => {
       const { engine, workers, expected } = await make();
       workers.arm('delay', 1);
-      interrupted(() => engine.matmul(normal(a.length, 3), b, shape));
+      interrupted(() => engine.matmul(other, b, shape));
       expect(workers.happened).toBe(1);
       const { items } = workers;
       const next = kind === 'synchronous' ? engine.matmul(a, b, shape) : engine.matmulAsync(a, b, shape);
@@ -349,7 +378,7 @@ describe('a synchronous call that is ended from outside, as by the time of a scr
     const { engine, workers, expected } = await make();
     const { M, N, K } = shape;
     const out = engine.tensor([M, N]);
-    const operands = [engine.tensor([M, K], normal(a.length, 3)), engine.tensor([K, N], b)] as const;
+    const operands = [engine.tensor([M, K], other), engine.tensor([K, N], b)] as const;
     workers.arm('delay', 1);
     interrupted(() => engine.matmul(...operands, { out }));
     // What is copied next lies where the item that takes so long will write.

@@ -90,9 +90,9 @@ export class Job {
   /** Told once a second: whether something has been finished in the last minutes. */
   patience(): () => boolean {
     let seconds = 0;
-    let before = NaN;
+    let before = '';
     return () => {
-      const now = this.#words[STEP]! * 2 ** 32 + Atomics.load(this.#words, LEFT);
+      const now = `${this.number} ${this.#words[STEP]} ${Atomics.load(this.#words, LEFT)}`;
       seconds = now === before ? seconds + 1 : 0;
       before = now;
       return seconds < PATIENCE;

@@ -45,8 +45,8 @@ export interface Equipment {
   readonly factory: WorkerFactory | undefined;
 }
 
-/** An asynchronous one. */
-interface Turn {
+/** A call that nobody waits for here: its program, and whom to tell. */
+interface Errand {
   program: Program;
   /** What is left of it once that has run, and may throw. */
   more: (() => Program | undefined) | undefined;
@@ -62,8 +62,8 @@ export class Pool {
   readonly #words: Int32Array;
   /** Whether this thread may wait: a page's may not. */
   readonly #mayWait: boolean;
-  #running: Turn | undefined;
-  readonly #waiting: Turn[] = [];
+  #running: Errand | undefined;
+  readonly #waiting: Errand[] = [];
   #stopped = false;
   #watch: ReturnType<typeof setInterval> | undefined;
 
@@ -205,7 +205,7 @@ export class Pool {
       const abort = (): void => {
         this.#abort(job);
       };
-      const job: Turn = {
+      const job: Errand = {
         program,
         more,
         settle(failure) {
@@ -295,7 +295,7 @@ export class Pool {
     }
   }
 
-  #abort(job: Turn): void {
+  #abort(job: Errand): void {
     const at = this.#waiting.indexOf(job);
     if (at >= 0) {
       this.#waiting.splice(at, 1);
@@ -311,9 +311,9 @@ export class Pool {
   }
 
   /** A job that wanted to be told is over. */
-  #ended(job: number): void {
+  #ended(number: number): void {
     const running = this.#running;
-    if (running === undefined || job !== this.#job.number) return;
+    if (running === undefined || number !== this.#job.number) return;
     const failure = this.#job.outcome(running.program) ?? this.#goesOn(running);
     if (failure === 'it goes on') return;
     this.#settle(failure);
@@ -321,7 +321,7 @@ export class Pool {
   }
 
   /** Begins what is left of a job, if anything is. */
-  #goesOn(running: Turn): Failure | 'it goes on' | undefined {
+  #goesOn(running: Errand): Failure | 'it goes on' | undefined {
     if (running.more === undefined) return undefined;
     // Who comes in place of one that has gone takes it up; where nobody will, it is not begun.
     if (this.degraded && !this.helps) return { why: 'degraded' };
@@ -366,8 +366,8 @@ export class Pool {
     const job = this.#job;
     const { number } = job;
     if (job.over) {
-      // All of it is done; its end is on the way, or died with who was to tell.
-      this.#ended(number);
+      // All of it is done; its end is on the way, or died with who was to tell. What was thrown is on its way, too.
+      if (!job.isUnheard) this.#ended(number);
       return;
     }
     job.death ??= failure;
