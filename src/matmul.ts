@@ -1,5 +1,5 @@
 /** Matrix multiplication as a plain function: arrays in, arrays out, nothing to release. */
-import { defaultEngine } from './engine.ts';
+import { defaultEngine } from './make-engine.ts';
 import type { MatmulOptions } from './options/matmul.ts';
 
 /**

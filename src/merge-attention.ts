@@ -1,5 +1,5 @@
 /** The merge of attention over disjoint sets of keys as a plain function: arrays in, arrays out, nothing to release. */
-import { defaultEngine } from './engine.ts';
+import { defaultEngine } from './make-engine.ts';
 import type { AttentionPart, MergeShape } from './options/merge.ts';
 
 /**

@@ -2,7 +2,8 @@
 import type { Later } from './call.ts';
 import type { Inspection } from './operations/index.ts';
 import * as operations from './operations/index.ts';
-import { defaultEngine, runtimeOf, type Engine } from './engine.ts';
+import { runtimeOf, type Engine } from './engine.ts';
+import { defaultEngine } from './make-engine.ts';
 import { StateError } from './errors.ts';
 import { KVCache } from './kv-cache.ts';
 import type { CacheState } from './options/cache.ts';

@@ -1,5 +1,5 @@
 /** Rotary position embeddings as a plain function: arrays in, arrays out, nothing to release. */
-import { defaultEngine } from './engine.ts';
+import { defaultEngine } from './make-engine.ts';
 import type { RopeOptions } from './options/rope.ts';
 
 /**
