@@ -1,5 +1,5 @@
 /** Attention as plain functions: arrays in, arrays out, nothing to release. */
-import type { Inspection } from './operations/index.ts';
+import type { Inspection } from './operations/attention.ts';
 import { defaultEngine } from './make-engine.ts';
 import type { AttentionCall, AttentionShape } from './options/attention.ts';
 import type { AttentionOptions } from './options/scores.ts';

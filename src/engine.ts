@@ -2,8 +2,11 @@
 import { HeedTypeError } from './errors.ts';
 import { kindOf } from './words.ts';
 import { KVCache } from './kv-cache.ts';
-import * as operations from './operations/index.ts';
-import type { Inspection } from './operations/index.ts';
+import { attention, attentionAsync, attentionWeights, type Inspection } from './operations/attention.ts';
+import { matmul, matmulAsync, packMatrix } from './operations/matmul.ts';
+import { mergeAttention } from './operations/merge.ts';
+import { rope } from './operations/rope.ts';
+import { tensor } from './operations/tensor.ts';
 import type { KVCacheOptions } from './options/cache.ts';
 import type { PackOptions } from './options/matmul.ts';
 import type { AttentionPart, MergeShape } from './options/merge.ts';
@@ -101,7 +104,7 @@ export class Engine {
    */
   attention(q: Tensor, k: Tensor, v: Tensor, options?: TensorAttentionOptions): Tensor;
   attention(q: Values, k: Values, v: Values, options?: object): Values {
-    return operations.attention(this.#runtime, 'attention', q, k, v, options);
+    return attention(this.#runtime, 'attention', q, k, v, options);
   }
 
   /**
@@ -147,7 +150,7 @@ export class Engine {
     options?: TensorAttentionOptions & Abortable,
   ): Promise<Tensor>;
   attentionAsync(q: Values, k: Values, v: Values, options?: object): Promise<Values> {
-    return operations.attentionAsync(this.#runtime, 'attentionAsync', q, k, v, options);
+    return attentionAsync(this.#runtime, 'attentionAsync', q, k, v, options);
   }
 
   /**
@@ -178,7 +181,7 @@ export class Engine {
    */
   attentionWeights(q: Tensor, k: Tensor, v: Tensor, options?: TensorAttentionOptions): Inspection<Tensor>;
   attentionWeights(q: Values, k: Values, v: Values, options?: object): Inspection<Values> {
-    return operations.attentionWeights(this.#runtime, 'attentionWeights', q, k, v, options);
+    return attentionWeights(this.#runtime, 'attentionWeights', q, k, v, options);
   }
 
   /**
@@ -216,7 +219,7 @@ export class Engine {
    */
   matmul(a: Tensor, b: Tensor | PackedMatrix, options?: TensorMatmulOptions): Tensor;
   matmul(a: Values, b: Values | PackedMatrix, options?: object): Values {
-    return operations.matmul(this.#runtime, 'matmul', a, b, options);
+    return matmul(this.#runtime, 'matmul', a, b, options);
   }
 
   /**
@@ -262,7 +265,7 @@ export class Engine {
     options?: TensorMatmulOptions & Abortable,
   ): Promise<Tensor>;
   matmulAsync(a: Values, b: Values | PackedMatrix, options?: object): Promise<Values> {
-    return operations.matmulAsync(this.#runtime, 'matmulAsync', a, b, options);
+    return matmulAsync(this.#runtime, 'matmulAsync', a, b, options);
   }
 
   /**
@@ -284,7 +287,7 @@ export class Engine {
    */
   rope(x: Tensor, options?: TensorRopeOptions): Tensor;
   rope(x: Values, options?: object): Values {
-    return operations.rope(this.#runtime, 'rope', x, options);
+    return rope(this.#runtime, 'rope', x, options);
   }
 
   /**
@@ -312,7 +315,7 @@ export class Engine {
     options?: Partial<MergeShape>,
   ): AttentionPart<Tensor>;
   mergeAttention(parts: readonly AttentionPart<Values>[], options?: object): AttentionPart<Values> {
-    return operations.mergeAttention(this.#runtime, 'mergeAttention', parts, options);
+    return mergeAttention(this.#runtime, 'mergeAttention', parts, options);
   }
 
   /**
@@ -331,7 +334,7 @@ export class Engine {
    * w.dispose();
    */
   packMatrix(b: Values, options: PackOptions): PackedMatrix {
-    return operations.packMatrix(this.#runtime, 'packMatrix', b, options);
+    return packMatrix(this.#runtime, 'packMatrix', b, options);
   }
 
   /**
@@ -342,7 +345,7 @@ export class Engine {
    * @throws HeedTypeError, HeedRangeError; MemoryLimitError ERR_MEMORY_LIMIT
    */
   tensor(shape: readonly number[], data?: Float32Array): Tensor {
-    return operations.tensor(this.#runtime, 'tensor', shape, data);
+    return tensor(this.#runtime, 'tensor', shape, data);
   }
 
   /**

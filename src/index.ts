@@ -37,7 +37,7 @@ export type {
   WorkerCode,
 } from './errors.ts';
 export type { Features } from './engine.ts';
-export type { Inspection } from './operations/index.ts';
+export type { Inspection } from './operations/attention.ts';
 export type { MemoryUse } from './runtime.ts';
 export type {
   ArrayAttentionOptions,

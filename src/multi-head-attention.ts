@@ -1,7 +1,8 @@
 /** The layer: project, attend, concatenate, project. What a pass does stands in `pass.ts`. */
 import type { Later } from './call.ts';
-import type { Inspection } from './operations/index.ts';
-import * as operations from './operations/index.ts';
+import type { Inspection } from './operations/attention.ts';
+import { packMatrix } from './operations/matmul.ts';
+import { tensor } from './operations/tensor.ts';
 import { runtimeOf, type Engine } from './engine.ts';
 import { defaultEngine } from './make-engine.ts';
 import { StateError } from './errors.ts';
@@ -60,9 +61,9 @@ export class MultiHeadAttention {
     const { modelDim, contextDim, heads, kvHeads, headDim } = layer;
     const made: (PackedMatrix | Tensor)[] = [];
     const project = (w: Float32Array, K: number, N: number, b: Float32Array | undefined): Projection => {
-      const matrix = operations.packMatrix(this.#runtime, op, w, { K, N, transposeB: transpose });
+      const matrix = packMatrix(this.#runtime, op, w, { K, N, transposeB: transpose });
       made.push(matrix);
-      const bias = b && operations.tensor(this.#runtime, op, [N], b);
+      const bias = b && tensor(this.#runtime, op, [N], b);
       if (bias) made.push(bias);
       return { matrix, bias };
     };

@@ -1,5 +1,8 @@
 /** A scope: everything that is made through it is freed with it. */
-import * as operations from './operations/index.ts';
+import { attention } from './operations/attention.ts';
+import { matmul } from './operations/matmul.ts';
+import { rope } from './operations/rope.ts';
+import { tensor } from './operations/tensor.ts';
 import { StateError } from './errors.ts';
 import type { Runtime } from './runtime.ts';
 import type { PackedMatrix, Tensor, TensorAttentionOptions, TensorMatmulOptions } from './tensor.ts';
@@ -40,7 +43,7 @@ export class Scope {
    * @throws as `engine.tensor`; StateError ERR_DISPOSED
    */
   tensor(shape: readonly number[], data?: Float32Array): Tensor {
-    return operations.tensor(this.#live('tensor'), 'tensor', shape, data, this.#keep);
+    return tensor(this.#live('tensor'), 'tensor', shape, data, this.#keep);
   }
 
   /**
@@ -53,7 +56,7 @@ export class Scope {
    * @throws as `engine.attention`; StateError ERR_DISPOSED
    */
   attention(q: Tensor, k: Tensor, v: Tensor, options?: TensorAttentionOptions): Tensor {
-    return operations.attention(this.#live('attention'), 'attention', q, k, v, options, this.#keep) as Tensor;
+    return attention(this.#live('attention'), 'attention', q, k, v, options, this.#keep) as Tensor;
   }
 
   /**
@@ -65,7 +68,7 @@ export class Scope {
    * @throws as `engine.matmul`; StateError ERR_DISPOSED
    */
   matmul(a: Tensor, b: Tensor | PackedMatrix, options?: TensorMatmulOptions): Tensor {
-    return operations.matmul(this.#live('matmul'), 'matmul', a, b, options, this.#keep) as Tensor;
+    return matmul(this.#live('matmul'), 'matmul', a, b, options, this.#keep) as Tensor;
   }
 
   /**
@@ -76,7 +79,7 @@ export class Scope {
    * @throws as `engine.rope`; StateError ERR_DISPOSED
    */
   rope(x: Tensor, options?: TensorRopeOptions): Tensor {
-    return operations.rope(this.#live('rope'), 'rope', x, options, this.#keep) as Tensor;
+    return rope(this.#live('rope'), 'rope', x, options, this.#keep) as Tensor;
   }
 
   /** Frees what was made, and ends the scope. May be called twice. */

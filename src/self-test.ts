@@ -8,7 +8,9 @@
  */
 import type { Operand } from './checks/index.ts';
 import { KernelTrapError } from './errors.ts';
-import { runAttention, runMatmul, runRope, type Inspection } from './operations/index.ts';
+import { runAttention, type Inspection } from './operations/attention.ts';
+import { runMatmul } from './operations/matmul.ts';
+import { runRope } from './operations/rope.ts';
 import type { AttentionProblem } from './options/attention.ts';
 import type { RopeProblem } from './options/rope.ts';
 import { DECODING, MATMUL, PREFILL, ROPE, WEIGHTS, type Runtime } from './runtime.ts';

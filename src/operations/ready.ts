@@ -1,4 +1,7 @@
-/** What every operation does: make a call of what is checked, in the memory where it is best run. */
+/**
+ * What the files of this folder have in common: public operations on a runtime, for arrays and for tensors alike, that check, stage and
+ * launch. What follows the checks is a function of its own where the self-test, whose arguments need none, begins with it.
+ */
 import type { Call } from '../call.ts';
 import type { Operand } from '../checks/index.ts';
 import type { Runtime } from '../runtime.ts';
