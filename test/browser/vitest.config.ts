@@ -28,7 +28,11 @@ const config: ViteUserConfig = defineConfig({
     projects: [
       pages('isolated', HEADERS),
       // Without the headers there is no shared memory, which all of these are about.
-      pages('not isolated', {}, ['test/threads*.test.ts', 'test/pool-model.test.ts']),
+      pages('not isolated', {}, [
+        'test/threads*.test.ts',
+        'test/pool-model.test.ts',
+        'test/transfers.test.ts',
+      ]),
     ],
   },
 });
