@@ -15,9 +15,9 @@ export default tseslint.config(
     },
   },
   {
-    // A page's main thread must not wait: only a worker does, and the pool, which has found out whether it may (fault 54).
+    // A page's main thread must not wait: only a worker does, and who has found out whether he may (fault 54).
     files: ['src/**/*.ts'],
-    ignores: ['src/threads/worker.ts', 'src/threads/pool.ts'],
+    ignores: ['src/threads/worker.ts', 'src/threads/wait.ts'],
     rules: { 'no-restricted-properties': ['error', { object: 'Atomics', property: 'wait' }] },
   },
   { files: ['**/*.mjs', '**/*.js', '**/*.jsx'], extends: [tseslint.configs.strict] },

@@ -2,6 +2,7 @@
  * Writes descriptors and work items into linear memory: the twin of `assembly/args.ts`. Every field is four bytes, in
  * the order of these lists; `test/abi.test.ts` compares them with the offsets that the kernels were compiled with.
  */
+import type { Words } from './memory/words.ts';
 
 /** AttentionArgs. Addresses, strides and leading dimensions are in bytes. */
 export const ATTENTION_ARGS = [
@@ -181,14 +182,6 @@ export type MergeArgs = Record<(typeof MERGE_ARGS)[number], number>;
 export const DESCRIPTOR_BYTES: number =
   4 *
   Math.max(...[ATTENTION_ARGS, APPEND_ARGS, GEMM_ARGS, ROPE_ARGS, MERGE_ARGS].map(({ length }) => length));
-
-/** Linear memory as every kind of word. */
-export interface Words {
-  readonly u8: Uint8Array;
-  readonly u32: Uint32Array;
-  readonly f32: Float32Array;
-  readonly f64: Float64Array;
-}
 
 // Addresses lie above 2³¹ in large memories: shift by >>>, never by >>. (Divided, an index is a float64.) One store a field, written out: a loop over the names
 // takes ten times as long, and a small call is little else.

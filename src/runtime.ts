@@ -9,7 +9,7 @@
  */
 import { align, Allocator } from './memory/allocator.ts';
 import { KernelTrapError, MemoryLimitError, StateError } from './errors.ts';
-import { DESCRIPTOR_BYTES, type Words } from './descriptor.ts';
+import { DESCRIPTOR_BYTES } from './descriptor.ts';
 import {
   MAX_PAGES,
   PAGE,
@@ -18,9 +18,11 @@ import {
   type Compiled,
   type Instance,
 } from './wasm/instantiate.ts';
+import { Orphans } from './memory/orphans.ts';
+import { NO_WORDS, wordsOf, type Words } from './memory/words.ts';
 import { Recent } from './recent.ts';
 import type { Team } from './threads/team.ts';
-import { candidates, TileChoice, TILES, TILES_OF, type Tile } from './tile.ts';
+import { TileChoice, tileFor, TILES, type Tile } from './tile.ts';
 import { driversOf, type Driver, type KernelExports } from './wasm/exports.ts';
 
 /** Bytes of an engine's memory. */
@@ -40,9 +42,6 @@ export const WEIGHTS: number = 4 | PREFILL | DECODING;
 export const MATMUL = 8;
 export const ROPE = 16;
 export const ALL: number = WEIGHTS | MATMUL | ROPE;
-
-/** By build: what an engine has found out, others need not. */
-const chosen = new Map<Build, Tile>();
 
 /** Bytes. */
 const PANEL_OF_64 = 32 * 64;
@@ -69,7 +68,7 @@ export class Runtime {
   #instance: Instance | undefined;
   readonly #allocator: Allocator;
   readonly #limit: number;
-  readonly #orphans: FinalizationRegistry<number>;
+  readonly #orphans: Orphans;
   /** Whether the memory is shared with workers. Buffers of it do not go when it grows; there are more of them then. */
   readonly #shared: boolean;
   readonly #buffers = new WeakSet<ArrayBufferLike>();
@@ -111,18 +110,19 @@ export class Runtime {
     this.descriptor = this.allocate(op, DESCRIPTOR_BYTES);
     this.attentionDescriptor = this.allocate(op, DESCRIPTOR_BYTES);
     this.#asked = tile;
-    this.#tile = this.#choose(op, tile);
+    this.#tile = tileFor(build, this.fma, tile, () => this.#product(op));
     this.#internal = this.#allocator.inUse;
-    this.#orphans = new FinalizationRegistry((address) => {
-      this.#adopt(address);
-    });
+    this.#orphans = new Orphans((address) => this.free(address));
   }
 
   /** The tile for a launch that is made now. */
   get tile(): Tile {
     const tile = this.#tile;
     if (!(tile instanceof TileChoice)) return tile;
-    return this.#end === undefined ? this.#decide(tile) : tile.known;
+    if (this.#end !== undefined) return tile.known;
+    const { best } = tile;
+    if (tile.decided) this.#tile = best;
+    return best;
   }
 
   /** The same, which nothing is timed for. */
@@ -197,17 +197,20 @@ export class Runtime {
     throw this.#tooMuch(op, bytes);
   }
 
-  free(address: number): void {
-    if (this.#instance !== undefined) this.#allocator.free(address);
+  /** Whether there was anything to free: of an engine that is disposed of there is not. */
+  free(address: number): boolean {
+    if (this.#instance === undefined) return false;
+    this.#allocator.free(address);
+    return true;
   }
 
   /** Frees the block at `address` should its owner be collected without having been disposed of. */
   watch(owner: object, address: number): void {
-    this.#orphans.register(owner, address, owner);
+    this.#orphans.watch(owner, address);
   }
 
   unwatch(owner: object): void {
-    this.#orphans.unregister(owner);
+    this.#orphans.unwatch(owner);
   }
 
   /** Where staging begins, and how many bytes it has. */
@@ -327,38 +330,18 @@ export class Runtime {
     return new KernelTrapError('ERR_TRAP', { op, problem: 'a kernel trapped', ...details });
   }
 
-  // ---- tiles ----
-
-  #choose(op: string, tile: Tile | 'auto'): Tile | TileChoice {
-    const { build, fma } = this;
-    const tiles = candidates(build, fma);
-    if (tile !== 'auto') return TILES_OF[build].includes(tile) ? tile : tiles[0]!;
-    const known = chosen.get(build);
-    if (known !== undefined) return known;
-    // [12 × 64] · [64 × 48], zeros by zeros, all rows of A one row and all panels one: what is compared is the tiles.
+  /** What tiles are timed by: [12 × 64] · [64 × 48], zeros by zeros, all rows of A one row and all panels one. */
+  #product(op: string): (tile: Tile) => void {
     const at = this.allocate(op, PANEL_OF_64 + 4 * 12 * 48);
-    return new TileChoice(
-      tiles,
-      (each) => {
-        const { rowsAdd } = this.kernels;
-        try {
-          for (let i = 0; i < 8; i++)
-            rowsAdd(at, 0, 12, at, 0, 6, 64, at + PANEL_OF_64, 32, 192, at, 0, TILES[each]);
-        } catch (cause) {
-          throw this.#thrown(undefined, cause);
-        }
-      },
-      () => performance.now(),
-    );
-  }
-
-  #decide(choice: TileChoice): Tile {
-    const { best } = choice;
-    if (choice.decided) {
-      this.#tile = best;
-      chosen.set(this.build, best);
-    }
-    return best;
+    return (tile) => {
+      const { rowsAdd } = this.kernels;
+      try {
+        for (let i = 0; i < 8; i++)
+          rowsAdd(at, 0, 12, at, 0, 6, 64, at + PANEL_OF_64, 32, 192, at, 0, TILES[tile]);
+      } catch (cause) {
+        throw this.#thrown(undefined, cause);
+      }
+    };
   }
 
   #growStaging(op: string, total: number): void {
@@ -407,31 +390,4 @@ export class Runtime {
     const problem = `needs ${needed} bytes more, where ${inUse} of ${limit} are in use${why}`;
     return new MemoryLimitError('ERR_MEMORY_LIMIT', { op, problem, hint, needed, limit, inUse, cause });
   }
-
-  #adopt(address: number): void {
-    if (this.#instance === undefined) return;
-    this.#allocator.free(address);
-    warnOnce();
-  }
-}
-
-function wordsOf({ buffer }: Pick<WebAssembly.Memory, 'buffer'>): Words {
-  return {
-    u8: new Uint8Array(buffer),
-    u32: new Uint32Array(buffer),
-    f32: new Float32Array(buffer),
-    f64: new Float64Array(buffer),
-  };
-}
-
-const NO_WORDS = wordsOf({ buffer: new ArrayBuffer(0) });
-
-let warned = false;
-
-function warnOnce(): void {
-  if (warned) return;
-  warned = true;
-  console.warn(
-    'heed: a tensor, packed matrix or cache was collected without dispose(); its memory was freed late',
-  );
 }

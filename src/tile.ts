@@ -36,6 +36,27 @@ export function candidates(build: Build, fma: boolean): readonly Tile[] {
   return fma ? tiles : ['4x8', ...tiles.filter((tile) => tile !== '4x8')];
 }
 
+/** By build: what an engine has found out, others need not. */
+const chosen = new Map<Build, Tile>();
+
+/**
+ * An engine's tile: what was asked for, where the build has it; or what another engine has found out; or the choice.
+ * `work` is asked for only then, and does one and the same with a tile, ten microseconds of it.
+ */
+export function tileFor(
+  build: Build,
+  fma: boolean,
+  asked: Tile | 'auto',
+  work: () => (tile: Tile) => void,
+): Tile | TileChoice {
+  const tiles = candidates(build, fma);
+  if (asked !== 'auto') return TILES_OF[build].includes(asked) ? asked : tiles[0]!;
+  const remember = (tile: Tile): void => {
+    chosen.set(build, tile);
+  };
+  return chosen.get(build) ?? new TileChoice(tiles, work(), () => performance.now(), remember);
+}
+
 /** Slices that only warm up (a tile has run 1.5 ms then), and those that count. */
 const WARM = 24;
 const COUNTED = 8;
@@ -50,16 +71,23 @@ export class TileChoice {
   readonly #tiles: readonly Tile[];
   readonly #run: (tile: Tile) => void;
   readonly #now: () => number;
+  readonly #found: (tile: Tile) => void;
   readonly #times: number[];
   #slices = 0;
   #next: number;
 
-  /** Begins with the first of `tiles`. `run` does one and the same work with a tile, ten microseconds of it. */
-  constructor(tiles: readonly Tile[], run: (tile: Tile) => void, now: () => number) {
+  /** Begins with the first of `tiles`; `found` is told the last. */
+  constructor(
+    tiles: readonly Tile[],
+    run: (tile: Tile) => void,
+    now: () => number,
+    found: (tile: Tile) => void,
+  ) {
     this.#tiles = tiles;
     this.#best = tiles[0]!;
     this.#run = run;
     this.#now = now;
+    this.#found = found;
     this.#times = tiles.map(() => Infinity);
     this.#next = now() + APART;
   }
@@ -92,5 +120,6 @@ export class TileChoice {
     if (!this.decided) return;
     const least = Math.min(...this.#times);
     if (least < MARGIN * this.#times[0]!) this.#best = this.#tiles[this.#times.indexOf(least)]!;
+    this.#found(this.#best);
   }
 }

@@ -26,9 +26,9 @@ import {
   writeGemmArgs,
   writeMergeArgs,
   writeRopeArgs,
-  type Words,
 } from '../src/descriptor.ts';
 import { TOKENS, attentionItems, gemmItems, tokenItems, type Items } from '../src/items.ts';
+import type { Words } from '../src/memory/words.ts';
 import type { KernelExports } from '../src/wasm/exports.ts';
 import { BUILDS, bytesOf } from '../src/wasm/inlined.ts';
 import { builds, testingModule, type Build } from './builds.ts';

@@ -12,7 +12,8 @@ function choice(times: Partial<Record<Tile, number>>, compiled = 0, grain = 0) {
     now += times[tile]! * (before < compiled ? 10 : 1);
   };
   const clock = () => (grain ? Math.floor(now / grain) * grain : now);
-  const made = new TileChoice(Object.keys(times) as Tile[], run, clock);
+  const found: Tile[] = [];
+  const made = new TileChoice(Object.keys(times) as Tile[], run, clock, (tile) => found.push(tile));
   /** Asks so often, this long apart. */
   const ask = (often: number, apart: number): Tile => {
     let best = made.best;
@@ -22,7 +23,7 @@ function choice(times: Partial<Record<Tile, number>>, compiled = 0, grain = 0) {
     }
     return best;
   };
-  return { made, ask, runs };
+  return { made, ask, runs, found };
 }
 
 const ms = 0.01;
@@ -54,9 +55,10 @@ describe('a tile is chosen by timing', () => {
     expect(made.decided).toBe(false);
   });
   it('once and for all', () => {
-    const { made, ask, runs } = choice({ '4x8': ms, '3x12': 0.9 * ms });
+    const { made, ask, runs, found } = choice({ '4x8': ms, '3x12': 0.9 * ms });
     ask(100, 20);
     expect(made.decided).toBe(true);
+    expect(found).toEqual(['3x12']);
     const before = runs.get('4x8');
     ask(100, 20);
     expect(runs.get('4x8')).toBe(before);

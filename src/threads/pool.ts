@@ -32,6 +32,7 @@ import {
   stepAt,
 } from './protocol.ts';
 import type { WorkerFactory } from './spawn.ts';
+import { mayWait, waitForTurn } from './wait.ts';
 
 /** What a pool is made of. */
 export interface Equipment {
@@ -244,9 +245,9 @@ export class Pool {
     }
     member.is(PARKED);
     const idle = Atomics.load(words, TICKET) === 0 && !over();
-    const came = idle ? Atomics.wait(words, TURN, turn, 1000) : 'ok';
+    const nothing = idle && waitForTurn(words, turn, 1000);
     member.is(BUSY);
-    return came === 'timed-out';
+    return nothing;
   }
 
   /** No worker can be relied on. */
@@ -390,13 +391,4 @@ const STACK = 100;
 /** Throws where the stack has no room for so many frames. */
 function reserveStack(frames: number): number {
   return frames === 0 ? 0 : 1 + reserveStack(frames - 1);
-}
-
-function mayWait(words: Int32Array): boolean {
-  try {
-    Atomics.wait(words, TURN, 0, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }
