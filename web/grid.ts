@@ -3,6 +3,7 @@
  * or take them. Who looks at a cell, by pointer or by focus, is told to the owner, who may mark what made it.
  */
 import { element } from './dom.ts';
+import { stepOf, within } from './keys.ts';
 import { parsed, shown, typed } from './numbers.ts';
 
 export interface GridOptions {
@@ -20,6 +21,8 @@ export interface GridOptions {
   readonly shaded?: boolean;
   /** Told what was typed; without it the cells only show. */
   readonly edit?: (row: number, column: number, value: number) => void;
+  /** Told of a text that is no number, and of the number that stays. */
+  readonly refuse?: (text: string, kept: string) => void;
   readonly look: (name: string, row: number, column: number) => void;
 }
 
@@ -32,15 +35,6 @@ export interface Mark {
   /** The left side of a product, its right side, and the number itself. */
   readonly tone: 'left' | 'right' | 'self';
 }
-
-const STEPS: Readonly<Record<string, readonly [down: number, right: number]>> = {
-  ArrowUp: [-1, 0],
-  ArrowDown: [1, 0],
-  ArrowLeft: [0, -1],
-  ArrowRight: [0, 1],
-  Home: [0, -Infinity],
-  End: [0, Infinity],
-};
 
 export class Grid {
   readonly element: HTMLElement;
@@ -106,7 +100,7 @@ export class Grid {
         cell.dataset['value'] = String(value);
         const input = cell.querySelector('input');
         if (!input) cell.textContent = shown(value);
-        else if (input !== document.activeElement) input.value = typed(value);
+        else if (input !== document.activeElement) fill(input, value);
         if (!this.#options.shaded) continue;
         const share = most > least ? (value - least) / (most - least) : 0;
         cell.style.setProperty('--share', share.toFixed(3));
@@ -139,19 +133,31 @@ export class Grid {
       'aria-label': `${this.#options.label}: ${label}`,
     });
     const cell = element('td', attributes, input);
+    const kept = (): number => Number(cell.dataset['value']);
+    let before = 0;
     input.addEventListener('focus', () => {
+      before = kept();
       input.select();
     });
     input.addEventListener('input', () => {
+      grow(input);
       const value = parsed(input.value);
-      if (value === undefined) input.setAttribute('aria-invalid', 'true');
-      else input.removeAttribute('aria-invalid');
+      input.setAttribute('aria-invalid', String(value === undefined));
       if (value !== undefined) edit(...this.#place(cell)!, value);
+      else this.#options.refuse?.(input.value, typed(kept()));
     });
-    // What is no number gives way to the last one that was.
-    input.addEventListener('blur', () => {
+    // What is no number gives way to the last one that was; Escape goes back to the one that was there before.
+    const settle = (): void => {
       input.removeAttribute('aria-invalid');
-      input.value = typed(Number(cell.dataset['value']));
+      fill(input, kept());
+    };
+    input.addEventListener('blur', settle);
+    input.addEventListener('keydown', ({ key }) => {
+      if (key !== 'Enter' && key !== 'Escape') return;
+      if (key === 'Escape') edit(...this.#place(cell)!, before);
+      else this.#options.look(this.#options.name, ...this.#place(cell)!);
+      settle();
+      input.select();
     });
     return cell;
   }
@@ -174,12 +180,11 @@ export class Grid {
   }
 
   #key(event: KeyboardEvent): void {
-    const step = STEPS[event.key];
+    const step = stepOf(event);
     const place = this.#place(event.target);
-    if (!step || !place || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    if (!step || !place) return;
     const [down, right] = step;
     if (right !== 0 && event.target instanceof HTMLInputElement && isInside(event.target, right)) return;
-    const within = (at: number, length: number): number => Math.max(0, Math.min(length - 1, at));
     const to = this.#target(
       within(place[0] + down, this.#cells.length),
       within(place[1] + right, this.#options.columns.length),
@@ -187,6 +192,16 @@ export class Grid {
     event.preventDefault();
     to.focus();
   }
+}
+
+/** A cell is as wide as its number. */
+function grow(input: HTMLInputElement): void {
+  input.style.setProperty('--letters', String(input.value.length));
+}
+
+function fill(input: HTMLInputElement, value: number): void {
+  input.value = typed(value);
+  grow(input);
 }
 
 /** Whether the caret has a way to go in the text: then the key is the text's. */

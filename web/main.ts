@@ -8,10 +8,11 @@ import { byId } from './dom.ts';
 import { startHeads } from './heads/index.ts';
 import { startTextbook } from './textbook/index.ts';
 
+byId('waiting', HTMLParagraphElement).remove();
 try {
   startTextbook();
   void startHeads();
-  for (const part of document.querySelectorAll<HTMLElement>('main, footer')) part.hidden = false;
+  for (const part of document.querySelectorAll<HTMLElement>('nav, main, footer')) part.hidden = false;
   // Its chart is as wide as its place, which is there only now.
   startBench();
 } catch (error) {

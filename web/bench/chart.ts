@@ -1,15 +1,18 @@
-/** The chart of one kind of work: GFLOP/s by size, a line a contender, and the peak of one core. Its numbers stand in the table too. */
+/** The chart of one kind of work: GFLOP/s by size, a line a contender, and a thin one for what one core can do with each build. Its numbers stand in the table too. */
 import uPlot, { type AlignedData, type Series } from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import { CONTENDERS, SIZES, type RowReport } from './report.ts';
+import { CONTENDERS, SIZES, type Build, type RowReport } from './report.ts';
 
-/** Each with a colour and a dash of its own, so that either tells them apart. */
+/** In the order of CONTENDERS: each with a colour and a dash of its own, so that either tells them apart. */
 const LINES = [
   { colour: '--soft', dash: [3, 4] },
   { colour: '--accent', dash: [] },
   { colour: '--other', dash: [10, 4] },
   { colour: '--head-2', dash: [14, 4, 2, 4] },
 ] as const;
+
+/** Whose peaks are drawn, in the colours of their lines. */
+const PEAKS: readonly Build[] = ['baseline', 'relaxed'];
 
 const PLACES: number[] = SIZES.map((_, at) => at);
 
@@ -37,7 +40,10 @@ export class Chart {
       ...{ stroke: colour(name), dash: [...dash], width: 2, spanGaps: false },
       points: { show: true, size: 7, fill: colour(name) },
     }));
-    const peak: Series = { stroke: colour('--ink'), width: 1, points: { show: false } };
+    const peaks = PEAKS.map((build): Series => {
+      const { colour: name } = LINES[CONTENDERS.indexOf(build)]!;
+      return { stroke: colour(name), width: 1, points: { show: false } };
+    });
     const axis = {
       stroke: colour('--soft'),
       grid: { stroke: colour('--line'), width: 1 },
@@ -54,7 +60,7 @@ export class Chart {
           x: { time: false, range: [0, SIZES.length - 1] },
           y: { range: (_, __, most) => [0, Math.max(10, most * 1.08)] },
         },
-        series: [{}, ...lines, peak],
+        series: [{}, ...lines, ...peaks],
         axes: [
           {
             ...axis,
@@ -77,6 +83,6 @@ function dataOf(rows: readonly RowReport[]): AlignedData {
   return [
     PLACES,
     ...CONTENDERS.map((name) => at.map((row) => row?.results[name]?.gflops ?? null)),
-    at.map((row) => (row ? Math.max(...Object.values(row.peaks)) : null)),
+    ...PEAKS.map((build) => at.map((row) => row?.peaks[build] ?? null)),
   ];
 }

@@ -18,7 +18,9 @@ export function startBench(): void {
   const step = byId('bench-step', HTMLParagraphElement);
   const summary = byId('bench-summary', HTMLParagraphElement);
   const json = byId('bench-json', HTMLTextAreaElement);
+  const result = byId('bench-result', HTMLDivElement);
   const copy = byId('bench-copy', HTMLButtonElement);
+  const copied = byId('bench-copied', HTMLSpanElement);
   const chart = new Chart(byId('bench-chart', HTMLDivElement));
   let rows: RowReport[] = [];
   let worker: Worker | undefined;
@@ -42,10 +44,12 @@ export function startBench(): void {
   const finish = (report: Report): void => {
     const { features, problems } = report;
     json.value = JSON.stringify(report, undefined, 2);
-    copy.disabled = false;
     progress.value = 1;
-    const threads = features.threads > 1 ? `${features.threads} threads` : `one thread: ${features.reason}`;
+    // Without threads the reason begins with them.
+    const one = features.reason.startsWith('one thread') ? features.reason : 'one thread';
+    const threads = features.threads > 1 ? `${features.threads} threads` : one;
     stop([`Done, with ${threads}.`, ...problems].join(' '));
+    result.hidden = false;
   };
 
   start.addEventListener('click', () => {
@@ -56,7 +60,8 @@ export function startBench(): void {
     }
     rows = [];
     json.value = '';
-    copy.disabled = true;
+    result.hidden = true;
+    copied.textContent = '';
     progress.value = 0;
     start.textContent = 'Stop';
     byId('bench-largest', HTMLSelectElement).disabled = true;
@@ -81,8 +86,8 @@ export function startBench(): void {
   });
   form.addEventListener('change', show);
   copy.addEventListener('click', () => {
-    void copyText(json).then((copied) => {
-      byId('bench-copied', HTMLSpanElement).textContent = copied ? 'Copied.' : 'Selected: press Ctrl+C.';
+    void copyText(json).then((done) => {
+      copied.textContent = done ? 'Copied.' : 'It may not be copied from here: the text is selected.';
     });
   });
   show();
@@ -111,7 +116,7 @@ function summaryOf(rows: readonly RowReport[]): string {
   const [heed, plain] = [results[name], results.plain];
   if (!heed || !plain) return '';
   const times = (plain.milliseconds / heed.milliseconds).toFixed(0);
-  return `At size ${size}, heed (${name}) is ${times} times as fast as plain loops, at ${heed.percent!.toFixed(0)} % of what one core can do.`;
+  return `At size ${size}, heed (${name}) is ${times} times as fast as plain loops, at ${heed.percent!.toFixed(0)} % of what one core can do with that build.`;
 }
 
 /** Into the clipboard, or at least selected where the page may not write there. */

@@ -3,6 +3,7 @@
  * holds one pixel a weight in the one colour of the page; how much of it is the square root of the weight, so that small ones are seen too.
  */
 import { element } from '../dom.ts';
+import { stepOf, within } from '../keys.ts';
 
 /** Red, green, blue. */
 export type Colour = readonly [number, number, number];
@@ -15,13 +16,6 @@ export interface HeatMapOptions {
   readonly look: (row: number, column: number) => void;
 }
 
-const STEPS: Readonly<Record<string, readonly [down: number, right: number]>> = {
-  ArrowUp: [-1, 0],
-  ArrowDown: [1, 0],
-  ArrowLeft: [0, -1],
-  ArrowRight: [0, 1],
-};
-
 export class HeatMap {
   readonly element: HTMLElement;
   readonly #size: number;
@@ -30,12 +24,12 @@ export class HeatMap {
   readonly #row = element('div', { class: 'row' });
   readonly #cell = element('div', { class: 'cell' });
   readonly #most = element('span', { class: 'most' });
-  #weights: Float32Array;
+  /** Undefined until there are any. */
+  #weights: Float32Array | undefined;
   #place: readonly [row: number, column: number] = [0, 0];
 
   constructor({ name, size, image, look }: HeatMapOptions) {
     this.#size = size;
-    this.#weights = new Float32Array(size * size);
     this.#strip = element('canvas', { width: size, height: 1, 'aria-hidden': 'true' });
     this.#map = element('canvas', { width: size, height: size, 'aria-hidden': 'true' });
     const label = `${name}: which column looks at which; arrow keys go from weight to weight`;
@@ -63,7 +57,7 @@ export class HeatMap {
     for (const type of ['pointerdown', 'pointermove'] as const) {
       map.addEventListener(type, ({ clientX, clientY }) => {
         const { left, top, width, height } = this.#map.getBoundingClientRect();
-        const at = (part: number): number => Math.max(0, Math.min(size - 1, Math.floor(part * size)));
+        const at = (part: number): number => within(Math.floor(part * size), size);
         look(at((clientY - top) / height), at((clientX - left) / width));
       });
     }
@@ -71,10 +65,10 @@ export class HeatMap {
       look(...this.#place);
     });
     map.addEventListener('keydown', (event) => {
-      const step = STEPS[event.key];
-      if (!step || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+      const step = stepOf(event);
+      if (!step) return;
       event.preventDefault();
-      const [row, column] = this.#place.map((at, i) => Math.max(0, Math.min(size - 1, at + step[i]!)));
+      const [row, column] = this.#place.map((at, i) => within(at + step[i]!, size));
       look(row!, column!);
     });
   }
@@ -94,12 +88,13 @@ export class HeatMap {
     letterOf: (column: number) => string,
   ): void {
     this.#place = [row, column];
-    const weights = this.#weights.subarray(row * this.#size, (row + 1) * this.#size);
-    paint(this.#strip, weights, colour);
     this.#row.style.setProperty('--at', String(row));
     this.#cell.hidden = !exact;
     this.#cell.style.setProperty('--down', String(row));
     this.#cell.style.setProperty('--right', String(column));
+    const weights = this.#weights?.subarray(row * this.#size, (row + 1) * this.#size);
+    if (!weights) return;
+    paint(this.#strip, weights, colour);
     const most = weights.indexOf(Math.max(...weights));
     this.#most.textContent = `${letterOf(most)} ${weights[most]!.toFixed(2)}`;
   }

@@ -1,7 +1,8 @@
 /** The second panel: where each column of a line of text looks, in every head of a trained recogniser. */
-import terms from '../../test/fixtures/pp-ocr/LICENSE?url';
+import terms from '../../test/fixtures/pp-ocr/LICENSE.txt?url';
 import image from '../../test/fixtures/pp-ocr/image.png';
 import { byId, element } from '../dom.ts';
+import { stepOf, within } from '../keys.ts';
 import { HeatMap, type Colour } from './heat-map.ts';
 import { BLOCKS, Recording, heads, letters, steps, type Block, type Choice } from './recording.ts';
 
@@ -11,9 +12,11 @@ export async function startHeads(): Promise<void> {
   const line = byId('line', HTMLDivElement);
   const controls = byId('heads-controls', HTMLFormElement);
   const dark = matchMedia('(prefers-color-scheme: dark)');
-  const place = { row: 13, column: 13, head: -1 };
+  // The “o” of “found” to begin with.
+  const first = letters.lastIndexOf('o');
+  const place = { row: first, column: first, head: -1 };
   let recording: Recording | undefined;
-  let weights = new Float32Array(heads * steps * steps);
+  let weights: Float32Array | undefined;
 
   const maps = Array.from({ length: heads }, (_, head) => {
     const look = (row: number, column: number): void => {
@@ -36,57 +39,56 @@ export async function startHeads(): Promise<void> {
     line.style.setProperty('--at', String(row));
     line.setAttribute('aria-valuenow', String(row + 1));
     line.setAttribute('aria-valuetext', `column ${row + 1}, ${readAs(row)}`);
-    const weight = weights[(head * steps + row) * steps + column];
+    const weight = head < 0 ? undefined : weights?.[(head * steps + row) * steps + column];
     say.textContent =
-      head < 0
+      weight === undefined
         ? `Column ${row + 1}, ${readAs(row)}. Beside each head: what it looks at most, and how much.`
-        : `Head ${head + 1}: column ${row + 1}, ${readAs(row)}, looks at column ${column + 1}, ${readAs(column)}, with weight ${weight!.toFixed(4)}.`;
+        : `Head ${head + 1}: column ${row + 1}, ${readAs(row)}, looks at column ${column + 1}, ${readAs(column)}, with weight ${weight.toFixed(4)}.`;
   };
 
   const compute = (): void => {
     const choice = read(controls);
+    label(choice);
     if (!recording) return;
     const start = performance.now();
-    weights = recording.weights(choice.block, choice.options) as Float32Array<ArrayBuffer>;
+    const computed = recording.weights(choice.block, choice.options);
     const time = performance.now() - start;
+    weights = computed;
     const colour = accent();
     const size = steps * steps;
-    for (const [h, map] of maps.entries()) map.show(weights.subarray(h * size, (h + 1) * size), colour);
+    for (const [h, map] of maps.entries()) map.show(computed.subarray(h * size, (h + 1) * size), colour);
     point(place.row, place.column, place.head);
-    // A minus sign, at which no line is broken.
-    const apart = (x: number): string => x.toExponential(1).replace('-', '−');
-    const truth = apart(recording.fromReference(choice.block, choice.options, weights));
+    const truth = apart(recording.fromReference(choice.block, choice.options, computed));
     status.textContent = choice.asRecorded
-      ? `As the model has it. heed’s weights differ from those of the model’s own runtime by at most ${apart(recording.fromRecorded(choice.block, weights))}, and from heed/reference, in float64, by ${truth}.`
-      : `Not what the model does: ${(heads * size).toLocaleString('en')} weights, computed again by heed in ${time.toFixed(1)} ms. From heed/reference, in float64, they differ by at most ${truth}.`;
+      ? `As the model has it. heed’s weights differ from those of the model’s own runtime ${apart(recording.fromRecorded(choice.block, computed))}, and from heed/reference, in float64, ${truth}.`
+      : `Not what the model does: ${(heads * size).toLocaleString('en')} weights, computed again by heed in ${time.toFixed(1)} ms. From heed/reference, in float64, they differ ${truth}.`;
   };
 
   for (const type of ['pointerdown', 'pointermove'] as const) {
     line.addEventListener(type, ({ clientX }) => {
       const { left, width } = line.getBoundingClientRect();
-      point(Math.max(0, Math.min(steps - 1, Math.floor(((clientX - left) / width) * steps))));
+      point(within(Math.floor(((clientX - left) / width) * steps), steps));
     });
   }
   line.addEventListener('keydown', (event) => {
-    const { key } = event;
-    const { row } = place;
-    const to = {
-      ArrowLeft: row - 1,
-      ArrowRight: row + 1,
-      ArrowDown: row - 1,
-      ArrowUp: row + 1,
-      Home: 0,
-      End: steps - 1,
-    }[key];
-    if (to === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
+    const step = stepOf(event);
+    if (!step) return;
     event.preventDefault();
-    point(Math.max(0, Math.min(steps - 1, to)));
+    // A slider: up is more, too.
+    const [down, right] = step;
+    point(within(place.row + right - down, steps));
   });
-  controls.addEventListener('input', compute);
+  controls.addEventListener('input', ({ target }) => {
+    // Who moves a slider wants it to count.
+    const [, option] = /^(.*)-size$/.exec((target as HTMLInputElement).name) ?? [];
+    if (option !== undefined) (controls.elements.namedItem(option) as HTMLInputElement).checked = true;
+    compute();
+  });
   dark.addEventListener('change', compute);
 
   point(place.row);
   compute();
+  status.textContent = 'What the model computed is on its way.';
   try {
     recording = await Recording.load();
     compute();
@@ -95,16 +97,20 @@ export async function startHeads(): Promise<void> {
   }
 }
 
-/** What is chosen, and what it is called beside it. */
-function read(form: HTMLFormElement): { block: Block; options: Choice; asRecorded: boolean } {
+interface Chosen {
+  readonly block: Block;
+  readonly options: Choice;
+  readonly asRecorded: boolean;
+  readonly window: number;
+  readonly softcap: number;
+}
+
+function read(form: HTMLFormElement): Chosen {
   const data = new FormData(form);
   const on = (name: string): boolean => data.has(name);
-  const window = Number(data.get('window-size'));
-  const softcap = Number(data.get('softcap-size'));
-  byId('window-shown', HTMLOutputElement).value = `±${window}`;
-  byId('softcap-shown', HTMLOutputElement).value = String(softcap);
+  const [window, softcap] = [Number(data.get('window-size')), Number(data.get('softcap-size'))];
   return {
-    block: BLOCKS[Number(data.get('block'))]!,
+    ...{ block: BLOCKS[Number(data.get('block'))]!, window, softcap },
     options: {
       causal: on('causal'),
       ...(on('window') && { window: [window, window] }),
@@ -112,6 +118,17 @@ function read(form: HTMLFormElement): { block: Block; options: Choice; asRecorde
     },
     asRecorded: !on('causal') && !on('window') && !on('softcap'),
   };
+}
+
+/** Beside each slider what it says. */
+function label({ window, softcap }: Chosen): void {
+  byId('window-shown', HTMLOutputElement).value = `±${window}`;
+  byId('softcap-shown', HTMLOutputElement).value = String(softcap);
+}
+
+/** How far numbers are from others: by at most 3.4e−7, with a minus sign, at which no line is broken. */
+function apart(x: number): string {
+  return x === 0 ? 'by nothing' : `by at most ${x.toExponential(1).replace('-', '−')}`;
 }
 
 /** What a column was read as, in words. */
@@ -123,8 +140,8 @@ function readAs(column: number): string {
 
 /** The same in as few letters as there are. */
 function called(column: number): string {
-  const letter = letters[column]!;
-  return letter.trim() === '' ? `col. ${column + 1}` : `“${letter}”`;
+  const letter = letters[column]!.trim();
+  return `col. ${column + 1}${letter && ` “${letter}”`}`;
 }
 
 /** The page's one colour, as it now is. */

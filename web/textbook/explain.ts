@@ -1,6 +1,6 @@
 /** What made a number, in words, and which rows and columns of which matrices. */
 import type { Mark } from '../grid.ts';
-import { shown } from '../numbers.ts';
+import { short, shown } from '../numbers.ts';
 import { HEAD_DIM, MODEL_DIM, WIDTH, type Sentence } from './sentence.ts';
 import type { Steps } from './steps.ts';
 
@@ -133,9 +133,13 @@ function given(
 ): Pick<Explanation, 'title' | 'lines'> {
   const lines = ['Type another number: everything below follows.'];
   if (matrix === 'X') return { title: `Feature ${column + 1} of ${word}`, lines };
-  const what = `Row ${row + 1}, column ${column + 1} of W^${matrix.slice(1)}`;
-  const from = matrix === 'WO' ? `number ${row + 1} of what was found` : `feature ${row + 1}`;
-  return { title: `${what}: what ${from} counts for number ${column + 1} of the product`, lines };
+  const counts = {
+    WQ: `feature ${row + 1} of a word counts in number ${column + 1} of what it asks`,
+    WK: `feature ${row + 1} of a word counts in number ${column + 1} of what it offers`,
+    WV: `feature ${row + 1} of a word counts in number ${column + 1} of what it carries`,
+    WO: `number ${row + 1} of what the heads found counts in feature ${column + 1} of the result`,
+  }[matrix]!;
+  return { title: `How much ${counts}`, lines };
 }
 
 const sides = (left: Side, right: Side): Pick<Explanation, 'left' | 'right'> => ({
@@ -151,8 +155,3 @@ function sumOf(a: readonly number[], b: readonly number[]): string {
 }
 
 const inProduct = (x: number): string => (x < 0 ? `(${short(x)})` : short(x));
-
-/** With at most four decimals. */
-function short(x: number): string {
-  return Math.abs(x) < 1000 ? String(Number(x.toFixed(4))) : shown(x);
-}

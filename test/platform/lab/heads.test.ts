@@ -90,6 +90,11 @@ describe("a real model's heads", () => {
       await expectShown({ softcap: 25 }, 'computed again');
       await box('softcap').uncheck();
       await expectShown({}, 'As the model has it');
+      // A slider that is moved counts.
+      await set('window-size', 0);
+      expect(await box('window').isChecked()).toBe(true);
+      await expect.poll(() => status.textContent()).toContain('they differ by nothing.');
+      await box('window').uncheck();
     }
     expect(complaints).toEqual([]);
     await page.close();
@@ -145,10 +150,21 @@ describe("a real model's heads", () => {
     await map.focus();
     for (const key of ['ArrowDown', 'ArrowDown', 'ArrowLeft']) await page.keyboard.press(key);
     await expectSaid(3, 11, 19);
+    await page.keyboard.press('End');
+    await expectSaid(3, 11, 32);
+    for (const key of ['Home', ...Array<string>(19).fill('ArrowRight')]) await page.keyboard.press(key);
+    await expectSaid(3, 11, 19);
     await page.keyboard.press('Tab');
     await expectSaid(4, 11, 19);
     expectPainted(await pixels(page, '.strip canvas'), row(11));
     expect(complaints).toEqual([]);
+    await page.close();
+  });
+
+  it('says nothing of weights that did not come', async () => {
+    const { page } = await lab.open({}, { without: '**/fixture-*.bin' });
+    await page.getByText('The recorded numbers did not come').waitFor();
+    expect(await page.locator('.most').allTextContents()).toEqual(Array<string>(manifest.heads).fill(''));
     await page.close();
   });
 });

@@ -58,8 +58,33 @@ it('is reached by the Tab key, all of it, and shows where it is', async () => {
     ...['X', 'WQ', 'Q', 'WK', 'K', 'WV', 'V', 'products:0', 'scores:0', 'weights:0', 'joined'],
     ...['block', 'causal', 'window', 'Columns on each side', 'softcap', 'Softcap', 'The column that looks'],
     ...maps,
-    ...['largest', 'Start', 'work', 'The result as JSON', 'its terms'],
+    ...['largest', 'Start', 'work', 'its terms'],
   ]);
+  await page.close();
+});
+
+it('says what made a number where it is seen, in a window that is low, too', async () => {
+  const { page } = await lab.open({ viewport: { width: 844, height: 390 } });
+  await page.locator('[data-grid="Q"] td[data-value]').first().hover();
+  const { y, height } = (await page.locator('#inspector .title').boundingBox())!;
+  expect(y + height).toBeLessThanOrEqual(390);
+  expect(await page.locator('#inspector').textContent()).toContain('Number 1 of what “You” asks');
+  await page.close();
+});
+
+it('shows frames, marks and what is chosen in colours that a system has forced', async () => {
+  const { page } = await lab.open({ forcedColors: 'active' });
+  const style = (selector: string, name: 'borderTopStyle' | 'outlineStyle' | 'backgroundColor') =>
+    page
+      .locator(selector)
+      .first()
+      .evaluate((found, key) => getComputedStyle(found)[key], name);
+  expect(await style('[data-grid="X"] td:has(input)', 'borderTopStyle')).toBe('solid');
+  await page.locator('[data-grid="weights:0"] td[data-value]').first().hover();
+  expect(await style('[data-grid="Q"] td[data-mark="left"]', 'outlineStyle')).toBe('solid');
+  expect(await style('[data-grid="K"] td[data-mark="right"]', 'outlineStyle')).toBe('dashed');
+  const chosen = await style('[name="heads"][value="1"] + span', 'backgroundColor');
+  expect(chosen).not.toBe(await style('[name="heads"][value="2"] + span', 'backgroundColor'));
   await page.close();
 });
 

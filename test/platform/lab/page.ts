@@ -41,13 +41,19 @@ export class Lab {
    *
    * @param isolated whether it comes with its two headers
    * @param before what runs in it before its own scripts
+   * @param without what files do not come
    */
   async open(
     options: BrowserContextOptions = {},
-    { isolated = true, before }: { readonly isolated?: boolean; readonly before?: () => void } = {},
+    {
+      isolated = true,
+      before,
+      without,
+    }: { readonly isolated?: boolean; readonly before?: () => void; readonly without?: string } = {},
   ): Promise<{ page: Page; complaints: string[] }> {
     const page = await this.#browser.newPage({ viewport: { width: 1280, height: 900 }, ...options });
     if (before) await page.addInitScript(before);
+    if (without !== undefined) await page.route(without, (route) => route.abort());
     const complaints: string[] = [];
     page.on('console', (message) => {
       if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());

@@ -125,11 +125,54 @@ describe('the textbook example', () => {
     await input.fill('much');
     expect(await input.getAttribute('aria-invalid')).toBe('true');
     expect(await matrix(page, 'joined')).toEqual(after);
+    expect(await page.locator('#inspector').textContent()).toContain(
+      '“much” is no number that a float32 can hold: 0.1 stays.',
+    );
     await input.blur();
+    expect(await input.inputValue()).toBe('0.1');
+    // Enter takes what was typed, Escape goes back to what was there before.
+    await input.focus();
+    await page.keyboard.type('−7');
+    await page.keyboard.press('Enter');
+    expect((await matrix(page, 'X')).values[0]).toBe(-7);
+    await page.keyboard.press('Escape');
+    expect(await matrix(page, 'joined')).toEqual(after);
     expect(await input.inputValue()).toBe('0.1');
 
     await page.getByRole('button', { name: 'Reset' }).click();
     expect(await matrix(page, 'joined')).toEqual(before);
+    await page.close();
+  });
+
+  it('shows a number in full, in few letters', async () => {
+    const { page } = await lab.open();
+    const inputs = page.locator('[data-grid="X"] input');
+    for (const [i, [typed, shown]] of [
+      ['0.125', '0.125'],
+      ['-0.75', '-0.75'],
+      ['1e7', '1e7'],
+      ['10000000000000000000', '1e19'],
+      ['0.1234567', '0.1234567'],
+      ['-3e38', '-3e38'],
+    ].entries()) {
+      await inputs.nth(i).fill(typed!);
+      await inputs.nth(i).blur();
+      expect(await inputs.nth(i).inputValue()).toBe(shown);
+    }
+    const cut = await inputs.evaluateAll((all) => all.filter((each) => each.scrollWidth > each.clientWidth));
+    expect(cut).toEqual([]);
+    await page.close();
+  });
+
+  it('shows the heads that are chosen, also of who comes back to it', async () => {
+    const { page } = await lab.open();
+    await page.locator('[name=heads][value="3"]').check({ force: true });
+    // To a page of the same server: the browser keeps what was chosen.
+    await page.goto(new URL('licenses.md', page.url()).href);
+    await page.goBack();
+    await page.locator('main').waitFor();
+    const chosen = await page.locator('[name=heads]:checked').inputValue();
+    expect(await page.locator('[data-grid^="weights:"]').count()).toBe(Number(chosen));
     await page.close();
   });
 
@@ -149,12 +192,16 @@ describe('the textbook example', () => {
       await expectSteps(page, 3);
     }
     expect(await page.getByRole('button', { name: 'Remove “found”' }).isDisabled()).toBe(true);
+    const focused = () => page.evaluate(() => document.activeElement!.id);
+    expect(await focused()).toBe('word');
     for (let i = 0; i < 7; i++) {
       await page.getByLabel('Another word').fill(`word${i}`);
       await page.keyboard.press('Enter');
     }
     await expectSteps(page, 3);
     expect(await page.getByRole('button', { name: 'Add' }).isDisabled()).toBe(true);
+    expect(await focused()).toBe('word');
+    expect(await page.getByLabel('Another word').getAttribute('placeholder')).toBe('8 words at most');
     expect(complaints).toEqual([]);
     await page.close();
   });
