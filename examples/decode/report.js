@@ -2,16 +2,17 @@
 import { countDifferent, largest, largestDifference, median, smallestLead, winners } from './compare.js';
 
 const exponential = (x) => x.toExponential(1);
+const kilobytes = (bytes) => `${(bytes / 1e3).toLocaleString('en', { maximumFractionDigits: 0 })} kB`;
 const verdict = (holds) => (holds ? 'holds' : 'FAILS');
 
 export function introduce(source, count, sizes, promptLength, length) {
   const { layers, modelDim, heads, kvHeads, headDim, hiddenDim, vocabulary } = sizes;
   const title = `A decoder of ${layers} layers, token by token`;
-  console.log(`weights: ${source}, ${(count / 1e6).toFixed(1)} million numbers; so tokens are only numbers, too
-
+  console.log(`
 ${title}
 ${'─'.repeat(title.length)}
 
+  weights: ${source}, ${(count / 1e6).toFixed(1)} million numbers; so tokens are only numbers, too
   modelDim ${modelDim}, ${heads} query heads, ${kvHeads} key heads, headDim ${headDim}, MLP ${hiddenDim}, ${vocabulary} tokens
   ${promptLength} tokens as a prompt in one pass, then ${length - promptLength} one by one: always the likeliest
 `);
@@ -26,8 +27,8 @@ export function reportSpeed({ tokens, promptTime, times, memory }, promptLength)
   console.log(`  tokens        ${made.slice(0, 10).join(' ')} … (${new Set(made).size} different)
   prompt        ${promptTime.toFixed(1)} ms
   one token     ${step.toFixed(2)} ms (median), ${(1000 / step).toFixed(0)} tokens a second
-  memory        ${before.used} bytes of the engine used before the first step,
-                ${after.used} after the last   ${verdict(steady)}
+  memory        ${kilobytes(before.used)} of the engine in use before the first step, ${kilobytes(after.used)} after the last
+                (to the byte)   ${verdict(steady)}
 `);
   return steady;
 }
@@ -66,7 +67,7 @@ export function reportHalf({ single, half }, { vocabulary }) {
   const smaller = half.bytes * 2 === single.bytes;
   console.log(`  Keys and values in float16, the same tokens
 
-    caches                   ${single.bytes} bytes in float32, ${half.bytes} in float16   ${verdict(smaller)}
+    caches                   ${kilobytes(single.bytes)} in float32, ${kilobytes(half.bytes)} in float16   ${verdict(smaller)}
     logits move by           ${exponential(largestDifference(single.logits, half.logits))} at most
     the likeliest token      ${single.tokens.length - moved} of ${single.tokens.length} the same
 `);

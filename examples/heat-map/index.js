@@ -2,8 +2,8 @@
  * A picture of real weights: where each column of an image looks while a trained text recogniser reads it, head by head. Each
  * row of a heat-map is a column of the image, and blue where it looks.
  *
- *   npm run build && node examples/heat-map             all heads of both blocks, into heat-map.svg in this folder
- *   node examples/heat-map FILE block1.3 block0.5 …     these heads, into FILE: so is docs/heads.svg made, of these two
+ *   npm run build && node examples/heat-map             all heads of both layers, into heat-map.svg in this folder
+ *   node examples/heat-map FILE 2.4 1.6 …   layer 2, head 4 and so on, into FILE: so is docs/heads.svg made, of these two
  *
  *   svg.js   the picture
  *
@@ -14,8 +14,8 @@ import { fileURLToPath } from 'node:url';
 import { attend, blocks, manifest, seqQ, tensor } from '../pp-ocr.js';
 import { draw, shadeOf } from './svg.js';
 
-const everyHead = blocks.flatMap((block) =>
-  Array.from({ length: manifest.heads }, (_, head) => `${block}.${head}`),
+const everyHead = blocks.flatMap((_, layer) =>
+  Array.from({ length: manifest.heads }, (_, head) => `${layer + 1}.${head + 1}`),
 );
 const [file = fileURLToPath(new URL('heat-map.svg', import.meta.url)), ...asked] = process.argv.slice(2);
 const unknown = asked.filter((name) => !everyHead.includes(name));
@@ -27,11 +27,12 @@ if (unknown.length > 0) {
 const computed = Object.fromEntries(blocks.map((block) => [block, attend(block).weights]));
 const names = asked.length > 0 ? asked : everyHead;
 const heads = names.map((name) => {
-  const [block, head] = name.split('.');
-  const part = (weights) => weights.subarray(head * seqQ * seqQ, (Number(head) + 1) * seqQ * seqQ);
+  const [layer, head] = name.split('.').map(Number);
+  const block = blocks[layer - 1];
+  const part = (weights) => weights.subarray((head - 1) * seqQ * seqQ, head * seqQ * seqQ);
   const weights = part(computed[block]);
   const models = part(tensor(`${block}.attention.weights`));
-  return { title: `${block}, head ${head}`, weights, models };
+  return { title: `layer ${layer}, head ${head}`, weights, models };
 });
 const svg = draw(heads);
 writeFileSync(file, svg);

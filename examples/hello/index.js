@@ -51,24 +51,25 @@ function realModel() {
   console.log(`  ${seqQ} columns of the image, ${modelDim} features each, ${heads} heads of ${headDim}.`);
   console.log(`  What the model reads, column by column: ${columns.join('')}\n`);
 
-  for (const block of blocks) {
+  for (const [i, block] of blocks.entries()) {
+    const layer = `layer ${i + 1}`;
     const { out, weights } = attend(block);
     const models = tensor(`${block}.attention.output`);
     const off = largestDifference(out, models);
     const size = models.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
     const resolution = 2 ** (Math.floor(Math.log2(size)) - 23);
     console.log(
-      `  ${block}: ${seqQ} × ${modelDim} outputs, at most ${off.toExponential(1)} from what the model itself computed.`,
+      `  ${layer}: ${seqQ} × ${modelDim} outputs, at most ${off.toExponential(1)} from what the model itself computed.`,
     );
     console.log(
-      `          The largest value is ${size.toFixed(2)}; float32's own resolution there is ${resolution.toExponential(1)}.`,
+      `           The largest value is ${size.toFixed(2)}; float32's own resolution there is ${resolution.toExponential(1)}.`,
     );
     // Only a plainly different result stops the example: test/model.test.ts is what holds heed to the law of its accuracy.
-    if (!(off <= size / 100)) throw new Error(`${block} is plainly not what the model computed`);
-    if (block === 'block0') continue;
+    if (!(off <= size / 100)) throw new Error(`${layer} is plainly not what the model computed`);
+    if (i === 0) continue;
 
     const head = sharpest(weights, heads, seqQ);
-    console.log(`\n  Where each column looks, ${block}, head ${head} (${shades}: 0 … 1):\n`);
+    console.log(`\n  Where each column looks, ${layer}, head ${head + 1} (${shades}: 0 … 1):\n`);
     heatMap(weights.subarray(head * seqQ * seqQ, (head + 1) * seqQ * seqQ), columns, columns, {
       stretch: false,
     });

@@ -42,7 +42,7 @@ export function App() {
       </p>
       <Spinner />
       <p className="buttons">
-        <button disabled={!idle} onClick={() => compute('workers')}>
+        <button disabled={!idle || engine.features.threads === 1} onClick={() => compute('workers')}>
           Compute in the workers
         </button>
         <button disabled={!idle} onClick={() => compute('page')}>
@@ -70,10 +70,11 @@ function Report({ run, noisy, threads }) {
   const clean = useMemo(cleanPicture, []);
   const { where, milliseconds, frames, longestGap, result } = run;
   const workers = threads === 2 ? 'one worker' : `${threads - 1} workers`;
+  const page = threads === 1 ? 'this thread' : `this thread and ${workers}`;
   return (
     <dl id="report" data-where={where}>
       <dt>computed by</dt>
-      <dd>{where === 'workers' ? workers : `this thread and ${workers}`}</dd>
+      <dd>{where === 'workers' ? workers : page}</dd>
       <dt>time</dt>
       <dd>
         <span id="time">{milliseconds.toFixed(0)}</span> ms

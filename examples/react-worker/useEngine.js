@@ -1,4 +1,4 @@
-/** An engine with threads for as long as a component lives: { engine } or { error }; neither while it is made. */
+/** An engine for as long as a component lives, with threads where there are any: { engine, error }; neither while it is made. */
 import { createEngine } from 'heed';
 import { useEffect, useState } from 'react';
 
@@ -8,9 +8,14 @@ export function useEngine() {
     let gone = false;
     // Two at least, on a single core too: an asynchronous call is computed by the other threads, which leaves this one to paint.
     const threads = Math.min(8, Math.max(2, navigator.hardwareConcurrency));
-    const making = createEngine({ threads });
+    let alone;
+    const making = createEngine({ threads }).catch((error) => {
+      // Without threads this one can still compute, and the page says why it is alone.
+      alone = error;
+      return createEngine({ threads: 1 });
+    });
     making.then(
-      (engine) => gone || setState({ engine }),
+      (engine) => gone || setState({ engine, error: alone }),
       (error) => gone || setState({ error }),
     );
     return () => {

@@ -48,7 +48,7 @@ export function reportSharp(titles, found, { cosines, nearest, lead }, { scale, 
   console.log(`  Every text asks for the nearest of the others, scale ${scale.toExponential(0)}: ${milliseconds.toFixed(0)} ms
 
     ${same} of ${count} find what an exhaustive search for the largest cosine finds
-    (the nearest leads by ${Math.min(...lead).toExponential(1)} at the least; float32 can tell ${limit.toExponential(1)} apart)
+    (the nearest leads by ${Math.min(...lead).toExponential(1)} at the least; below ${limit.toExponential(1)} float32 cannot tell, and either counts)
     ${wrong.length === 0 ? 'holds' : 'FAILS'}
 `);
   for (const i of wrong.slice(0, 10))
