@@ -397,5 +397,6 @@ export function runtimeOf(op: string, engine: unknown): Runtime {
     arg: 'engine',
     expected: 'Engine',
     received: kindOf(engine),
+    hint: kindOf(engine) === 'object' ? 'what createEngine of this very copy of heed gives' : undefined,
   });
 }

@@ -16,7 +16,7 @@ import { compile, compileShared, compileSync, supports, type Build } from './was
  *
  * @param options `threads`: 'auto' (default: the cores there are, at most 8) or 1 … 64; `simd`: 'auto' (default: relaxed SIMD where
  *   there is), 'relaxed', 'baseline'; `maxMemory`: bytes, default 4 GiB, with threads 1 GiB; `tile`: 'auto', '4x8', '6x8', '3x12',
- *   '4x16', '6x16'; `wasm`: kernels from elsewhere than inside the package; `workerFactory`: see {@link EngineOptions}
+ *   '4x16', '6x16'; `wasm`: a compiled module of the kernels, or their file's URL; `workerFactory`: see {@link EngineOptions}
  * @throws HeedTypeError, HeedRangeError; EnvironmentError ERR_NO_SIMD, ERR_NO_RELAXED_SIMD, ERR_NO_THREADS, ERR_WORKER_START,
  *   ERR_MEMORY_RESERVE, ERR_CSP, ERR_WASM_LOAD, ERR_WASM_INTEGRITY — all by rejection
  * @example
@@ -226,7 +226,7 @@ function firstRight(
     notes.push(`not ${build} SIMD: this JavaScript engine computes it wrongly`);
   }
   const hint =
-    problem.wasm === undefined ? 'the package may be damaged: install it again' : 'wasm may be damaged';
+    typeof problem.wasm === 'object' ? 'wasm may be damaged' : 'the package may be damaged: install it again';
   throw new EnvironmentError('ERR_WASM_INTEGRITY', {
     op,
     problem: 'the kernels compute wrong results',

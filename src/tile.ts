@@ -54,7 +54,12 @@ export function tileFor(
   const remember = (tile: Tile): void => {
     chosen.set(build, tile);
   };
-  return chosen.get(build) ?? new TileChoice(tiles, work(), () => performance.now(), remember);
+  return chosen.get(build) ?? new TileChoice(tiles, work(), clock(), remember);
+}
+
+/** Milliseconds; in whole ones where there is nothing else, as in a bare realm of Node's. */
+function clock(): () => number {
+  return 'performance' in globalThis ? () => performance.now() : () => Date.now();
 }
 
 /** Slices that only warm up (a tile has run 1.5 ms then), and those that count. */

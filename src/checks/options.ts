@@ -116,8 +116,10 @@ export function moduleOrUrl(op: string, arg: string, x: unknown): WebAssembly.Mo
   const { href } = (kindOf(x) === 'object' ? x : {}) as { readonly href?: unknown };
   if (typeof href === 'string') return href;
   const kind = kindOf(x);
-  const isBytes = kind === 'Uint8Array' || kind === 'ArrayBuffer';
-  const hint = isBytes ? 'await WebAssembly.compile(x) makes one' : undefined;
+  const isBytes = ['Uint8Array', 'ArrayBuffer', 'DataView'].includes(kind);
+  const hint = isBytes
+    ? 'await WebAssembly.compile(x) makes one'
+    : 'not a promise of one, nor a Response or an Instance';
   return wrongKind(op, arg, 'WebAssembly.Module, URL or string', x, hint);
 }
 

@@ -34,11 +34,11 @@ export interface EngineOptions {
    */
   readonly workerFactory?: WorkerFactory | undefined;
   /**
-   * Kernels from elsewhere than inside the package, whose files are `heed/wasm/relaxed.wasm` and `heed/wasm/baseline.wasm`; `simd` is
-   * then that of the file. A `WebAssembly.Module`, for where bytes may not be compiled (Cloudflare's workers, a policy without
-   * `'wasm-unsafe-eval'`); it has one thread, as compiled kernels cannot be given shared memory. Or a URL, from where a file of this
-   * version is loaded (in Node `file:` too), byte by byte: another one is ERR_WASM_INTEGRITY, none ERR_WASM_LOAD. Another kind of value:
-   * ERR_ARG_TYPE; a `simd` that it is not: ERR_OPTION.
+   * Kernels that the caller brings, of `heed/wasm/relaxed.wasm` or `heed/wasm/baseline.wasm`; `simd` is then that of the file. A
+   * `WebAssembly.Module`, for where bytes may not be compiled (Cloudflare's workers, a policy without `'wasm-unsafe-eval'`); it has
+   * one thread, as compiled kernels cannot be given shared memory. Or the URL of such a file as it is deployed (in Node `file:` too): it
+   * is loaded and compared, byte by byte, with what the package has inside, which then runs. One that differs is ERR_WASM_INTEGRITY,
+   * none ERR_WASM_LOAD. Another kind of value: ERR_ARG_TYPE; a `simd` that it is not: ERR_OPTION.
    *
    * @example
    * import { createEngine } from 'heed';

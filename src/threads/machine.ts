@@ -41,7 +41,8 @@ function sharesMemory(): boolean {
     return (
       new WebAssembly.Memory({ initial: 0, maximum: 1, shared: true }).buffer instanceof SharedArrayBuffer
     );
-  } catch {
-    return false;
+  } catch (error) {
+    // Where there is only no address space left for it, who makes the engine's memory says so.
+    return error instanceof RangeError;
   }
 }

@@ -291,7 +291,9 @@ export class Pool {
       if (!this.#job.isUnheard) this.#ended(report.job);
     } else if (report.job === this.#job.number) {
       const { name, message, stack } = report;
-      this.#job.threw(Object.assign(new Error(message), { name, stack }), thread);
+      // Not assigned: where built-ins are frozen an own name cannot be made so.
+      const fields = { name: { value: name }, stack: { value: stack } };
+      this.#job.threw(Object.defineProperties(new Error(message), fields), thread);
       if (this.#job.over) this.#ended(report.job);
     }
   }

@@ -51,12 +51,13 @@ interface Host {
 
 /** The ways to start a worker here, best first. */
 export function ways(factory: WorkerFactory | undefined): readonly WorkerFactory[] {
-  if (factory !== undefined) return [factory];
+  if (factory !== undefined) return [() => checked(factory())];
   const { process } = globalThis as Host;
   const threads = process?.getBuiltinModule?.('node:worker_threads') as WorkerThreads | undefined;
   if (threads !== undefined) {
     // No flags of the main thread: a loader of its own would be started with each worker.
-    const options = { eval: true, name: 'heed', execArgv: [] };
+    // Its own options only: a polluted Object.prototype has no say.
+    const options = { __proto__: null, eval: true, name: 'heed', execArgv: [] };
     return [() => new threads.Worker(workerSource, options)];
   }
   if (typeof Worker === 'undefined') return [];
@@ -75,6 +76,14 @@ export function ways(factory: WorkerFactory | undefined): readonly WorkerFactory
     // As it stands, with the global's own name, which bundlers know: Vite makes of any other form a data:, which is refused too.
     () => new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: 'heed' }),
   ];
+}
+
+/** What a factory has made. */
+function checked(made: unknown): WorkerLike {
+  const { postMessage, on, addEventListener } = Object(made) as Partial<Speaker>;
+  if (typeof postMessage === 'function' && typeof (on ?? addEventListener) === 'function')
+    return made as WorkerLike;
+  throw new Error('workerFactory gave no worker');
 }
 
 /** Listens to a worker, and tells it what to work on. */

@@ -68,7 +68,9 @@ export class Team {
       const words = cause instanceof Error ? cause.message : String(cause);
       const problem = `a worker could not be started (${words})`;
       const hint =
-        'a page whose policy refuses blob: needs a workerFactory, Node under --permission needs --allow-worker';
+        equipment.factory === undefined
+          ? 'a page whose policy refuses blob: needs a workerFactory, Node under --permission needs --allow-worker'
+          : 'workerFactory makes a Worker that runs heed/worker, of whichever kind this host has';
       throw new EnvironmentError('ERR_WORKER_START', { op, problem, hint, cause });
     }
   }

@@ -1,11 +1,12 @@
 /**
  * Kernels that a caller brings: which build a compiled module is, and which one the file at a URL. A module can only be asked what it
- * imports and exports, the self-test is its proof. A file is held to the package's own bytes before it is compiled: they are here, and a
- * page without https has no SHA-384 to compare. So it is not streamed, which is refused all the same where bytes are (Chromium).
+ * imports and exports, the self-test is its proof. A file is held to the package's own bytes, as a page without https has no SHA-384
+ * to compare; so it says which build it is, and what is compiled are the bytes inside, which are the same. It is not streamed, which
+ * is refused all the same where bytes are (Chromium).
  */
 import { ABI_VERSION } from '../../common/abi.ts';
 import { EnvironmentError, type ErrorDetails } from '../errors.ts';
-import { DRIVERS } from './exports.ts';
+import { EXPORTS } from './exports.ts';
 import { BUILDS, bytesOf, type Build } from './inlined.ts';
 import { kernelsOf, reserve } from './instantiate.ts';
 
@@ -17,8 +18,8 @@ export function buildOf(op: string, module: WebAssembly.Module): Build {
   };
   const exported = new Set(WebAssembly.Module.exports(module).map(({ name }) => name));
   const imported = WebAssembly.Module.imports(module).map(({ module, name }) => `${module}.${name}`);
-  const isKernels = imported.join() === 'env.memory' && DRIVERS.every((name) => exported.has(name));
-  if (!isKernels || !exported.has('abi')) throw foreign("the module given as wasm is not heed's kernels");
+  const isKernels = imported.join() === 'env.memory' && EXPORTS.every((name) => exported.has(name));
+  if (!isKernels) throw foreign("the module given as wasm is not heed's kernels");
   const memory = reserve(op, 1, false);
   let kernels;
   try {
@@ -54,7 +55,7 @@ interface Host {
 /** What every module begins with. */
 const MAGIC = [0, 97, 115, 109] as const;
 
-/** The bytes of a module: as a whole, not streamed, as they are to be looked at before they are compiled. ERR_WASM_LOAD. */
+/** The bytes of a module, as a whole. ERR_WASM_LOAD. */
 async function load(op: string, url: string): Promise<Uint8Array> {
   const failed = (words: string, details: ErrorDetails): EnvironmentError => {
     return new EnvironmentError('ERR_WASM_LOAD', { op, problem: `${shown(url)} ${words}`, url, ...details });
@@ -63,7 +64,10 @@ async function load(op: string, url: string): Promise<Uint8Array> {
   try {
     loaded = (await fromFile(url)) ?? (await fromServer(url));
   } catch (cause) {
-    throw failed('could not be loaded', { cause });
+    const hint = isUrl(url)
+      ? undefined
+      : 'it is no URL: pathToFileURL makes one of a path, import.meta.resolve of the name of a package’s file';
+    throw failed('could not be loaded', { cause, hint });
   }
   const { bytes, ...said } = loaded;
   if (said.status !== undefined && (said.status < 200 || said.status > 299)) {
@@ -78,15 +82,15 @@ async function load(op: string, url: string): Promise<Uint8Array> {
 interface Loaded {
   readonly bytes: Uint8Array;
   /** What a server says of it. */
-  readonly status?: number;
-  readonly contentType?: string | undefined;
+  readonly status: number | undefined;
+  readonly contentType: string | undefined;
 }
 
 /** Node's fetch has no files. */
 async function fromFile(url: string): Promise<Loaded | undefined> {
   const { process } = globalThis as Host;
   const files = url.startsWith('file:') ? process?.getBuiltinModule?.('node:fs/promises') : undefined;
-  return files && { bytes: await files.readFile(new URL(url)) };
+  return files && { bytes: await files.readFile(new URL(url)), status: undefined, contentType: undefined };
 }
 
 async function fromServer(url: string): Promise<Loaded> {
@@ -94,6 +98,15 @@ async function fromServer(url: string): Promise<Loaded> {
   const { status, headers } = response;
   const contentType = headers.get('Content-Type') ?? undefined;
   return { bytes: new Uint8Array(await response.arrayBuffer()), status, contentType };
+}
+
+/** Outside of a page there is nothing that another URL could be relative to. */
+function isUrl(url: string): boolean {
+  try {
+    return new URL(url) instanceof URL;
+  } catch {
+    return 'location' in globalThis;
+  }
 }
 
 function same(a: Uint8Array, b: Uint8Array): boolean {

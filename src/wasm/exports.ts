@@ -16,6 +16,13 @@ export const DRIVERS = [
   'merge',
 ] as const;
 
+/** All that is asked of a module. */
+export const EXPORTS: readonly (keyof KernelExports)[] = [
+  ...DRIVERS,
+  ...(['abi', 'relaxed', 'heapBase', 'multiplyAdd', 'rowsAdd', 'ropeFrequencies'] as const),
+  ...(['attentionScratch', 'gemmScratch', 'partBytes', 'ropeScratch', 'mergeScratch'] as const),
+];
+
 /** Those of an instance, in that order. */
 export function driversOf(kernels: KernelExports): readonly Driver[] {
   return DRIVERS.map((name) => kernels[name]);

@@ -38,10 +38,15 @@ let memories = 0;
 export function supports(build: Build): boolean {
   let known = valid.get(build);
   if (known === undefined) {
-    known = modules.has(build) || WebAssembly.validate(bytesOf(build));
+    known = hasWebAssembly() && (modules.has(build) || WebAssembly.validate(bytesOf(build)));
     valid.set(build, known);
   }
   return known;
+}
+
+/** Not so under `node --jitless`, and in a browser's lockdown mode. */
+function hasWebAssembly(): boolean {
+  return typeof WebAssembly !== 'undefined';
 }
 
 /** The build's module, compiled once. Asynchronous compilation leaves the thread free. ERR_NO_SIMD, ERR_CSP. */
@@ -134,15 +139,17 @@ const SIMD = Uint8Array.of(
 /** ERR_NO_SIMD, or ERR_WASM_INTEGRITY where it is the kernels' bytes that are at fault. */
 function requireSimd(op: string, build: Build): void {
   if (supports(build)) return;
-  if (WebAssembly.validate(SIMD)) {
+  if (hasWebAssembly() && WebAssembly.validate(SIMD)) {
     const damaged = {
       problem: 'the bytes of the kernels are no valid module',
       hint: 'install the package again',
     };
     throw new EnvironmentError('ERR_WASM_INTEGRITY', { op, ...damaged });
   }
-  const problem = 'this JavaScript engine has no WebAssembly SIMD';
-  const hint = 'it is in Node 16.4, Chrome 91, Firefox 89, Safari 16.4 and later';
+  const problem = `this JavaScript engine has no WebAssembly${hasWebAssembly() ? ' SIMD' : ''}`;
+  const hint = hasWebAssembly()
+    ? 'it is in Node 16.4, Chrome 91, Firefox 89, Safari 16.4 and later'
+    : "node --jitless and a browser's lockdown mode leave it out";
   throw new EnvironmentError('ERR_NO_SIMD', { op, problem, hint });
 }
 
@@ -164,8 +171,12 @@ export function reserve(op: string, maximum: number, shared: boolean): WebAssemb
     return memory;
   } catch (cause) {
     const instances = memories;
-    const problem = `no address space for one more memory beside the ${instances} that this process has made`;
-    const hint = 'share one engine instead of making many, and dispose of those that are done';
+    const kind = shared ? 'shared memory' : 'memory';
+    const problem = `no address space for one more ${kind} beside the ${instances} that this process has made`;
+    const hint =
+      instances > 1
+        ? 'share one engine instead of making many, and dispose of those that are done'
+        : 'the system lets this process have too little of it (ulimit -v)';
     throw new EnvironmentError('ERR_MEMORY_RESERVE', { op, problem, hint, instances, cause });
   }
 }
