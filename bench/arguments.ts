@@ -50,7 +50,7 @@ export function parseArguments(
         from: { type: 'string', multiple: true },
         svg: { type: 'string' },
         markdown: { type: 'string' },
-        help: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
       },
     });
     const { full, only, json, from, svg, markdown, help } = values;

@@ -5,12 +5,13 @@
  */
 import { isMainThread } from 'node:worker_threads';
 import * as heed from '../src/index.ts';
-import { bench } from './command.ts';
+import { bench, packageVersion } from './command.ts';
 import { info } from './info.ts';
 import { groups } from './rows.ts';
 
 const usage = `npx heed bench [options]   times this machine: the standard table, in about a minute
-npx heed info [--json]     what runs here: versions, builds, engine`;
+npx heed info [--json]     what runs here: versions, builds, engine
+npx heed --version         the version alone`;
 
 // In a thread this file is there for bench/script-thread.ts.
 if (isMainThread) process.exitCode = await main(process.argv.slice(2));
@@ -26,12 +27,17 @@ async function main([command, ...words]: readonly string[]): Promise<number> {
       url,
     });
   }
+  const asked = [command, ...words].join(' ');
   if (command === 'info' && words.every((word) => word === '--json')) {
     await info(heed, words.includes('--json'));
     return 0;
   }
-  const help = command === undefined || command === '--help' || command === 'help';
+  if (asked === '--version' || asked === '-v') {
+    console.log(packageVersion());
+    return 0;
+  }
+  const help = ['', 'help', '--help', '-h', 'info --help', 'info -h'].includes(asked);
   if (help) console.log(usage);
-  else console.error(`heed: unknown command "${[command, ...words].join(' ')}"\n\n${usage}`);
+  else console.error(`heed: unknown ${command === 'info' ? 'option' : 'command'} "${asked}"\n\n${usage}`);
   return help ? 0 : 2;
 }

@@ -2,7 +2,7 @@
  * The benchmark as a command: in the repository (bench/index.ts), and in the package (bench/bin.ts). Gives the exit code:
  * 1, a contender computed something wrong, or failed, and the rest is measured; 2, wrong arguments.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import colors from 'picocolors';
 import { parseArguments, usage } from './arguments.ts';
@@ -55,9 +55,16 @@ export async function bench(words: readonly string[], command: Command): Promise
     const names = command.groups.flat().map(({ section, name }) => `${section} ${name}`);
     return refuse(`no row has "${only}" in its name; there are: ${names.join('; ')}`);
   }
-  const report = from === undefined ? await measure(command, mode, chosen, only) : (read(from) as Report);
-  if (json !== undefined) write(json, JSON.stringify(report, undefined, 2) + '\n');
+  let earlier: Report | undefined;
+  try {
+    for (const file of [json, svg]) if (file !== undefined && file !== '-') requireWritable(file);
+    if (from !== undefined) earlier = read(from) as Report;
+  } catch (error) {
+    return refuse((error as Error).message);
+  }
+  const report = earlier ?? (await measure(command, mode, chosen, only));
   if (json !== '-') console.log(renderTable(report, colors.isColorSupported));
+  if (json !== undefined) write(json, JSON.stringify(report, undefined, 2) + '\n');
   if (svg !== undefined && pages !== undefined) write(svg, pages.draw(report));
   const wrong = problemsOf(report);
   if (json === '-') for (const each of wrong) console.error(`bench: ${each}`);
@@ -103,13 +110,30 @@ interface Rows {
   readonly rows: readonly { readonly section: string; readonly name: string }[];
 }
 
-/** What runs wrote, as one: the rows of all, each from the last that has it, and the machine of the first. */
+/** What runs wrote, as one: the rows of all, each from the last that has it, and the machine of the first. Throws at any other file. */
 export function read(files: readonly string[]): Rows {
-  const runs = files.map((file) => JSON.parse(readFileSync(file, 'utf8')) as Rows);
+  const runs = files.map((file) => {
+    const text = readFileSync(file, 'utf8');
+    const problem = `${file} is none that --json has written`;
+    let run;
+    try {
+      run = JSON.parse(text) as Partial<Rows> | null;
+    } catch (cause) {
+      throw new Error(problem, { cause });
+    }
+    if (!Array.isArray(run?.rows)) throw new Error(problem);
+    return run as Rows;
+  });
   const rows = new Map(runs.flatMap((run) => run.rows.map((row) => [`${row.section} ${row.name}`, row])));
   // What only some runs have, cold starts, is taken from them.
   const problems = runs.flatMap((run) => run.problems ?? []);
   return { ...(Object.assign({}, ...runs.toReversed()) as Rows), rows: [...rows.values()], problems };
+}
+
+/** Throws before minutes are measured for a file that cannot be written. */
+function requireWritable(file: string): void {
+  mkdirSync(dirname(file), { recursive: true });
+  closeSync(openSync(file, 'a'));
 }
 
 function write(file: string, text: string): void {
@@ -117,6 +141,5 @@ function write(file: string, text: string): void {
     process.stdout.write(text);
     return;
   }
-  mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, text);
 }

@@ -12,7 +12,12 @@ import { compile } from './asc.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 
-for (const file of ['package.json', 'bench/peers/package.json', 'test/platform/package.json']) {
+for (const file of [
+  'package.json',
+  'bench/peers/package.json',
+  'test/platform/package.json',
+  'examples/retrieval/texts/package.json',
+]) {
   const { dependencies, devDependencies, optionalDependencies } = JSON.parse(readFileSync(file, 'utf8'));
   const all = Object.entries({ ...dependencies, ...devDependencies, ...optionalDependencies });
   const loose = all.filter(([, version]) => !/^(npm:.+@)?\d+\.\d+\.\d+(-[\w.]+)?$/.test(version));

@@ -17,7 +17,7 @@ import type { Tile } from './tile.ts';
 import { Scope } from './scope.ts';
 import type { ArrayAttentionOptions, ArrayMatmulOptions, PackedMatrix, Tensor } from './tensor.ts';
 import type { TensorAttentionOptions, TensorMatmulOptions, TensorRopeOptions, Values } from './tensor.ts';
-import type { Build } from './wasm/instantiate.ts';
+import type { Build } from './wasm/inlined.ts';
 
 /** What an engine uses of its machine. */
 export interface Features {
@@ -392,11 +392,7 @@ export class Engine {
 export function runtimeOf(op: string, engine: unknown): Runtime {
   const runtime = runtimes.get(engine as object);
   if (runtime !== undefined) return runtime;
-  throw new HeedTypeError('ERR_ARG_TYPE', {
-    op,
-    arg: 'engine',
-    expected: 'Engine',
-    received: kindOf(engine),
-    hint: kindOf(engine) === 'object' ? 'what createEngine of this very copy of heed gives' : undefined,
-  });
+  const received = kindOf(engine);
+  const hint = received === 'object' ? 'what createEngine of this very copy of heed gives' : undefined;
+  throw new HeedTypeError('ERR_ARG_TYPE', { op, arg: 'engine', expected: 'Engine', received, hint });
 }

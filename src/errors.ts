@@ -76,13 +76,13 @@ export interface ErrorDetails {
   readonly worker?: number | undefined;
   /** That of its job. */
   readonly jobId?: number | undefined;
-  /** What was loaded, and what came instead: its status and type. */
+  /** What was to be loaded. */
   readonly url?: string | undefined;
-  /** Of what came instead: what a server answered. */
+  /** The status that a server answered with. */
   readonly status?: number | undefined;
-  /** And the type that it gave. */
+  /** The type that it gave what it sent. */
   readonly contentType?: string | undefined;
-  /** What a worker's process ended with. */
+  /** What a worker ended with. */
   readonly exitCode?: number | undefined;
   /** The error underneath. */
   readonly cause?: unknown;
@@ -108,7 +108,7 @@ export interface MemoryLimitDetails extends ErrorDetails {
  *   matmul(new Float32Array(3), new Float32Array(4), { M: 2, N: 2, K: 2 });
  * } catch (error) {
  *   if (!error.isHeedError || error.code !== 'ERR_SHAPE') throw error;
- *   console.log(error.op, error.arg, error.expected);   // matmul a Float32Array of length 4 (M 2 × K 2)
+ *   console.log(error.op, error.arg, error.expected);   // matmul a Float32Array of length 4 (batch 1 × M 2 × K 2)
  * }
  */
 export interface HeedError<Code extends HeedErrorCode = HeedErrorCode> extends Error {
@@ -196,12 +196,13 @@ export type StateError = HeedError<StateCode>;
 export const StateError: HeedErrorClass<StateError> = errorClass('StateError', Error);
 
 /** This JavaScript engine or page cannot do what was asked; the message says what would make it. */
-export type EnvironmentError = HeedError<EnvironmentCode>;
+export type EnvironmentError = HeedError<EnvironmentCode> &
+  Pick<ErrorDetails, 'instances' | 'url' | 'status' | 'contentType'>;
 /** This JavaScript engine or page cannot do what was asked; the message says what would make it. */
 export const EnvironmentError: HeedErrorClass<EnvironmentError> = errorClass('EnvironmentError', Error);
 
 /** A worker that failed or ended. */
-export type WorkerError = HeedError<WorkerCode>;
+export type WorkerError = HeedError<WorkerCode> & Pick<ErrorDetails, 'worker' | 'jobId' | 'exitCode'>;
 /** A worker that failed or ended. */
 export const WorkerError: HeedErrorClass<WorkerError> = errorClass('WorkerError', Error);
 

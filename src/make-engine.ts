@@ -9,7 +9,8 @@ import { DEFAULT, resolveEngine, type EngineOptions, type EngineProblem } from '
 import { ALL, Runtime } from './runtime.ts';
 import { passesSelfTest } from './self-test.ts';
 import { buildAt, buildOf } from './wasm/brought.ts';
-import { compile, compileShared, compileSync, supports, type Build } from './wasm/instantiate.ts';
+import { compile, compileShared, compileSync, supports } from './wasm/instantiate.ts';
+import type { Build } from './wasm/inlined.ts';
 
 /**
  * An engine of your own: its memory, its build, its threads, zero-copy tensors.
@@ -78,7 +79,7 @@ function prove(runtime: Runtime, op: string, kernels: number): Runtime {
  * import { matmul, releaseMemory } from 'heed';
  *
  * matmul(new Float32Array(1 << 20), new Float32Array(1 << 20), { M: 1024, N: 1024, K: 1024 });
- * releaseMemory();   // 12 MB
+ * releaseMemory();   // gives back 12 MB
  */
 export function releaseMemory(): void {
   shared?.dispose();
@@ -121,14 +122,18 @@ function makeOver(op: string, problem: EngineProblem, module: WebAssembly.Module
   const { threads, tile } = problem;
   const why = 'wasm is a compiled module, whose memory cannot be shared';
   if (threads !== 'auto' && threads > 1) {
-    const [expected, received] = ["1 or 'auto' with such a wasm", `${threads}`];
-    throw new EnvironmentError('ERR_NO_THREADS', { op, arg: 'threads', expected, received, hint: why });
+    throw noThreads(op, threads, "1 or 'auto' with such a wasm", why);
   }
   const simd = agreed(op, problem, buildOf(op, module));
   const { runtime, notes } = firstRight(op, { ...problem, simd }, [simd], ALL, (build) => {
     return new Runtime(op, build, problem.maxMemory ?? MAX_BYTES, tile, { module, shared: false });
   });
   return Engine.make(runtime, [...(threads === 1 ? [] : [`one thread: ${why}`]), ...notes].join('; '));
+}
+
+function noThreads(op: string, threads: number, expected: string, hint: string): EnvironmentError {
+  const received = `${threads}`;
+  return new EnvironmentError('ERR_NO_THREADS', { op, arg: 'threads', expected, received, hint });
 }
 
 /** The build of the kernels that the caller brings. ERR_OPTION where another is asked for, ERR_NO_RELAXED_SIMD. */
@@ -159,8 +164,7 @@ async function makeThreaded(op: string, problem: EngineProblem): Promise<Engine 
   const why = whyNoThreads(problem.workerFactory !== undefined);
   if (why !== '') {
     if (auto) return why;
-    const [expected, received] = ["1 or 'auto' here", `${threads}`];
-    throw new EnvironmentError('ERR_NO_THREADS', { op, arg: 'threads', expected, received, hint: why });
+    throw noThreads(op, threads, "1 or 'auto' here", why);
   }
   const modules = new Map<Build, WebAssembly.Module>();
   const builds = candidates(op, problem);

@@ -8,16 +8,11 @@
  * call and stays, because the first touch of a fresh page costs more than a kernel that runs over it.
  */
 import { align, Allocator } from './memory/allocator.ts';
-import { KernelTrapError, MemoryLimitError, StateError } from './errors.ts';
+import { KernelTrapError, StateError, type MemoryLimitError } from './errors.ts';
 import { DESCRIPTOR_BYTES } from './descriptor.ts';
-import {
-  MAX_PAGES,
-  PAGE,
-  instantiate,
-  type Build,
-  type Compiled,
-  type Instance,
-} from './wasm/instantiate.ts';
+import { MAX_PAGES, PAGE, instantiate, type Compiled, type Instance } from './wasm/instantiate.ts';
+import type { Build } from './wasm/inlined.ts';
+import { tooLittle, tooMuch } from './memory/limit.ts';
 import { Orphans } from './memory/orphans.ts';
 import { NO_WORDS, wordsOf, type Words } from './memory/words.ts';
 import { Recent } from './recent.ts';
@@ -76,8 +71,10 @@ export class Runtime {
   /** A tile, or the choice of one. */
   #tile: Tile | TileChoice;
   readonly #asked: Tile | 'auto';
-  /** Made when it is asked for. */
+  /** Made when it is asked for, dropped when this memory needs what it has. */
   #plain: Runtime | undefined;
+  /** Whose limit is this one's, too. */
+  readonly #beside: Runtime | undefined;
   #internal = 0;
   #staging = 0;
   #stagingBytes = 0;
@@ -85,19 +82,18 @@ export class Runtime {
   /** Why the system gave no more memory, the last time it was asked. */
   #refusal: unknown;
 
-  /** `compiled`: another module than the package's own for plain memory. */
-  constructor(op: string, build: Build, maxMemory: number, tile: Tile | 'auto', compiled?: Compiled) {
+  /** `compiled`: another module than the package's own for plain memory. `beside`: one whose memory counts, too. */
+  constructor(
+    op: string,
+    build: Build,
+    maxMemory: number,
+    tile: Tile | 'auto',
+    compiled?: Compiled,
+    beside?: Runtime,
+  ) {
+    this.#beside = beside;
     this.#limit = Math.min(Math.floor(maxMemory / PAGE), MAX_PAGES) * PAGE;
-    if (this.#limit === 0) {
-      const problem = `an engine needs ${PAGE} bytes at least, where maxMemory is ${maxMemory}`;
-      throw new MemoryLimitError('ERR_MEMORY_LIMIT', {
-        op,
-        problem,
-        needed: PAGE,
-        limit: maxMemory,
-        inUse: 0,
-      });
-    }
+    if (this.#limit === 0) throw tooLittle(op, PAGE, maxMemory);
     this.#instance = instantiate(op, build, maxMemory, compiled);
     const { memory, kernels } = this.#instance;
     this.build = build;
@@ -145,8 +141,7 @@ export class Runtime {
     const limit = this.#limit;
     if (this.#instance === undefined) return { used: 0, reserved: 0, limit };
     const used = this.#allocator.inUse - this.#internal;
-    const beside = this.#plain === undefined ? 0 : this.#plain.memory.reserved;
-    return { used, reserved: this.#instance.memory.buffer.byteLength + beside, limit };
+    return { used, reserved: this.#bytes + (this.#plain === undefined ? 0 : this.#plain.#bytes), limit };
   }
 
   get disposed(): boolean {
@@ -178,8 +173,9 @@ export class Runtime {
   get plain(): Runtime {
     if (!this.#shared || this.#end !== undefined) return this;
     if (this.#plain === undefined) {
+      if (this.#bytes + PAGE > this.#limit) return this;
       try {
-        this.#plain = new Runtime('createEngine', this.build, this.#limit, this.#asked);
+        this.#plain = new Runtime('createEngine', this.build, this.#limit, this.#asked, undefined, this);
       } catch {
         // No room for one more memory: then it is done here.
         return this;
@@ -353,16 +349,28 @@ export class Runtime {
     this.#internal += this.#stagingBytes;
   }
 
+  /** Bytes taken from the system. */
+  get #bytes(): number {
+    return this.#instance === undefined ? 0 : this.#instance.memory.buffer.byteLength;
+  }
+
   get #live(): Instance {
     return this.#instance as Instance;
   }
 
   #reserve(end: number): boolean {
     const { memory } = this.#live;
-    const missing = end - memory.buffer.byteLength;
-    if (missing <= 0) return true;
+    const pages = Math.ceil((end - memory.buffer.byteLength) / PAGE);
+    if (pages <= 0) return true;
+    const total = memory.buffer.byteLength + pages * PAGE;
+    if (this.#beside !== undefined && total + this.#beside.#bytes > this.#limit) return false;
+    if (this.#plain !== undefined && total + this.#plain.#bytes > this.#limit) {
+      // All that it holds is what it keeps for the next call.
+      this.#plain.dispose();
+      this.#plain = undefined;
+    }
     try {
-      memory.grow(Math.ceil(missing / PAGE));
+      memory.grow(pages);
       // Buffers of shared memory stay as long as they were.
       if (this.#shared) {
         this.#words = wordsOf(memory);
@@ -376,18 +384,8 @@ export class Runtime {
   }
 
   #tooMuch(op: string, needed: number): MemoryLimitError {
-    const inUse = this.#allocator.inUse;
-    const limit = this.#limit;
     const cause = this.#refusal;
     this.#refusal = undefined;
-    const split = 'split the batch or the queries into several calls';
-    let [why, hint] = ['', `${split}, or raise maxMemory`];
-    if (cause !== undefined) [why, hint] = [', and the system refuses to give more', split];
-    else if (inUse + needed <= limit) {
-      why = ', but in no piece that is large enough';
-      hint = 'tensors lie between: make them after the largest call, or dispose of them';
-    }
-    const problem = `needs ${needed} bytes more, where ${inUse} of ${limit} are in use${why}`;
-    return new MemoryLimitError('ERR_MEMORY_LIMIT', { op, problem, hint, needed, limit, inUse, cause });
+    return tooMuch(op, needed, this.#allocator.inUse, this.#limit, cause);
   }
 }

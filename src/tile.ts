@@ -8,7 +8,7 @@
  * that 3 ms there compare what its first compiler makes of the tiles. It is taken in slices between calls instead.
  */
 import { TILE_3X12, TILE_4X16, TILE_4X8, TILE_6X16, TILE_6X8 } from '../common/abi.ts';
-import type { Build } from './wasm/instantiate.ts';
+import type { Build } from './wasm/inlined.ts';
 
 /** Rows × columns. */
 export type Tile = '4x8' | '6x8' | '3x12' | '4x16' | '6x16';
@@ -31,7 +31,7 @@ export const TILES_OF: Readonly<Record<Build, readonly Tile[]>> = {
 };
 
 /** The build's tiles, the one to begin with first: without FMA the product needs a register of its own, and six rows spill. */
-export function candidates(build: Build, fma: boolean): readonly Tile[] {
+export function tilesFor(build: Build, fma: boolean): readonly Tile[] {
   const tiles = TILES_OF[build];
   return fma ? tiles : ['4x8', ...tiles.filter((tile) => tile !== '4x8')];
 }
@@ -49,7 +49,7 @@ export function tileFor(
   asked: Tile | 'auto',
   work: () => (tile: Tile) => void,
 ): Tile | TileChoice {
-  const tiles = candidates(build, fma);
+  const tiles = tilesFor(build, fma);
   if (asked !== 'auto') return TILES_OF[build].includes(asked) ? asked : tiles[0]!;
   const remember = (tile: Tile): void => {
     chosen.set(build, tile);

@@ -735,7 +735,14 @@ describe('arguments', () => {
       /^bench: no row has "no such row" in its name; there are: matmul/,
     ],
     [['infos'], 2, /^$/, /^heed: unknown command "infos"\n\nnpx heed bench/],
-    [['info', '--jsn'], 2, /^$/, /^heed: unknown command "info --jsn"/],
+    [['info', '--jsn'], 2, /^$/, /^heed: unknown option "info --jsn"/],
+    [['-h'], 0, /^npx heed bench/, /^$/],
+    [['info', '--help'], 0, /^npx heed bench/, /^$/],
+    [['--version'], 0, /^\d+\.\d+\.\d+\n$/, /^$/],
+    [['bench', '--from', 'no-such-file.json'], 2, /^$/, /^bench: ENOENT.*no-such-file\.json/],
+    [['bench', '--from', 'README.md'], 2, /^$/, /^bench: README\.md is none that --json has written/],
+    [['bench', '--from', 'package.json'], 2, /^$/, /^bench: package\.json is none that --json has written/],
+    [['bench', '--json', 'package.json/x.json'], 2, /^$/, /^bench: .*package\.json/],
   ])('heed %j ends with %i', (words, code, out, problem) => {
     const { status, stderr, stdout } = start('../bench/bin.ts', ...words);
     expect(stdout).toMatch(out);

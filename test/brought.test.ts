@@ -19,8 +19,9 @@ import {
   type EngineOptions,
 } from '../src/index.ts';
 import { sharedOf } from '../src/threads/shared.ts';
+import { EXPORTS } from '../src/wasm/exports.ts';
 import { builds, engineOf } from './builds.ts';
-import { golden, rejects, watch, type Refusal } from './nothing-lost.ts';
+import { golden, rejection, rejects, watch, type Refusal } from './nothing-lost.ts';
 import { float, patched, trapping } from './wasm-bytes.ts';
 
 const fileOf = (build: string): URL => new URL(`../build/${build}.wasm`, import.meta.url);
@@ -195,6 +196,22 @@ describe("a module that is not heed's: ERR_WASM_INTEGRITY (fault 61)", () => {
       },
     );
   });
+  it('without any one of its exports', async () => {
+    const exported = WebAssembly.Module.exports(new WebAssembly.Module(baseline)).map(({ name }) => name);
+    // The memory is the host's own.
+    const names = exported.filter((name) => name !== 'memory').sort();
+    expect([...EXPORTS].sort()).toEqual(names);
+    for (const name of names) {
+      const letters = (word: string): number[] => [word.length, ...Buffer.from(word)];
+      const wasm = new WebAssembly.Module(
+        patched(baseline, letters(name), letters(`${name.slice(0, -1)}~`)) as Uint8Array<ArrayBuffer>,
+      );
+      const problem = "the module given as wasm is not heed's kernels";
+      const error = await rejection(createEngine({ wasm }));
+      expect(error).toMatchObject({ code: 'ERR_WASM_INTEGRITY' });
+      expect(error.message).toContain(problem);
+    }
+  });
   it.each([
     ['computes wrongly', patched(baseline, float(-0.306852788), float(0.306852788))],
     ['traps', trapping(baseline, 'rowsAdd')],
@@ -209,7 +226,7 @@ describe("a module that is not heed's: ERR_WASM_INTEGRITY (fault 61)", () => {
   });
 });
 
-describe('a file that is none of this version: ERR_WASM_INTEGRITY, before it is compiled (fault 61)', () => {
+describe('a file that is none of this version: ERR_WASM_INTEGRITY (fault 61)', () => {
   it.each(['half', 'flipped', 'older'])('%s', async (name) => {
     const url = `${address}/${name}.wasm`;
     const error = await refused(
@@ -244,10 +261,16 @@ describe('what is not there, or something else: ERR_WASM_LOAD (fault 62)', () =>
     expect(error).toMatchObject({ url: url.href, cause: { code: 'ENOENT' } });
   });
   it('a server that is not there, and what is no URL', async () => {
-    for (const url of ['http://127.0.0.1:1/baseline.wasm', fileURLToPath(fileOf('baseline'))]) {
+    const hint =
+      ' — it is no URL: pathToFileURL makes one of a path, import.meta.resolve of the name of a package’s file';
+    for (const [url, words] of [
+      ['http://127.0.0.1:1/baseline.wasm', ''],
+      [fileURLToPath(fileOf('baseline')), hint],
+      ['heed/wasm/baseline.wasm', hint],
+    ] as const) {
       const error = await refused({ wasm: url }, { class: EnvironmentError, code });
       expect(error).toMatchObject({ url, cause: expect.any(TypeError) as TypeError });
-      expect(error.message).toBe(`createEngine: ${url} could not be loaded [${code}]`);
+      expect(error.message).toBe(`createEngine: ${url} could not be loaded${words} [${code}]`);
     }
   });
 });

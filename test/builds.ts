@@ -1,7 +1,8 @@
 /** The builds that this JavaScript engine can run, and an engine for each. Every suite runs on all of them. */
 import { readFileSync } from 'node:fs';
 import { createEngine, type Engine } from '../src/index.ts';
-import { BUILDS, supports, type Build } from '../src/wasm/instantiate.ts';
+import { supports } from '../src/wasm/instantiate.ts';
+import { BUILDS, type Build } from '../src/wasm/inlined.ts';
 
 export type { Build };
 

@@ -246,13 +246,19 @@ describe('createEngine', () => {
       [{ tile: '8x8' }, 'tile', 'ERR_OPTION', `${tiles}, got '8x8'`],
       [{ tile: 48 }, 'tile', 'ERR_ARG_TYPE', `${tiles}, got number`],
       [{ workerFactory: 'worker.js' }, 'workerFactory', 'ERR_ARG_TYPE', 'function, got string'],
-      ...[1, null, {}, { href: 1 }, () => 1].map((wasm): Row => [
+      ...[1, null, () => 1].map((wasm): Row => [
         { wasm },
         'wasm',
         'ERR_ARG_TYPE',
         `${sources}, got ${wasm === null ? 'null' : typeof wasm}`,
       ]),
-      ...[new Uint8Array(8), new ArrayBuffer(8)].map((wasm): Row => [
+      ...[Promise.resolve(), new Response(), {}, { href: 1 }].map((wasm): Row => [
+        { wasm },
+        'wasm',
+        'ERR_ARG_TYPE',
+        `${sources}, got object — not a promise of one, nor a Response or an Instance`,
+      ]),
+      ...[new Uint8Array(8), new ArrayBuffer(8), new DataView(new ArrayBuffer(8))].map((wasm): Row => [
         { wasm },
         'wasm',
         'ERR_ARG_TYPE',

@@ -98,6 +98,21 @@ describe.each([2, 4])('%i threads, a worker in the middle of a job', (threads) =
   }
 });
 
+it('a worker that throws where built-ins are frozen (fault 46)', async () => {
+  const { engine, workers } = await make({ threads: 2 });
+  const name = Object.getOwnPropertyDescriptor(Error.prototype, 'name')!;
+  workers.arm('throw', 0);
+  try {
+    // As Object.freeze leaves it: no error takes a name of its own by being assigned one.
+    Object.defineProperty(Error.prototype, 'name', { ...name, writable: false });
+    const error = await rejection(engine.matmulAsync(a, b, shape));
+    matches(error, { class: WorkerError, code: 'ERR_WORKER', op: 'matmulAsync' });
+    expect(error.cause).toMatchObject({ name: 'TypeError', message: 'a fault' });
+  } finally {
+    Object.defineProperty(Error.prototype, 'name', name);
+  }
+});
+
 it('a kernel that traps in a worker: ERR_TRAP with the cause, the engine is poisoned (faults 46, 68)', async () => {
   const { engine, workers } = await make({ threads: 3 });
   const used = engine.memory.used;

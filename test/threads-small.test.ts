@@ -61,6 +61,36 @@ describe.each(builds)('%s', (build) => {
     expect(engine.attention(x.data, k, v, { ...shape, out })).toBe(out);
     expectSameBits(out.slice(), expected);
   });
+  it('has no more memory than its engine may take, with what it keeps for the next call', async () => {
+    const MIB = 2 ** 20;
+    engine = await createEngine({ threads: 2, simd: build, maxMemory: 2 * MIB });
+    const runtime = runtimeOf('test', engine);
+    const within = (): void => {
+      expect(engine.memory.reserved).toBeLessThanOrEqual(2 * MIB);
+    };
+    // A small call of 0.75 MiB: plain memory has them, then a tensor needs them.
+    const large = { M: 65536, N: 1, K: 1 };
+    const [a, b] = [normal(large.M, 4), normal(1, 5)];
+    const expected = engine.matmul(a, b, large);
+    within();
+    const before = runtime.plain;
+    expect(before.memory.reserved).toBeGreaterThan(MIB / 2);
+    const x = engine.tensor([MIB / 4 + MIB / 8]);
+    within();
+    expect(before.disposed).toBe(true);
+    expect(engine.attention(q, k, v, shape)).toHaveLength(q.length);
+    within();
+    // And where there is no room beside the tensor: on the shared memory, whose own staging there is.
+    x.dispose();
+    const half = engine.tensor([MIB / 4 - 16384]);
+    expectSameBits(engine.matmul(a, b, large), expected);
+    within();
+    half.dispose();
+    engine.dispose();
+    engine = await createEngine({ threads: 2, simd: build, maxMemory: 65536 });
+    expect(engine.attention(q, k, v, shape)).toHaveLength(q.length);
+    expect(engine.memory).toMatchObject({ reserved: 65536, limit: 65536 });
+  });
   it('ends with its engine', async () => {
     const { plain } = runtimeOf('test', await make());
     const { reserved } = engine.memory;

@@ -72,9 +72,13 @@ describe('a worker that does not start: ERR_WORKER_START (fault 52)', () => {
       },
       'mine',
     ],
-    ['its factory gives nothing', () => undefined, 'undefined'],
-    ['its factory gives something else', () => ({}), 'is not a function'],
-    ['its factory gives a promise', () => Promise.resolve(running(workerSource)), 'is not a function'],
+    ['its factory gives nothing', () => undefined, 'workerFactory gave no worker'],
+    ['its factory gives something else', () => ({}), 'workerFactory gave no worker'],
+    [
+      'its factory gives a promise',
+      () => Promise.resolve(running(workerSource)),
+      'workerFactory gave no worker',
+    ],
     ['it throws', running("throw new Error('not today')"), 'not today'],
     ['it exits', running('process.exit(9)'), 'it ended with code 9'],
     ['it has nothing to do', running(''), 'it ended with code 0'],
@@ -83,7 +87,9 @@ describe('a worker that does not start: ERR_WORKER_START (fault 52)', () => {
     await refused({ workerFactory } as EngineOptions, 'ERR_WORKER_START', `${cannot} (`);
     const error = await rejection(createEngine({ threads: 2, workerFactory } as EngineOptions));
     expect(error.message).toContain(words);
-    expect(error.hint).toContain('workerFactory');
+    expect(error.hint).toBe(
+      'workerFactory makes a Worker that runs heed/worker, of whichever kind this host has',
+    );
   });
 
   const silent = { on: () => undefined, postMessage: () => undefined, terminate: vi.fn() };
@@ -203,11 +209,14 @@ describe('where there can be no threads: ERR_NO_THREADS (fault 56)', () => {
     await refused({}, 'ERR_NO_THREADS', 'this JavaScript engine has no workers');
     vi.restoreAllMocks();
     const { Memory } = WebAssembly;
+    let refusal: Error = new TypeError('no');
     vi.spyOn(WebAssembly, 'Memory').mockImplementation(function refuse(descriptor) {
-      if (descriptor.shared) throw new RangeError('no');
+      if (descriptor.shared) throw refusal;
       return new Memory(descriptor);
     });
     await refused({}, 'ERR_NO_THREADS', noShared);
+    refusal = new RangeError('could not allocate memory');
+    await refused({}, 'ERR_MEMORY_RESERVE', 'no address space for one more shared memory');
   });
 });
 

@@ -1,6 +1,6 @@
 /** The choice of a register tile by timing, with a clock that is told the time. */
 import { describe, expect, it } from 'vitest';
-import { candidates, TileChoice, type Tile } from '../src/tile.ts';
+import { tilesFor, TileChoice, type Tile } from '../src/tile.ts';
 
 /** A choice among tiles that take so long, and what it ran. `compiled`: how often a tile runs ten times as long before. */
 function choice(times: Partial<Record<Tile, number>>, compiled = 0, grain = 0) {
@@ -68,10 +68,10 @@ describe('a tile is chosen by timing', () => {
 
 describe('what is tried', () => {
   it('begins with six rows only where multiply and add are one instruction', () => {
-    expect(candidates('relaxed', true)[0]).toBe('6x8');
-    expect(candidates('relaxed', false)[0]).toBe('4x8');
-    expect(candidates('baseline', false)[0]).toBe('4x8');
+    expect(tilesFor('relaxed', true)[0]).toBe('6x8');
+    expect(tilesFor('relaxed', false)[0]).toBe('4x8');
+    expect(tilesFor('baseline', false)[0]).toBe('4x8');
     for (const fma of [true, false])
-      expect([...candidates('relaxed', fma)].sort()).toEqual(['4x8', '6x16', '6x8']);
+      expect([...tilesFor('relaxed', fma)].sort()).toEqual(['4x8', '6x16', '6x8']);
   });
 });

@@ -7,7 +7,7 @@
 import { Worker as NodeWorker } from 'node:worker_threads';
 import { expect, it } from 'vitest';
 import { attention, attentionWeights, createEngine, matmul, MultiHeadAttention } from '../src/index.ts';
-import { mergeAttention, rope } from '../src/index.ts';
+import { EnvironmentError, mergeAttention, rope } from '../src/index.ts';
 import type { Engine, HeedErrorCode, PackedMatrix, Tensor } from '../src/index.ts';
 import { fault, rejection } from './nothing-lost.ts';
 
@@ -140,6 +140,16 @@ it('createEngine', async () => {
   expect((await rejection(createEngine({ wasm: Promise.resolve({}) }))).code).toBe('ERR_ARG_TYPE');
   // @ts-expect-error: no such instruction set
   expect((await rejection(createEngine({ threads: 1, simd: 'avx' }))).code).toBe('ERR_OPTION');
+});
+
+it('an error has the fields of its class', async () => {
+  const error = await rejection(createEngine({ wasm: 'data:text/plain,no' }));
+  if (!(error instanceof EnvironmentError)) throw error;
+  const { url, status, contentType, instances } = error;
+  const told: readonly (string | number | undefined)[] = [url, status, contentType, instances];
+  expect(told).toEqual(['data:text/plain,no', 200, 'text/plain', undefined]);
+  // @ts-expect-error: of workers nothing is said here
+  expect(error.exitCode).toBe(undefined);
 });
 
 it('any AbortSignal may be a signal, as what it has may', async () => {

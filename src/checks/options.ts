@@ -117,9 +117,8 @@ export function moduleOrUrl(op: string, arg: string, x: unknown): WebAssembly.Mo
   if (typeof href === 'string') return href;
   const kind = kindOf(x);
   const isBytes = ['Uint8Array', 'ArrayBuffer', 'DataView'].includes(kind);
-  const hint = isBytes
-    ? 'await WebAssembly.compile(x) makes one'
-    : 'not a promise of one, nor a Response or an Instance';
+  const other = kind === 'object' ? 'not a promise of one, nor a Response or an Instance' : undefined;
+  const hint = isBytes ? 'await WebAssembly.compile(x) makes one' : other;
   return wrongKind(op, arg, 'WebAssembly.Module, URL or string', x, hint);
 }
 

@@ -9,7 +9,7 @@ import type { Scores } from '../options/scores.ts';
 import { takeSignal } from '../options/signal.ts';
 import { DECODING, PREFILL, WEIGHTS, type Runtime } from '../runtime.ts';
 import { EngineDoor, type Values } from '../tensor.ts';
-import { areArrays, placeOf, valueOf, type Ready } from './ready.ts';
+import { areArrays, inPlace, valueOf, type Ready } from './ready.ts';
 
 /** The result of `attentionWeights` and `inspect`. */
 export interface Inspection<T = Float32Array> {
@@ -80,9 +80,10 @@ function attend(
   const resolved = resolveAttention(op, new EngineDoor(given), q, k, v, options, inspect);
   const { problem } = resolved;
   const ready = given.ready(op, inspect ? WEIGHTS : kernelsOf(problem));
+  const run = (on: Runtime): Inspection<Values> =>
+    runAttention(on, op, q as Values, k as Values, v as Values, resolved, inspect, keep);
   // On one thread there is one place, and a small call does not look for others.
-  const runtime = ready.team === undefined ? ready : placeOf(ready, isOfArrays(problem), workOf(problem));
-  return runAttention(runtime, op, q as Values, k as Values, v as Values, resolved, inspect, keep);
+  return ready.team === undefined ? run(ready) : inPlace(ready, isOfArrays(problem), workOf(problem), run);
 }
 
 /** Whether a call of attention has no tensor. */

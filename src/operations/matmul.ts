@@ -7,7 +7,7 @@ import { resolveMatmul, resolvePack, type MatmulProblem } from '../options/matmu
 import { takeSignal } from '../options/signal.ts';
 import { MATMUL, type Runtime } from '../runtime.ts';
 import { EngineDoor, PackedMatrix, type Values } from '../tensor.ts';
-import { areArrays, placeOf, valueOf, type Ready } from './ready.ts';
+import { areArrays, inPlace, valueOf, type Ready } from './ready.ts';
 
 /** `matmul` */
 export function matmul(
@@ -22,9 +22,12 @@ export function matmul(
   const resolved = resolveMatmul(op, new EngineDoor(given), a, b, options);
   const { problem } = resolved;
   const ready = given.ready(op, MATMUL);
-  const { team } = ready;
-  const runtime = team === undefined ? ready : placeOf(ready, isOfMatrices(problem), workOfMatmul(problem));
-  return runMatmul(runtime, op, a as Values, b as Values | PackedMatrix, resolved, keep);
+  const run = (on: Runtime): Values =>
+    runMatmul(on, op, a as Values, b as Values | PackedMatrix, resolved, keep);
+  // On one thread there is one place, and a small call does not look for others.
+  return ready.team === undefined
+    ? run(ready)
+    : inPlace(ready, isOfMatrices(problem), workOfMatmul(problem), run);
 }
 
 /** `matmulAsync`: checked, and its operands copied, before it returns. */

@@ -1,10 +1,10 @@
 /** `mergeAttention`: check, stage, launch. */
 import { Call } from '../call.ts';
 import { launchMerge } from '../launch/merge.ts';
-import { resolveMerge, type AttentionPart } from '../options/merge.ts';
+import { resolveMerge, type AttentionPart, type MergeProblem } from '../options/merge.ts';
 import { ALL, type Runtime } from '../runtime.ts';
 import { EngineDoor, type Values } from '../tensor.ts';
-import { placeOf } from './ready.ts';
+import { inPlace } from './ready.ts';
 
 /** `mergeAttention` */
 export function mergeAttention(
@@ -15,11 +15,19 @@ export function mergeAttention(
 ): AttentionPart<Values> {
   given.requireAlive(op);
   const problem = resolveMerge(op, new EngineDoor(given), parts, options);
+  const work = workOfMerge(problem);
+  return inPlace(given.ready(op, ALL), !problem.tensors, work, (on) => runMerge(on, op, problem));
+}
+
+function workOfMerge({ parts, batch, heads, seqQ, valueDim }: MergeProblem): number {
+  return 4 * parts.length * batch * heads * seqQ * valueDim;
+}
+
+/** What is checked. */
+function runMerge(runtime: Runtime, op: string, problem: MergeProblem): AttentionPart<Values> {
   const { batch, heads, seqQ, valueDim, layout, tensors } = problem;
   const rows = batch * heads * seqQ;
-  const work = 4 * problem.parts.length * rows * valueDim;
-  const runtime = placeOf(given.ready(op, ALL), !tensors, work);
-  const call = new Call(runtime, op, work);
+  const call = new Call(runtime, op, workOfMerge(problem));
   const inputs = problem.parts.map((part) => ({
     out: call.input(part.out.arg, part.out.value as Values, rows * valueDim),
     logSumExp: call.input(part.logSumExp.arg, part.logSumExp.value as Values, rows),

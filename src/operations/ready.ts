@@ -4,6 +4,7 @@
  */
 import type { Call } from '../call.ts';
 import type { Operand } from '../checks/index.ts';
+import { MemoryLimitError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
 import type { Values } from '../tensor.ts';
 
@@ -15,10 +16,26 @@ export interface Ready<Result> {
   readonly result: () => Result;
 }
 
-/** Who runs a synchronous call of so many multiply-adds: one of arrays that is not worth sharing needs no shared memory. */
-export function placeOf(runtime: Runtime, arrays: boolean, work: number): Runtime {
+/**
+ * Runs a synchronous call of so many multiply-adds in its place: one of arrays that is not worth sharing needs no shared memory, and
+ * has plain memory as far as the engine's limit has room for it beside.
+ */
+export function inPlace<Result>(
+  runtime: Runtime,
+  arrays: boolean,
+  work: number,
+  run: (on: Runtime) => Result,
+): Result {
   const { team } = runtime;
-  return team === undefined || !arrays || team.isWorth(work) ? runtime : runtime.plain;
+  if (team === undefined || !arrays || team.isWorth(work)) return run(runtime);
+  const { plain } = runtime;
+  try {
+    return run(plain);
+  } catch (error) {
+    // Thrown before anything is written.
+    if (plain === runtime || !(error instanceof MemoryLimitError)) throw error;
+    return run(runtime);
+  }
 }
 
 /** Whether none of what is there is a tensor. */

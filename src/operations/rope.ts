@@ -4,14 +4,15 @@ import { launchRope, stridesOf } from '../launch/rope.ts';
 import { resolveRope, type RopeProblem } from '../options/rope.ts';
 import { ROPE, type Runtime } from '../runtime.ts';
 import { EngineDoor, type Values } from '../tensor.ts';
-import { placeOf, valueOf } from './ready.ts';
+import { inPlace, valueOf } from './ready.ts';
 
 /** `rope` */
 export function rope(given: Runtime, op: string, x: unknown, options: unknown, keep?: Keep): Values {
   given.requireAlive(op);
   const problem = resolveRope(op, new EngineDoor(given), x, options);
-  const runtime = placeOf(given.ready(op, ROPE), !problem.tensors, workOfRope(problem));
-  return runRope(runtime, op, x as Values, problem, keep);
+  return inPlace(given.ready(op, ROPE), !problem.tensors, workOfRope(problem), (on) =>
+    runRope(on, op, x as Values, problem, keep),
+  );
 }
 
 /** A number that turns takes as long as eight multiply-adds. */

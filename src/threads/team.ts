@@ -4,7 +4,7 @@
  */
 import { EnvironmentError, WorkerError } from '../errors.ts';
 import type { Signal } from '../options/signal.ts';
-import type { Build } from '../wasm/instantiate.ts';
+import type { Build } from '../wasm/inlined.ts';
 import type { Failure } from './failure.ts';
 import { Pool, type Equipment } from './pool.ts';
 import { Program } from './program.ts';

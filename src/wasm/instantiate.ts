@@ -7,8 +7,6 @@ import { EnvironmentError } from '../errors.ts';
 import type { KernelExports } from './exports.ts';
 import { BUILDS, bytesOf, type Build } from './inlined.ts';
 
-export { BUILDS, type Build };
-
 /** Bytes of a page of linear memory. */
 export const PAGE = 65536;
 
@@ -174,7 +172,7 @@ export function reserve(op: string, maximum: number, shared: boolean): WebAssemb
     const kind = shared ? 'shared memory' : 'memory';
     const problem = `no address space for one more ${kind} beside the ${instances} that this process has made`;
     const hint =
-      instances > 1
+      instances > 0
         ? 'share one engine instead of making many, and dispose of those that are done'
         : 'the system lets this process have too little of it (ulimit -v)';
     throw new EnvironmentError('ERR_MEMORY_RESERVE', { op, problem, hint, instances, cause });

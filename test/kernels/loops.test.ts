@@ -8,7 +8,7 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { BUILDS, type Build } from '../../src/wasm/instantiate.ts';
+import { BUILDS, type Build } from '../../src/wasm/inlined.ts';
 import { innermostLoops, type Loop } from '../wat.ts';
 import { TABLE, type Counts } from './loops.ts';
 

@@ -4,7 +4,7 @@
  *
  * A new kernel needs its rows; so does a loop that moves: asc inlines what is called once.
  */
-import type { Build } from '../../src/wasm/instantiate.ts';
+import type { Build } from '../../src/wasm/inlined.ts';
 
 /** Instructions of one pass through a loop. */
 export interface Counts {

@@ -70,6 +70,11 @@ describe.each(RUNTIMES)('$name', ({ command, words, programs, kinds, permission 
       const wanted = { engine: { threads: 1 }, code: 'ERR_NO_SIMD' };
       await check('refuses', wanted, '--no-enable-sse4-1');
     });
+
+    it('says that it has no WebAssembly (fault 57)', async () => {
+      for (const engine of [{}, { threads: 1 }, { simd: 'baseline' }])
+        await check('refuses', { engine, code: 'ERR_NO_SIMD' }, '--jitless');
+    });
   }
 });
 
