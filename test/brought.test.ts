@@ -261,8 +261,7 @@ describe('what is not there, or something else: ERR_WASM_LOAD (fault 62)', () =>
     expect(error).toMatchObject({ url: url.href, cause: { code: 'ENOENT' } });
   });
   it('a server that is not there, and what is no URL', async () => {
-    const hint =
-      ' — it is no URL: pathToFileURL makes one of a path, import.meta.resolve of the name of a package’s file';
+    const hint = ' — it is no URL: pathToFileURL or import.meta.resolve makes one';
     for (const [url, words] of [
       ['http://127.0.0.1:1/baseline.wasm', ''],
       [fileURLToPath(fileOf('baseline')), hint],

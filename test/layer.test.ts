@@ -184,7 +184,8 @@ describe.each(builds)('%s', (build) => {
     ] as unknown[]) {
       const kind = wrong === null ? 'null' : typeof wrong;
       const options = { ...good, engine: wrong as Engine };
-      const message = `MultiHeadAttention: "engine" expected Engine, got ${kind} [ERR_ARG_TYPE]`;
+      const hint = kind === 'object' ? ' — what createEngine of this very copy of heed gives' : '';
+      const message = `MultiHeadAttention: "engine" expected Engine, got ${kind}${hint} [ERR_ARG_TYPE]`;
       refuses(() => new MultiHeadAttention(options), { ...refusal, arg: 'engine', message }, watched);
     }
     const short = { ...good, weights: { ...good.weights, bo: normal(5, 1) } };

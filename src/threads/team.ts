@@ -70,7 +70,7 @@ export class Team {
       const hint =
         equipment.factory === undefined
           ? 'a page whose policy refuses blob: needs a workerFactory, Node under --permission needs --allow-worker'
-          : 'workerFactory makes a Worker that runs heed/worker, of whichever kind this host has';
+          : 'workerFactory is to make a Worker that runs heed/worker';
       throw new EnvironmentError('ERR_WORKER_START', { op, problem, hint, cause });
     }
   }

@@ -64,9 +64,7 @@ async function load(op: string, url: string): Promise<Uint8Array> {
   try {
     loaded = (await fromFile(url)) ?? (await fromServer(url));
   } catch (cause) {
-    const hint = isUrl(url)
-      ? undefined
-      : 'it is no URL: pathToFileURL makes one of a path, import.meta.resolve of the name of a package’s file';
+    const hint = isUrl(url) ? undefined : 'it is no URL: pathToFileURL or import.meta.resolve makes one';
     throw failed('could not be loaded', { cause, hint });
   }
   const { bytes, ...said } = loaded;
