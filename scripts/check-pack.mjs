@@ -1,12 +1,12 @@
 /**
  * Packs the package and uses it as a stranger would: publint, are-the-types-wrong, then the tarball installed into an
  * empty project that runs attention by import and by require, and reads its types, the command, every JavaScript block of the README,
- * other-libraries.md and embedding.md, and every @example; what the source map has, and what an uncaught error prints with it and without; that
+ * recipes.md, other-libraries.md and embedding.md, and every @example, with what they say that they print; what the source map has, and what an uncaught error prints with it and without; that
  * nothing runs when it is installed, and that its hashes are those of its files.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -23,7 +23,15 @@ try {
   const maps = ['index', 'threads'].map((name) => `dist/${name}.js.map`);
   const types = ['index', 'reference'].map((name) => `dist/${name}.d.ts`);
   const wasm = ['baseline.wasm', 'relaxed.wasm', 'abi.json', 'SHA256SUMS'].map((name) => `dist/wasm/${name}`);
-  const words = ['CHANGELOG.md', 'LICENSE', 'README.md', 'dist/THIRD-PARTY.md', 'package.json'];
+  const words = [
+    'CHANGELOG.md',
+    'LICENSE',
+    'README.md',
+    'SECURITY.md',
+    'dist/THIRD-PARTY.md',
+    'package.json',
+  ];
+  words.push(...readdirSync('docs').flatMap((name) => (/\.(md|svg)$/.test(name) ? `docs/${name}` : [])));
   const expected = [...code, ...maps, ...types, ...wasm, ...words].sort().join(' ');
   const packed = files
     .map(({ path }) => path)
@@ -133,14 +141,16 @@ try {
       throw new Error(`an uncaught error: ${stderr}`);
   }
 
-  const others = ['other-libraries', 'embedding'].map((page) => readFileSync(`docs/${page}.md`, 'utf8'));
-  const pages = [text('README.md'), ...others];
+  const pages = [
+    'README.md',
+    ...['recipes', 'other-libraries', 'embedding'].map((page) => `docs/${page}.md`),
+  ].map(text);
   const recipes = pages.flatMap(recipesOf);
   const examples = ['dist/index.d.ts', 'dist/reference.d.ts'].flatMap((file) => examplesOf(text(file)));
   if (examples.length === 0) throw new Error('no examples found');
   for (const [i, code] of [...recipes, ...examples].entries()) {
     writeFileSync(join(project, `example-${i}.mjs`), code);
-    run('node', [`example-${i}.mjs`], project);
+    requirePrinted(code, run('node', [`example-${i}.mjs`], project));
   }
   console.log(
     `${filename}: ${files.length} files, ${size} bytes; ran ${recipes.length} recipes and ${examples.length} examples`,
@@ -154,6 +164,17 @@ function recipesOf(page) {
   const recipes = [...page.matchAll(/^```js\n(.*?)^```$/gms)].map(([, code]) => code);
   if (recipes.length === 0) throw new Error('no recipes found');
   return recipes;
+}
+
+/** What stands in a comment behind console.log, or alone below it, is among what was printed, and in that order; white space aside. */
+function requirePrinted(code, printed) {
+  const bare = (text) => text.replace(/\s/g, '');
+  const lines = printed.split('\n').map(bare);
+  for (const [, behind, below] of code.matchAll(/^ *console\.log\(.*\);(?: *\/\/ (.*)|\n *\/\/ (.*))/gm)) {
+    const at = lines.indexOf(bare(behind ?? below));
+    if (at < 0) throw new Error(`"${behind ?? below}" is not what this prints:\n${code}\n${printed}`);
+    lines.splice(0, at + 1);
+  }
 }
 
 /** The code under each @example, up to the next tag or the end of the comment. */
