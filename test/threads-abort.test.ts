@@ -62,6 +62,11 @@ describe.each([1, 2, 5])('%i threads', (threads) => {
   });
 
   describe('signal (fault 45)', () => {
+    it.each(names)('misspelt is told by name: %s', async (name) => {
+      const error = await rejection(calls[name]({ sginal: AbortSignal.abort() }));
+      expect(error).toMatchObject({ code: 'ERR_UNKNOWN_OPTION', hint: 'did you mean "signal"?' });
+      expect(error.op).toMatch(/Async$/);
+    });
     it.each(names)('aborted before, at once, later, after: %s', async (name) => {
       for (const reason of [undefined, new Error('mine'), 'a word']) {
         const before = AbortSignal.abort(reason);

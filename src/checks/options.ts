@@ -75,11 +75,13 @@ export function options<Name extends string>(
 }
 
 function unknownOption(op: string, name: string, known: ReadonlySet<string>, prefix: string): never {
-  const near = nearest(name, [...known]);
+  // Taken before the others are read (signal.ts).
+  const names = op.endsWith('Async') && prefix === '' ? [...known, 'signal'] : [...known];
+  const near = nearest(name, names);
   throw new HeedTypeError('ERR_UNKNOWN_OPTION', {
     op,
     arg: prefix === '' ? name : `${prefix}.${name}`,
-    expected: `one of ${[...known].join(', ')}`,
+    expected: `one of ${names.join(', ')}`,
     received: 'an unknown option',
     hint: near === undefined ? undefined : `did you mean "${near}"?`,
   });
