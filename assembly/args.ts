@@ -183,7 +183,7 @@ export class GemmArgs {
   a: usize;
   /** B, float32: [K × N], or [N × K]. Read by `pack`, and in place where packed is 0. */
   b: usize;
-  /** B in panels of 8 columns: [⌈N/8⌉][K][8], or of steps k0 … k1 only; 0 where B is read in place (M = 1). */
+  /** Step k0 of B's first panel; for `pack` its step 0. All of B packed is [⌈N/8⌉][K][8]: its address + 32 · k0. 0: B in place (M = 1). */
   packed: usize;
   /** C, float32. */
   c: usize;
@@ -219,9 +219,9 @@ export class GemmArgs {
   cBatch: usize;
   /** The widest register tile: one of the TILE constants. */
   tile: i32;
-  /** First step of this run, a multiple of KC. The run from 0 begins C, the others add to it. */
+  /** First step of this run, a multiple of KC. The run from 0 begins C, the others add to it. M = 1: one run, 0 … K. */
   k0: i32;
-  /** One past its last step. */
+  /** One past its last step: K, or a multiple of KC. */
   k1: i32;
   /** From one panel to the next: 32 bytes a step that is packed. */
   panel: usize;

@@ -151,7 +151,8 @@ function notes(report: ThreadsReport): string[] {
   const others = crowded(report);
   const has = (roof: string): boolean => rows.some((row) => row.kind === 'pair' && row.roof === roof);
   return [
-    `Times are medians.${builds.length > 1 ? ` Pairs are ${builds.join(' / ')}.` : ''}`,
+    'Times are medians.',
+    ...(builds.length > 1 ? [`Pairs are ${builds.join(' / ')}.`] : []),
     ...(has('peak')
       ? ['peak: the speed-up of loops that multiply and add in registers, sampled in turn with the row']
       : []),

@@ -10,12 +10,14 @@ import { Pool, type Equipment } from './pool.ts';
 import { Program } from './program.ts';
 
 /**
- * Multiply-adds from which a call is worth sharing: with a worker that is awake, or will be as another call has just ended, and with one
- * that must be woken. Times of two threads
- * by one with sharing forced (relaxed; 12 × 64, cubes, keys of 32/8 × 128; other programs on both cores now and then): awake 1.5 at
- * 2^18.6, 1.2 at 2^19.2, 1.0 at 2^20.2, 0.9 and 0.7 at 2^21, 0.75 at 2^22.6. Asleep what matters is how long the call takes, as a woken
- * worker is 50 to 200 µs late, and what it has claimed then is waited for: with one thread 0.8 ms 1.13 to 1.27, 1.1 ms 1.03 to 1.09, 1.5 ms
- * 0.66 to 0.71, 2 ms 0.62 (256³ and 12 × 64, S = 112, of which a millisecond has 13 to 16 million in the baseline build, 18 to 22 in the relaxed).
+ * Multiply-adds from which a call is worth sharing: with a worker that is awake, or is kept awake by calls that follow each other
+ * closely; and with one that must be woken.
+ *
+ * Measured as time of two threads by time of one, with sharing forced (relaxed; 12 × 64, cubes, keys of 32/8 × 128; other programs on
+ * both cores now and then). Awake: 1.5 at 2^18.6, 1.2 at 2^19.2, 1.0 at 2^20.2, 0.9 and 0.7 at 2^21, 0.75 at 2^22.6. Asleep, what matters
+ * is how long the call takes, as a woken worker is 50 to 200 µs late, and what it has claimed then is waited for. Calls that take one
+ * thread 0.8 ms: 1.13 to 1.27; 1.1 ms: 1.03 to 1.09; 1.5 ms: 0.66 to 0.71; 2 ms: 0.62 (256³ and 12 × 64, S = 112, where a
+ * millisecond is 13 to 16 million multiply-adds in the baseline build, 18 to 22 in the relaxed).
  */
 const WORTH_AWAKE = 2 ** 21;
 const WORTH_ASLEEP: Readonly<Record<Build, number>> = { baseline: 1.15 * 2 ** 24, relaxed: 1.6 * 2 ** 24 };
