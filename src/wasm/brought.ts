@@ -47,6 +47,7 @@ export async function buildAt(op: string, url: string): Promise<Build> {
 }
 
 interface Host {
+  readonly location?: { readonly href: string };
   readonly process?: {
     getBuiltinModule?(id: string): { readFile(path: URL): Promise<Uint8Array> } | undefined;
   };
@@ -98,13 +99,9 @@ async function fromServer(url: string): Promise<Loaded> {
   return { bytes: new Uint8Array(await response.arrayBuffer()), status, contentType };
 }
 
-/** Outside of a page there is nothing that another URL could be relative to. */
+/** By itself, or seen from the page. */
 function isUrl(url: string): boolean {
-  try {
-    return new URL(url) instanceof URL;
-  } catch {
-    return 'location' in globalThis;
-  }
+  return URL.canParse(url, (globalThis as Host).location?.href);
 }
 
 function same(a: Uint8Array, b: Uint8Array): boolean {
