@@ -148,7 +148,8 @@ const MUTANTS: Readonly<Record<string, readonly [door: Invoke, words: RegExp]>> 
   ],
   'reads a polluted prototype': [
     (self, method, args) => {
-      const { scale } = (args.at(-1) ?? {}) as { readonly scale?: unknown };
+      const o = Object(args.at(-1)) as { readonly scale?: unknown };
+      const scale = Object.hasOwn(o, 'scale') ? undefined : o.scale;
       return scale === 5 ? undefined : right(self, method, args);
     },
     /^refused: Error: mine/,
@@ -156,7 +157,8 @@ const MUTANTS: Readonly<Record<string, readonly [door: Invoke, words: RegExp]>> 
   'reads an option twice': [
     (self, method, args) => {
       try {
-        Object.getOwnPropertyDescriptor(args.at(-1), 'headDim')?.get?.();
+        // A copy of the options before they are read.
+        Object.assign({}, args.at(-1));
       } catch {
         // It throws again.
       }

@@ -5,20 +5,29 @@ import { scores } from './attention.ts';
 import { own, times, type FuzzCall, type Make, type Options } from './lengths.ts';
 import type { Parts } from './parts.ts';
 
-/** Options of a cache that has room for what is done to it. */
+/** Options of a cache that has room for what is done to it, and some for no token more. */
 function cacheOptions(parts: Parts): heed.KVCacheOptions {
   const { batch, kvHeads, headDim, valueDim } = parts.dims;
   return {
-    ...{ batch, kvHeads, headDim, valueDim, capacity: 24 },
+    ...{ batch, kvHeads, headDim, valueDim, capacity: capacityOf(parts) },
     ...(parts.on(20) ? { dtype: 'f16' as const } : {}),
     ...(parts.on(21) ? { ring: true } : {}),
   };
 }
 
-/** One with tokens in it, that many queries at least. */
+/** Tokens that are in a cache at first: as many as there are queries, at least. */
+function heldOf({ dims: { seqQ, seqK } }: Parts): number {
+  return 1 + seqQ + seqK;
+}
+
+function capacityOf(parts: Parts): number {
+  return heldOf(parts) + parts.dims.seqQ + (parts.on(19) ? 10 : 0);
+}
+
+/** One with tokens in it. */
 function cacheOf(parts: Parts, options: heed.KVCacheOptions = cacheOptions(parts)): KVCache {
   const { batch = 1, kvHeads, headDim, valueDim = headDim } = options;
-  const tokens = 1 + parts.dims.seqQ + parts.dims.seqK;
+  const tokens = heldOf(parts);
   const cache = parts.engine.kvCache(options);
   parts.made.push(cache);
   cache.append(parts.f32(batch, tokens, kvHeads, headDim), parts.f32(batch, tokens, kvHeads, valueDim));
@@ -113,7 +122,7 @@ export function pass(method: 'forward' | 'forwardAsync' | 'inspect'): Make {
       o['context'] = parts.f32(batch, seqK, contextDim);
       o = scores(parts, seqK, true, { ...o, seqK });
     } else if (parts.on(18)) {
-      cache = cacheOf(parts, { batch, kvHeads, headDim, capacity: 24 });
+      cache = cacheOf(parts, { batch, kvHeads, headDim, capacity: capacityOf(parts) });
       o = scores(parts, batch === 0 ? 0 : cache.length + seqQ, false, { ...o, cache });
     } else o = scores(parts, seqQ, true, o);
     delete o['layout'];

@@ -270,6 +270,11 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     fits: ({ path: [first] }) => first !== '0',
     put: (_: never, { args }) => args[0],
   },
+  'the last option': {
+    verdict: 'any',
+    fits: isOption,
+    put: (_: never, __, { holder }) => Object.values(holder).at(-1) as unknown,
+  },
   'a view of the engine’s memory': {
     verdict: 'any',
     fits: hasFloats,
