@@ -5,22 +5,15 @@
 import type { Engine, Tensor } from '../../src/index.ts';
 import { uniform } from '../data.ts';
 import { firstDifference } from '../equal.ts';
+import type { Dims as ProblemDims } from '../problems.ts';
 
 /** Words of the buffer, and those of the pattern on either side of an array: more than a row of any tile. */
 const WORDS = 8192;
 const GUARD = 32;
 
 /** A random small call: dimensions of what is computed, and a bit for each thing that may be there or not. */
-export interface Dims {
-  readonly batch: number;
-  readonly kvHeads: number;
-  readonly group: number;
-  readonly seqQ: number;
-  readonly seqK: number;
-  readonly headDim: number;
-  readonly valueDim: number;
+export interface Dims extends Omit<ProblemDims, 'layout' | 'causal'> {
   readonly bits: number;
-  readonly seed: number;
 }
 
 export class Parts {
