@@ -9,6 +9,7 @@ import { EnvironmentError, type ErrorDetails } from '../errors.ts';
 import { EXPORTS } from './exports.ts';
 import { BUILDS, bytesOf, type Build } from './inlined.ts';
 import { kernelsOf, reserve } from './instantiate.ts';
+import { holds } from '../words.ts';
 
 /** The build that a compiled module is. ERR_WASM_INTEGRITY for anything but this version's kernels over plain memory. */
 export function buildOf(op: string, module: WebAssembly.Module): Build {
@@ -101,7 +102,8 @@ async function fromServer(url: string): Promise<Loaded> {
 
 /** By itself, or seen from the page. */
 function isUrl(url: string): boolean {
-  return URL.canParse(url, (globalThis as Host).location?.href);
+  // URL.canParse is younger than SIMD: not in Safari 16.4, Chrome 91.
+  return holds(() => new URL(url, (globalThis as Host).location?.href));
 }
 
 function same(a: Uint8Array, b: Uint8Array): boolean {
