@@ -156,7 +156,8 @@ describe.each(builds)('%s', async (build) => {
       }
       expect(rows.length).toBeGreaterThan(0);
       expectSubstance(rows.map((row) => row.out('blocks')));
-      if ((each.sigma ?? 1) <= 100) {
+      // Of sharper scores one problem is too small a pool: test/slow/sigmas.test.ts has a larger.
+      if ((each.sigma ?? 1) <= 8) {
         expect(pooled.heed).toBeLessThanOrEqual(2 * pooled.naive + 2 * u * pooled.largest);
       }
       if (looks) {
