@@ -131,7 +131,9 @@ export function pass(method: 'forward' | 'forwardAsync' | 'inspect'): Make {
     const lengths = ([, o]: readonly unknown[]): number[] => {
       const rows = times([own(o, 'batch'), 1], [own(o, 'seqQ')]);
       if (method !== 'inspect') return [rows * modelDim];
-      const seqK = times([own(o, 'seqK'), own(o, 'seqQ')]) + held;
+      // Without its cache, a fault of some plans, the pass has no tokens before it.
+      const before = own(o, 'cache') === cache ? held : 0;
+      const seqK = times([own(o, 'seqK'), own(o, 'seqQ')]) + before;
       return [rows * modelDim, rows * heads * seqK, rows * heads];
     };
     const call = { self: layer, method, args: [parts.f32(batch, seqQ, modelDim), o], lengths };
