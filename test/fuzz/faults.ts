@@ -273,7 +273,11 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   'the last option': {
     verdict: 'any',
     fits: isOption,
-    put: (_: never, __, { holder }) => Object.values(holder).at(-1) as unknown,
+    // Anew where it is an element of a list: of an element that is there twice a getter is called twice.
+    put(_: never, __, { holder }) {
+      const last: unknown = Object.values(holder).at(-1);
+      return isOptions(last) ? { ...last } : last;
+    },
   },
   'a view of the engine’s memory': {
     verdict: 'any',
