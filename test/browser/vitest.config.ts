@@ -30,7 +30,7 @@ const config: ViteUserConfig = defineConfig({
       // Without the headers there is no shared memory, which all of these are about.
       pages('not isolated', {}, [
         'test/threads*.test.ts',
-        'test/pool-model.test.ts',
+        'test/properties-threads.test.ts',
         'test/transfers.test.ts',
       ]),
     ],

@@ -11,8 +11,22 @@ const int = (min: number, max: number): fc.Arbitrary<number> => fc.integer({ min
 const most = (usual: fc.Arbitrary<number>, ...edges: number[]): fc.Arbitrary<number> =>
   fc.oneof({ weight: 19, arbitrary: usual }, fc.constantFrom(...edges));
 
+/** Dimensions of a random product. */
+export interface Shape {
+  readonly batch: number;
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+  /** One B for all of a batch. */
+  readonly shared: boolean;
+  /** There is a bias. */
+  readonly biased: boolean;
+}
+
 /** Depths around blocks of 256 (one in six is deeper than one), columns around panels of 8 and pieces of 32 KB, rows around items of 96. */
-const shapes = fc.record({
+export const shapes: fc.Arbitrary<Shape> = fc.record({
   batch: fc.oneof({ weight: 2, arbitrary: fc.constant(1) }, int(2, 3)),
   M: most(int(1, 13), 95, 97, 200),
   N: most(int(1, 33), 511, 520, 1030),
