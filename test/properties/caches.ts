@@ -1,14 +1,18 @@
 /**
  * Any sequence of what can be done with caches (P22): each is made, appended to, truncated, attended to and disposed of as
  * random commands say, beside a plain double (test/caches.ts) that says what must be there, what must come out and what must
- * be refused.
+ * be refused. And one that is filled piece by piece gives what one pass gives (P8).
  */
 import fc from 'fast-check';
 import { expect } from 'vitest';
+import { FEW } from '../../common/abi.ts';
 import type { AppendOptions, Engine, KVCacheOptions } from '../../src/index.ts';
 import { Pair } from '../caches.ts';
+import { normal } from '../data.ts';
+import { attentionLaw, every, use } from '../laws.ts';
 import { fault } from '../nothing-lost.ts';
-import { engineFor, type Property } from './property.ts';
+import { expectSameBits } from '../problems.ts';
+import { engineFor, holds, type Property } from './property.ts';
 
 /** What a command may look at before it runs: caches that are alive, in the order in which they were made. */
 interface Model {
@@ -202,7 +206,7 @@ const made = fc.record({
   ...{ dtype: fc.constantFrom<'f32' | 'f16'>('f32', 'f16'), ring: fc.boolean() },
 });
 const part = fc.option(fc.array(fc.nat(), { minLength: 3, maxLength: 3 }), { nil: undefined });
-const tokens = fc.oneof(int(0, 5), int(0, 100), int(60, 96));
+const tokens = fc.oneof({ weight: 3, arbitrary: int(0, 5) }, int(0, 100), int(60, 96));
 const before = fc.oneof(int(0, 4), int(0, 95), fc.constant(Infinity));
 const more = fc.record({ softcap: fc.constantFrom(0, 3), scale: fc.constantFrom(0.5, -1, 4) });
 const commands: fc.Arbitrary<Command>[] = [
@@ -225,7 +229,7 @@ const commands: fc.Arbitrary<Command>[] = [
 ];
 
 const model: Property = {
-  name: 'any commands, and every cache is what its plain double is (P8, P22)',
+  name: 'any commands, and every cache is what its plain double is (P22)',
   on: async (build) => {
     const engine = await engineFor(build);
     const happened = { ...nothing };
@@ -254,4 +258,59 @@ const model: Property = {
   },
 };
 
-export const caches: readonly Property[] = [model];
+/** Whose law is computed, of each pass. */
+const ROWS = 8;
+
+const passes = fc.record({
+  ...{ kvHeads: int(1, 2), group: int(1, 3), headDim: int(1, 12), valueDim: int(1, 12) },
+  /** Tokens that come at once. */
+  pieces: fc.array(fc.oneof({ weight: 9, arbitrary: int(1, 6) }, int(60, 100)), {
+    minLength: 1,
+    maxLength: 8,
+  }),
+  ...{ before, seed: fc.nat(1e6) },
+});
+
+const onePass = holds(
+  'token by token, or some at once, is one pass: the law, and the bits in one family (P8)',
+  passes,
+  (engine, { kvHeads, group, headDim, valueDim, pieces, before, seed }) => {
+    const heads = kvHeads * group;
+    const total = pieces.reduce((sum, n) => sum + n);
+    const window = [before, 0] as const;
+    const q = normal(total * heads * headDim, seed);
+    const [k, v] = [
+      normal(total * kvHeads * headDim, seed + 1),
+      normal(total * kvHeads * valueDim, seed + 2),
+    ];
+    const options = { seqQ: total, heads, kvHeads, headDim, valueDim, causal: true, window };
+    const whole = engine.attention(q, k, v, options);
+    const out = new Float32Array(whole.length);
+    const cache = engine.kvCache({ kvHeads, headDim, valueDim, capacity: total });
+    let from = 0;
+    for (const n of pieces) {
+      const piece = (x: Float32Array): Float32Array => {
+        const width = x.length / total;
+        return x.subarray(from * width, (from + n) * width);
+      };
+      cache.append(piece(k), piece(v));
+      piece(out).set(cache.attend(piece(q), { heads, seqQ: n, window }));
+      if (n <= FEW === total <= FEW) expectSameBits(piece(out), piece(whole));
+      from += n;
+    }
+    cache.dispose();
+    let most = 0;
+    for (const row of attentionLaw(
+      q,
+      k,
+      v,
+      options,
+      every(Math.ceil((heads * total) / ROWS), heads * total),
+    )) {
+      most = Math.max(most, use(out, row.out('blocks'), row.at));
+    }
+    expect(most).toBeLessThanOrEqual(1);
+  },
+);
+
+export const caches: readonly Property[] = [model, onePass];

@@ -7,10 +7,10 @@ import type { Property } from './property.ts';
 
 export function hold(properties: readonly Property[]): void {
   describe.each(builds)('%s', (build) => {
-    it.each(properties.map((each) => [each.name, each] as const))('%s', async (_, { on, runs }) => {
+    it.each(properties.map((each) => [each.name, each] as const))('%s', async (_, { on }) => {
       const { property, proves, dispose } = await on(build);
       try {
-        await fc.assert(property, tries(runs));
+        await fc.assert(property, tries());
         proves?.();
       } finally {
         dispose?.();

@@ -9,8 +9,6 @@ import { engineOf, type Build } from '../builds.ts';
 export interface Property {
   /** With its number in docs/reliability.md. */
   readonly name: string;
-  /** Runs in the fast suite on each build, where a thousand take too long there. */
-  readonly runs?: number;
   readonly on: (build: Build) => Trial | Promise<Trial>;
 }
 
