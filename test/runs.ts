@@ -7,9 +7,13 @@
  */
 import type { Parameters } from 'fast-check';
 
-const { env = {} } =
-  (globalThis as { readonly process?: { env?: Record<string, string | undefined> } }).process ?? {};
-const { HEED_SEED, HEED_RUNS, HEED_PATH } = env;
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** What a person says; in a page there is no process, but what its configuration says (test/browser/vitest.config.ts). */
+const { HEED_SEED, HEED_RUNS, HEED_PATH }: Env = {
+  ...(import.meta as { readonly env?: Env }).env,
+  ...(globalThis as { readonly process?: { readonly env?: Env } }).process?.env,
+};
 
 /** Of the fast suite. */
 export const SEED = 20240817;
