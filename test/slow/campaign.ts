@@ -69,7 +69,7 @@ export class Campaign {
     // The seeds after that of the fast suite, one a round.
     const seed = SEED + 1 + Math.floor(row.runs / ROUND);
     const numRuns = Math.min(ROUND, this.runs - row.runs);
-    const details = await fc.check(trial.property, { seed, numRuns });
+    const details = await fc.check(trial.property, { seed, numRuns, includeErrorInReport: true });
     row.runs += details.numRuns;
     row.milliseconds += performance.now() - begin;
     if (details.failed) row.failure = fc.defaultReportMessage(details);
