@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { ALIGNMENT } from '../common/abi.ts';
 import { align, Allocator } from '../src/memory/allocator.ts';
 import { uniform } from './data.ts';
+import { tries } from './runs.ts';
 
 const GIB = 2 ** 30;
 const endless = (): boolean => true;
@@ -153,7 +154,7 @@ it('any order of any sizes: nothing overlaps, and all of it comes back', () => {
       expect(memory.inUse).toBe(0);
       expect(memory.allocate(102_400 - 64)).toBe(64);
     }),
-    { numRuns: 200 },
+    tries(),
   );
 });
 

@@ -150,16 +150,17 @@ export class Pair {
       ['v', values, valueDim],
     ] as const) {
       const memory = u8.slice(from, from + bytes * batch * kvHeads * capacity * dim).buffer;
-      const floats =
-        dtype === 'f16' ? Float32Array.from(new Uint16Array(memory), halfValue) : new Float32Array(memory);
+      const numbers = dtype === 'f16' ? new Uint16Array(memory) : new Float32Array(memory);
+      const valueOf = dtype === 'f16' ? halfValue : (x: number): number => x;
       for (const [b, row] of this.plain.rows.entries()) {
         for (const [j, token] of row.entries()) {
           if (!this.plain.holds(b, j)) continue;
           for (let h = 0; h < kvHeads; h++) {
             const start = ((b * kvHeads + h) * capacity + (j % capacity)) * dim;
             for (let d = 0; d < dim; d++) {
-              if (Object.is(floats[start + d], token[name][h * dim + d])) continue;
-              expect.fail(`${name} ${j} of sequence ${b}, head ${h}: [${d}] ${floats[start + d]}`);
+              const value = valueOf(numbers[start + d]!);
+              if (Object.is(value, token[name][h * dim + d])) continue;
+              expect.fail(`${name} ${j} of sequence ${b}, head ${h}: [${d}] ${value}`);
             }
           }
         }

@@ -3,7 +3,6 @@
  * engine whose own kernels look too, so that a test says who runs an item, and when.
  */
 import { Worker, type WorkerOptions } from 'node:worker_threads';
-import { vi } from 'vitest';
 import { createEngine, type Engine, type EngineOptions } from '../src/index.ts';
 import { workerSource } from '../src/generated/worker.ts';
 import { Pool } from '../src/threads/pool.ts';
@@ -100,15 +99,15 @@ export class FaultyWorkers {
 
   /** An engine with these workers. */
   async engine(options: EngineOptions = {}): Promise<Engine> {
-    const start = Pool.start.bind(Pool);
-    const spy = vi.spyOn(Pool, 'start').mockImplementation((equipment) => {
-      return start({ ...equipment, kernels: this.#watched(equipment.kernels) });
-    });
+    const start = Reflect.get(Pool, 'start');
+    Pool.start = (equipment) => {
+      return start.call(Pool, { ...equipment, kernels: this.#watched(equipment.kernels) });
+    };
     try {
       const { make: workerFactory } = this;
       return await createEngine({ threads: 2, maxMemory: 2 ** 26, workerFactory, ...options });
     } finally {
-      spy.mockRestore();
+      Pool.start = start;
     }
   }
 

@@ -14,7 +14,7 @@ import { FAULTS } from './fuzz/faults.ts';
 import { Fuzz, plans, type Invoke, type Outcome } from './fuzz/fuzz.ts';
 
 /** In all, shared among the builds. */
-const CALLS_IN_ALL = 4000;
+const CALLS_IN_ALL = 3000;
 
 describe.each(builds)('%s', (build) => {
   it('random calls of every function', async () => {

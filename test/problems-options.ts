@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import type { AttentionOptions, AttentionShape } from '../src/index.ts';
 import { normal, uniform } from './data.ts';
-import { at, make, problems, type Problem } from './problems.ts';
+import { at, make, problems, shownAs, type Problem } from './problems.ts';
 
 type Options = AttentionShape & AttentionOptions;
 type Filled = Problem['options'];
@@ -28,7 +28,7 @@ const side = fc.oneof(fc.nat({ max: 60 }), fc.constantFrom(0, 95, 96, Infinity))
 const maybe = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
   fc.option(arbitrary, { nil: undefined });
 
-export const wanted: fc.Arbitrary<Wanted> = fc.record({
+const some: fc.Arbitrary<Wanted> = fc.record({
   window: maybe(fc.tuple(side, side)),
   queryOffset: fc.constantFrom(undefined, 'number', 'list'),
   keyLengths: fc.boolean(),
@@ -40,16 +40,23 @@ export const wanted: fc.Arbitrary<Wanted> = fc.record({
   sinks: fc.boolean(),
 });
 
+const none: Wanted = {
+  ...{ window: undefined, queryOffset: undefined, keyLengths: false, mask: undefined, bias: undefined },
+  ...{ scale: undefined, softcap: undefined, alibi: false, sinks: false },
+};
+
+/** Most have most options; one in six has none. */
+const wanted: fc.Arbitrary<Wanted> = fc.oneof({ weight: 5, arbitrary: some }, fc.constant(none));
+
 /** A random problem with random options. */
 export const optioned: fc.Arbitrary<Problem> = fc
   .tuple(problems, wanted)
-  .map(([dims, more]) => dress(make({ ...dims, seqQ: 1 + (dims.seqQ % 40) }), more, dims.seed));
+  .map(([dims, more]) => shownAs(dress(make(dims), more, dims.seed), dims, more));
 
 /** The same without options that go by where a key stands: keys may be permuted or left out. */
 export const placeless: fc.Arbitrary<Problem> = fc.tuple(problems, wanted).map(([dims, more]) => {
-  const none = { window: undefined, queryOffset: undefined, keyLengths: false, alibi: false };
-  const given = { ...dims, seqQ: 1 + (dims.seqQ % 40), causal: false };
-  return dress(make(given), { ...more, ...none }, dims.seed);
+  const without = { ...more, window: undefined, queryOffset: undefined, keyLengths: false, alibi: false };
+  return shownAs(dress(make({ ...dims, causal: false }), without, dims.seed), dims, without);
 });
 
 /** A problem with the options that are wanted of it. */
@@ -136,10 +143,10 @@ export function placeOf(row: number, { heads, seqQ }: Filled): [b: number, h: nu
   return [Math.floor(row / seqQ / heads), Math.floor(row / seqQ) % heads, row % seqQ];
 }
 
-/** Some rows: each about as likely, twenty or all. */
-export function someRows(options: Filled, seed = 1): number[] {
-  const [rows, next] = [rowsOf(options), uniform(seed)];
-  return Array.from({ length: rows }, (_, row) => row).filter(() => next() < 20 / rows);
+/** Some rows: each about as likely, so many or all. */
+export function someRows(options: Filled, count: number): number[] {
+  const [rows, next] = [rowsOf(options), uniform(rowsOf(options))];
+  return Array.from({ length: rows }, (_, row) => row).filter(() => next() < count / rows);
 }
 
 /** The tokens of k or v where `move` says: token i of the result is token move[i]. */

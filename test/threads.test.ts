@@ -1,5 +1,4 @@
 /** Every operation, shared among any number of threads, gives the bits of one thread (docs/reliability.md, P19). */
-import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Engine } from '../src/index.ts';
 import type { Program } from '../src/threads/program.ts';
@@ -7,9 +6,8 @@ import { Team } from '../src/threads/team.ts';
 import { Pool } from '../src/threads/pool.ts';
 import type { Failure } from '../src/threads/failure.ts';
 import { builds, engineOf } from './builds.ts';
-import { normal } from './data.ts';
 import { FaultyWorkers } from './faulty-workers.ts';
-import { expectSameBits, make, problems } from './problems.ts';
+import { expectSameBits } from './problems.ts';
 import { sharedCalls, type Result } from './shared-calls.ts';
 
 const isWorth: (this: Team, work: number) => boolean = Reflect.get(Team.prototype, 'isWorth');
@@ -77,31 +75,6 @@ describe.each(builds)('%s', (build) => {
         expect(workers.items).toBeGreaterThan(items);
       }
       expect(engine.memory.used).toBe(used);
-    });
-
-    it('random problems', () => {
-      fc.assert(
-        fc.property(problems, fc.boolean(), (dims, first) => {
-          const { options, q, k, v } = make(dims);
-          if (first) workers.workersFirst(1);
-          expectSameBits(engine.attention(q, k, v, options), one.attention(q, k, v, options));
-        }),
-        { numRuns: 40 },
-      );
-      const sizes = fc.record({
-        ...{ M: fc.integer({ min: 1, max: 150 }), N: fc.integer({ min: 1, max: 600 }) },
-        ...{ K: fc.integer({ min: 0, max: 300 }), batch: fc.integer({ min: 1, max: 3 }) },
-        ...{ transposeA: fc.boolean(), transposeB: fc.boolean() },
-      });
-      fc.assert(
-        fc.property(sizes, fc.boolean(), (shape, first) => {
-          const { batch, M, N, K } = shape;
-          const [a, b] = [normal(batch * M * K, M), normal(batch * K * N, N)];
-          if (first) workers.workersFirst(1);
-          expectSameBits(engine.matmul(a, b, shape), one.matmul(a, b, shape));
-        }),
-        { numRuns: 20 },
-      );
     });
   });
 });

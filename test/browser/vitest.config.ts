@@ -30,7 +30,7 @@ const config: ViteUserConfig = defineConfig({
       // Without the headers there is no shared memory, which all of these are about.
       pages('not isolated', {}, [
         'test/threads*.test.ts',
-        'test/pool-model.test.ts',
+        'test/properties-threads.test.ts',
         'test/transfers.test.ts',
       ]),
     ],
@@ -57,6 +57,8 @@ function pages(
       exclude: [...ofNode().keys(), ...exclude],
       setupFiles: ['test/setup.ts'],
       provide: { page: name },
+      // Random cases of a property: the kernels are those that Node runs, with as many as there are.
+      env: { HEED_RUNS: '250' },
       testTimeout: 60_000,
       browser: {
         enabled: true,

@@ -75,7 +75,7 @@ export function lawOf(program: Program, given: readonly Problem[] = problems): n
   for (const problem of given) {
     const { q, k, v, options } = problem;
     const { out, logSumExp } = program.attention(problem);
-    for (const row of attentionLaw(q, k, v, options, someRows(options))) {
+    for (const row of attentionLaw(q, k, v, options, someRows(options, 20))) {
       tally.hold(out, row.out('blocks'), row.at);
       tally.hold(logSumExp, row.logSumExp('blocks'), row.row);
     }

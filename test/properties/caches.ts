@@ -1,14 +1,18 @@
 /**
  * Any sequence of what can be done with caches (P22): each is made, appended to, truncated, attended to and disposed of as
  * random commands say, beside a plain double (test/caches.ts) that says what must be there, what must come out and what must
- * be refused.
+ * be refused. And one that is filled piece by piece gives what one pass gives (P8).
  */
 import fc from 'fast-check';
-import { expect, it } from 'vitest';
-import type { AppendOptions, Engine, KVCacheOptions } from '../src/index.ts';
-import { builds, engineOf } from './builds.ts';
-import { Pair } from './caches.ts';
-import { fault } from './nothing-lost.ts';
+import { expect } from 'vitest';
+import { FEW } from '../../common/abi.ts';
+import type { AppendOptions, Engine, KVCacheOptions } from '../../src/index.ts';
+import { Pair } from '../caches.ts';
+import { normal } from '../data.ts';
+import { attentionLaw, every, use } from '../laws.ts';
+import { fault } from '../nothing-lost.ts';
+import { expectSameBits } from '../problems.ts';
+import { engineFor, holds, type Property } from './property.ts';
 
 /** What a command may look at before it runs: caches that are alive, in the order in which they were made. */
 interface Model {
@@ -18,22 +22,16 @@ interface Model {
 interface Real {
   readonly engine: Engine;
   readonly pairs: Pair[];
+  readonly happened: Happened;
 }
 
 type Command = fc.Command<Model, Real>;
 
 /** How often each thing has happened: what never does is not tested. */
-const happened = {
-  append: 0,
-  attend: 0,
-  lap: 0,
-  full: 0,
-  large: 0,
-  truncate: 0,
-  beyond: 0,
-  lost: 0,
-  dispose: 0,
+const nothing = {
+  ...{ append: 0, attend: 0, lap: 0, full: 0, large: 0, truncate: 0, beyond: 0, lost: 0, dispose: 0 },
 };
+type Happened = typeof nothing;
 
 /** A number of a range that is known when the command runs, both ends included. */
 const among = (choice: number, from: number, to: number): number => from + (choice % (to - from + 1));
@@ -67,7 +65,7 @@ abstract class Use implements Command {
   check = ({ alive }: Readonly<Model>): boolean => alive > 0;
   run(model: Model, real: Real): void {
     const at = this.which % real.pairs.length;
-    this.use(real.pairs[at]!);
+    this.use(real.pairs[at]!, real.happened);
     if (this instanceof Dispose) {
       real.pairs.splice(at, 1);
       model.alive--;
@@ -78,7 +76,7 @@ abstract class Use implements Command {
     }
     expectMemory(real);
   }
-  abstract use(pair: Pair): void;
+  abstract use(pair: Pair, happened: Happened): void;
 }
 
 class Append extends Use {
@@ -91,7 +89,7 @@ class Append extends Use {
   ) {
     super(which);
   }
-  use(pair: Pair): void {
+  use(pair: Pair, happened: Happened): void {
     const { plain, cache } = pair;
     const { batch, dtype } = plain.options;
     const counts = this.part?.slice(0, batch).map((choice) => among(choice, 0, this.tokens));
@@ -140,7 +138,7 @@ class Truncate extends Use {
   ) {
     super(which);
   }
-  use(pair: Pair): void {
+  use(pair: Pair, happened: Happened): void {
     const { length } = pair.plain;
     const n = this.choice === 'all' ? 0 : length + 1 - among(this.choice, 0, length + 1);
     if (n <= pair.plain.length) {
@@ -170,7 +168,7 @@ class Attend extends Use {
   ) {
     super(which);
   }
-  use(pair: Pair): void {
+  use(pair: Pair, happened: Happened): void {
     const { plain, cache } = pair;
     const { seqQ, before, layout, more } = this;
     const heads = this.group * plain.options.kvHeads;
@@ -190,7 +188,7 @@ class Attend extends Use {
 }
 
 class Dispose extends Use {
-  use({ cache }: Pair): void {
+  use({ cache }: Pair, happened: Happened): void {
     cache.dispose();
     happened.dispose++;
     expect(fault(() => cache.attend(new Float32Array(0), { heads: 1 })).code).toBe('ERR_DISPOSED');
@@ -203,11 +201,12 @@ class Dispose extends Use {
 const int = (min: number, max: number): fc.Arbitrary<number> => fc.integer({ min, max });
 const layout = fc.constantFrom<'bshd' | 'bhsd'>('bshd', 'bhsd');
 const made = fc.record({
-  ...{ batch: int(1, 3), kvHeads: int(1, 2), headDim: int(1, 9), valueDim: int(1, 9), capacity: int(1, 120) },
+  ...{ batch: int(1, 3), kvHeads: int(1, 2), headDim: int(1, 9), valueDim: int(1, 9) },
+  capacity: fc.oneof({ weight: 2, arbitrary: int(1, 20) }, int(1, 120)),
   ...{ dtype: fc.constantFrom<'f32' | 'f16'>('f32', 'f16'), ring: fc.boolean() },
 });
 const part = fc.option(fc.array(fc.nat(), { minLength: 3, maxLength: 3 }), { nil: undefined });
-const tokens = fc.oneof(int(0, 5), int(0, 100), int(60, 96));
+const tokens = fc.oneof({ weight: 3, arbitrary: int(0, 5) }, int(0, 100), int(60, 96));
 const before = fc.oneof(int(0, 4), int(0, 95), fc.constant(Infinity));
 const more = fc.record({ softcap: fc.constantFrom(0, 3), scale: fc.constantFrom(0.5, -1, 4) });
 const commands: fc.Arbitrary<Command>[] = [
@@ -229,14 +228,15 @@ const commands: fc.Arbitrary<Command>[] = [
   fc.nat(2).map((which) => new Dispose(which)),
 ];
 
-it.each(builds)('%s: any commands, and every cache is what its plain double is', async (build) => {
-  const engine = await engineOf(build);
-  const first = made.map((options) => new Create(options));
-  const property = fc.property(
-    first,
-    fc.commands(commands, { maxCommands: 60, size: 'max' }),
-    (create, rest) => {
-      const real: Real = { engine, pairs: [] };
+const model: Property = {
+  name: 'any commands, and every cache is what its plain double is (P22)',
+  on: async (build) => {
+    const engine = await engineFor(build);
+    const happened = { ...nothing };
+    const first = made.map((options) => new Create(options));
+    const some = fc.commands(commands, { maxCommands: 20, size: 'max' });
+    const property = fc.property(first, some, (create, rest) => {
+      const real: Real = { engine, pairs: [], happened };
       const setup = (): { model: Model; real: Real } => {
         const model = { alive: 0 };
         create.run(model, real);
@@ -248,8 +248,69 @@ it.each(builds)('%s: any commands, and every cache is what its plain double is',
         for (const { cache } of real.pairs) cache.dispose();
       }
       expect(engine.memory.used).toBe(0);
-    },
-  );
-  fc.assert(property, { numRuns: 80 });
-  for (const [what, times] of Object.entries(happened)) expect(times, what).toBeGreaterThan(10);
+    });
+    return {
+      property,
+      proves: () => {
+        for (const [what, times] of Object.entries(happened)) expect(times, what).toBeGreaterThan(10);
+      },
+    };
+  },
+};
+
+/** Whose law is computed, of each pass. */
+const ROWS = 8;
+
+const passes = fc.record({
+  ...{ kvHeads: int(1, 2), group: int(1, 3), headDim: int(1, 12), valueDim: int(1, 12) },
+  /** Tokens that come at once. */
+  pieces: fc.array(fc.oneof({ weight: 9, arbitrary: int(1, 6) }, int(60, 100)), {
+    minLength: 1,
+    maxLength: 8,
+  }),
+  ...{ before, seed: fc.nat(1e6) },
 });
+
+const onePass = holds(
+  'token by token, or some at once, is one pass: the law, and the bits in one family (P8)',
+  passes,
+  (engine, { kvHeads, group, headDim, valueDim, pieces, before, seed }) => {
+    const heads = kvHeads * group;
+    const total = pieces.reduce((sum, n) => sum + n);
+    const window = [before, 0] as const;
+    const q = normal(total * heads * headDim, seed);
+    const [k, v] = [
+      normal(total * kvHeads * headDim, seed + 1),
+      normal(total * kvHeads * valueDim, seed + 2),
+    ];
+    const options = { seqQ: total, heads, kvHeads, headDim, valueDim, causal: true, window };
+    const whole = engine.attention(q, k, v, options);
+    const out = new Float32Array(whole.length);
+    const cache = engine.kvCache({ kvHeads, headDim, valueDim, capacity: total });
+    let from = 0;
+    for (const n of pieces) {
+      const piece = (x: Float32Array): Float32Array => {
+        const width = x.length / total;
+        return x.subarray(from * width, (from + n) * width);
+      };
+      cache.append(piece(k), piece(v));
+      piece(out).set(cache.attend(piece(q), { heads, seqQ: n, window }));
+      if (n <= FEW === total <= FEW) expectSameBits(piece(out), piece(whole));
+      from += n;
+    }
+    cache.dispose();
+    let most = 0;
+    for (const row of attentionLaw(
+      q,
+      k,
+      v,
+      options,
+      every(Math.ceil((heads * total) / ROWS), heads * total),
+    )) {
+      most = Math.max(most, use(out, row.out('blocks'), row.at));
+    }
+    expect(most).toBeLessThanOrEqual(1);
+  },
+);
+
+export const caches: readonly Property[] = [model, onePass];

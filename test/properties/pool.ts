@@ -4,14 +4,15 @@
  * its items run once, step by step.
  */
 import fc from 'fast-check';
-import { expect, it } from 'vitest';
-import { Program } from '../src/threads/program.ts';
-import { Pool } from '../src/threads/pool.ts';
-import type { Failure } from '../src/threads/failure.ts';
-import { BUSY, JOB, Member, PARKED } from '../src/threads/protocol.ts';
-import type { WorkerLike } from '../src/threads/spawn.ts';
-import type { Begin, Said } from '../src/threads/worker.ts';
-import { DRIVERS, type Driver, type KernelExports } from '../src/wasm/exports.ts';
+import { expect } from 'vitest';
+import { Program } from '../../src/threads/program.ts';
+import { Pool } from '../../src/threads/pool.ts';
+import type { Failure } from '../../src/threads/failure.ts';
+import { BUSY, JOB, Member, PARKED } from '../../src/threads/protocol.ts';
+import type { WorkerLike } from '../../src/threads/spawn.ts';
+import type { Begin, Said } from '../../src/threads/worker.ts';
+import { DRIVERS, type Driver, type KernelExports } from '../../src/wasm/exports.ts';
+import type { Property } from './property.ts';
 
 /** Ends a played worker in the middle of a claim. */
 const DEATH = new Error('death');
@@ -129,9 +130,10 @@ interface Started {
   readonly ends: (Failure | undefined)[];
 }
 
-it('each job ends once, and well only if all of it was done (P23)', async () => {
-  await fc.assert(
-    fc.asyncProperty(actions, fc.integer({ min: 2, max: 4 }), async (schedule, threads) => {
+const model: Property = {
+  name: 'each job ends once, and well only if all of it was done (P23)',
+  on: () => ({
+    property: fc.asyncProperty(actions, fc.integer({ min: 2, max: 4 }), async (schedule, threads) => {
       const memory = new WebAssembly.Memory({ initial: 2, maximum: 2, shared: true });
       const words = new Uint32Array(memory.buffer);
       /** Numbers of the items that were run, in order. */
@@ -249,6 +251,7 @@ it('each job ends once, and well only if all of it was done (P23)', async () => 
       await hearAll();
       expect(workers.every(({ alive }) => !alive)).toBe(true);
     }),
-    { numRuns: 3000 },
-  );
-});
+  }),
+};
+
+export const pool: readonly Property[] = [model];
