@@ -1,5 +1,5 @@
 /**
- * The faults of arguments (docs/reliability.md, faults 1–13, 15, 16, 18, 19, 21, 41–44), each in every operation there is, with class,
+ * The faults of arguments (docs/reliability.md, faults 1–13, 15, 16, 18, 19, 21, 41–44, 71, 72), each in every operation there is, with class,
  * code and message and the proof that nothing is lost. What only one operation can be given wrong is in the other door tests.
  */
 import { runInNewContext } from 'node:vm';
@@ -7,7 +7,15 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { builds, engineOf } from './builds.ts';
 import { equal } from './equal.ts';
 import { refusal, resizable, SharedBuffer } from './door.ts';
-import { gone, tooLarge, unknown, wrongDimensions, wrongKinds, wrongLengths } from './faulty-arguments.ts';
+import {
+  gone,
+  tooLarge,
+  unknown,
+  wrongDimensions,
+  wrongKinds,
+  wrongLengths,
+  wrongScores,
+} from './faulty-arguments.ts';
 import { goesOn, golden, passesOn, pattern, refusesEach, watch, type Watch } from './nothing-lost.ts';
 import {
   argument,
@@ -167,6 +175,9 @@ describe.each(surfaces.map((each) => [each.name, each] as const))(
       if (o.dims.length > 0) {
         it('what is no dimension (faults 2–7)', () => refusesEach(wrongDimensions(o), watched));
         it('a product of dimensions that is too large (fault 21)', () => refusesEach(tooLarge(o), watched));
+      }
+      if (o.known.includes('scale')) {
+        it('what scores are not told (faults 71, 72)', () => refusesEach(wrongScores(o, floats), watched));
       }
       const [out, sums] = outputs;
       if (out && sums) {

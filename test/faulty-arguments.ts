@@ -1,7 +1,8 @@
 /**
- * The faults that any argument can have (docs/reliability.md, faults 1–9, 12, 13, 15, 19, 21, 43), of every argument of an operation, with
+ * The faults that any argument can have (docs/reliability.md, faults 1–9, 12, 13, 15, 19, 21, 43, 71, 72), of every argument of an operation, with
  * what each is refused with, word for word.
  */
+import type { HeedErrorCode } from '../src/index.ts';
 import { normal } from './data.ts';
 import { absent, refusal, resizable } from './door.ts';
 import type { Faulty } from './nothing-lost.ts';
@@ -32,6 +33,7 @@ function shrunkBelow(length: number): Float32Array {
 
 const make = 'new Float32Array(x) makes one';
 const viewOf = 'new Float32Array(x.buffer, x.byteOffset, x.byteLength / 4)';
+const bytesHint = `Uint8Array — new Float32Array(x) if these are numbers; if they are the bytes of floats, as in a Buffer, ${viewOf}`;
 
 /** What is no array of floats, made of one, and what it is called. */
 const KINDS: readonly (readonly [wrong: (x: Float32Array) => unknown, received: string])[] = [
@@ -46,10 +48,7 @@ const KINDS: readonly (readonly [wrong: (x: Float32Array) => unknown, received: 
   [(x) => new DataView(x.buffer, x.byteOffset, x.byteLength), `DataView — ${viewOf} reads its bytes`],
   [(x) => x.buffer, 'ArrayBuffer — new Float32Array(x, byteOffset, length) reads its bytes'],
   // A Buffer of Node's is one of these.
-  [
-    (x) => new Uint8Array(x.buffer, x.byteOffset, x.byteLength),
-    `Uint8Array — new Float32Array(x) if these are numbers; if they are the bytes of floats, as in a Buffer, ${viewOf}`,
-  ],
+  [(x) => new Uint8Array(x.buffer, x.byteOffset, x.byteLength), bytesHint],
   [(x) => new Proxy(x, {}), 'object'],
 ];
 const { Float16Array } = globalThis as { Float16Array?: new (x: Float32Array) => unknown };
@@ -150,5 +149,90 @@ export function* unknown(o: Operation): Iterable<Faulty> {
   for (const [name, expected] of cases) {
     const call = (): unknown => o.call(o.operands, { ...o.options, [name]: undefined });
     yield { call, refusal: refusal(o.op, name, 'ERR_UNKNOWN_OPTION', expected) };
+  }
+}
+
+const PLACES = ['causal', 'queryOffset', 'keyLengths'];
+const LONGEST = Number.MAX_SAFE_INTEGER;
+
+/** What scores can be told wrong: option, value, argument, code, words. Where `seqQ` and `seqK` are what they are. */
+function scores(
+  o: Operation,
+  floats: string,
+): readonly (readonly [string, unknown, string, HeedErrorCode, string])[] {
+  const inner = formula(o, 'seqQ × seqK');
+  const [seqQ, seqK] = inner.match(/\d+/g)!.map(Number) as [number, number];
+  const length = seqQ * seqK;
+  const bytes = (n: number): Uint8Array => new Uint8Array(n).fill(1);
+  const shape = [1, 1, seqQ, seqK];
+  const sizes = `[${['batch', 'heads', 'seqQ', 'seqK'].map((name) => `${formula(o, name)} or 1`).join(', ')}]`;
+  const integer = 'an integer, or [batch] of them';
+  const unit = (max: number): string => `an integer from 0 to ${max}`;
+  const kinds = { mask: 'Uint8Array', bias: floats };
+  const ofMask = ' — Uint8Array.from(x, (y) => (y ? 1 : 0)) makes one';
+  return [
+    ['causal', 1, 'causal', 'ERR_ARG_TYPE', 'boolean, got number'],
+    ['scale', NaN, 'scale', 'ERR_RANGE', 'a finite number, got NaN'],
+    ['scale', '1', 'scale', 'ERR_ARG_TYPE', 'number, got string'],
+    ['softcap', -1, 'softcap', 'ERR_RANGE', 'a finite number from 0 on, got -1'],
+    ['softcap', Infinity, 'softcap', 'ERR_RANGE', 'a finite number, got Infinity'],
+    ['window', 'all', 'window', 'ERR_ARG_TYPE', '[before, after], got string'],
+    ['window', [1], 'window', 'ERR_SHAPE', 'length 2, got length 1'],
+    ['window', [-1, 0], 'window[0]', 'ERR_RANGE', `Infinity or ${unit(LONGEST)}, got -1`],
+    ['queryOffset', 0.5, 'queryOffset', 'ERR_RANGE', `${integer}, got 0.5`],
+    ['queryOffset', [0], 'queryOffset', 'ERR_SHAPE', 'length 2, got length 1'],
+    ['queryOffset', [0, NaN], 'queryOffset[1]', 'ERR_RANGE', 'an integer, got a number that is none'],
+    ['keyLengths', 5, 'keyLengths', 'ERR_ARG_TYPE', '[batch] of integers, got number'],
+    ['keyLengths', [1], 'keyLengths', 'ERR_SHAPE', 'length 2, got length 1'],
+    ['keyLengths', [0, seqK + 1], 'keyLengths[1]', 'ERR_RANGE', `${unit(seqK)}, got another`],
+    [
+      'mask',
+      new Float32Array(length),
+      'mask',
+      'ERR_ARG_TYPE',
+      `Uint8Array or { data, shape }, got Float32Array${ofMask}`,
+    ],
+    ['mask', [true], 'mask', 'ERR_ARG_TYPE', `Uint8Array or { data, shape }, got Array${ofMask}`],
+    [
+      'mask',
+      bytes(length + 1),
+      'mask',
+      'ERR_SHAPE',
+      `Uint8Array of length ${length} (${inner}), got length ${length + 1}`,
+    ],
+    [
+      'mask',
+      { data: bytes(1), shape },
+      'mask.data',
+      'ERR_SHAPE',
+      `Uint8Array of length ${length} (batch 1 × heads 1 × ${inner}), got length 1`,
+    ],
+    ['bias', bytes(length), 'bias', 'ERR_ARG_TYPE', `${floats} or { data, shape }, got ${bytesHint}`],
+    [
+      'bias',
+      normal(length - 1, 1),
+      'bias',
+      'ERR_SHAPE',
+      `Float32Array of length ${length} (${inner}), got length ${length - 1}`,
+    ],
+    ...(['mask', 'bias'] as const).flatMap((name) => [
+      [name, null, name, 'ERR_ARG_TYPE', `${kinds[name]} or { data, shape }, got null`] as const,
+      [
+        name,
+        { data: name === 'mask' ? bytes(9) : normal(9, 1), shape: [9, 1, 1, 1] },
+        `${name}.shape`,
+        'ERR_SHAPE',
+        `${sizes}, got [9, 1, 1, 1]`,
+      ] as const,
+      [name, { shape }, `${name}.data`, 'ERR_ARG_TYPE', `${kinds[name]}, got undefined`] as const,
+    ]),
+  ];
+}
+
+export function* wrongScores(o: Operation, floats: string): Iterable<Faulty> {
+  for (const [name, x, arg, code, words] of scores(o, floats)) {
+    // Where a query stands in a cache is the cache's to say: door-cache.
+    if (o.op === 'attend' && PLACES.includes(name)) continue;
+    yield { call: () => changed(o, { [name]: x }), refusal: refusal(o.op, arg, code, words) };
   }
 }

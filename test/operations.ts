@@ -219,7 +219,8 @@ function extended(options: object, more: object): object {
 function ofEngine(engine: Engine): Operation[] {
   const dims = { batch: 2, kvHeads: 2, headDim: 3, valueDim: 4, capacity: 5 };
   const { batch, kvHeads, headDim, valueDim } = dims;
-  const sizes = { batch, kvHeads, headDim, valueDim, tokens: 1 };
+  // Three tokens are the longest sequence of the one that is attended to.
+  const sizes = { batch, kvHeads, headDim, valueDim, tokens: 1, seqK: 3 };
   const [grows, full] = [engine.kvCache(dims), engine.kvCache(dims)];
   full.append(normal(36, 1), normal(48, 2), { counts: [3, 1] });
   const at = engine as unknown as Readonly<Record<string, Untyped>>;
