@@ -4,7 +4,7 @@
  * layers and engines that have ended. Caches are in kv-cache-faults.
  */
 import { describe, expect, it } from 'vitest';
-import { HeedTypeError, MultiHeadAttention, StateError, type Engine, type Tensor } from '../src/index.ts';
+import { MultiHeadAttention, StateError, type Engine, type Tensor } from '../src/index.ts';
 import { builds, engineOf } from './builds.ts';
 import { normal } from './data.ts';
 import { refusal } from './door.ts';
@@ -275,27 +275,5 @@ describe.each(builds)('%s', async (build) => {
       const call = (): unknown => engine.attention(q, first, first, { causal: true, queryOffset, out });
       refuses(call, disposed('attention', 'k', 'tensor'), all);
     });
-  });
-
-  it('what is no engine (fault 7)', async () => {
-    const eye = Float32Array.of(1, 0, 0, 1);
-    const weights = { wq: eye, wk: eye, wv: eye, wo: eye };
-    const make = MultiHeadAttention as unknown as new (given: object) => unknown;
-    const hint = ' — what createEngine of this very copy of heed gives';
-    const faults = [
-      [null, 'null'],
-      ['64', 'string'],
-      [[], 'Array'],
-      [{}, `object${hint}`],
-      [Object.create(engine) as object, `object${hint}`],
-      [new Proxy(engine, {}), `object${hint}`],
-    ].map(([given, received]): Faulty => {
-      const message = `MultiHeadAttention: "engine" expected Engine, got ${received as string} [ERR_ARG_TYPE]`;
-      return {
-        call: () => new make({ modelDim: 2, heads: 1, weights, engine: given }),
-        refusal: { class: HeedTypeError, code: 'ERR_ARG_TYPE', arg: 'engine', message },
-      };
-    });
-    await refusesEach(faults, { ...watched, memory: [eye] });
   });
 });
