@@ -1,17 +1,18 @@
 /** The door of rope, and of rope and mergeAttention through an engine. What counts as a float array is in door-arrays. */
 import { describe, expect, it } from 'vitest';
 import { PLAIN } from '../src/checks/index.ts';
-import { HeedRangeError, HeedTypeError, StateError, createEngine } from '../src/index.ts';
-import type { Engine, Tensor } from '../src/index.ts';
 import { resolveRope } from '../src/options/rope.ts';
 import * as reference from '../src/reference.ts';
 import { builds, engineOf } from './builds.ts';
 import { f32, normal } from './data.ts';
-import { absent, table, type Row } from './door.ts';
-import { fault, matches, pattern, refuses, watch } from './nothing-lost.ts';
+import { absent, refusal, table, type Row } from './door.ts';
+import { fault, pattern, refusesEach, watch, type Refusal } from './nothing-lost.ts';
 
 const dim = (min: number) => `an integer from ${min} to 4294967296`;
 const layouts = "'bshd' or 'bhsd'";
+const turns = 'one that makes no angle larger than 2147483648';
+/** Of three. */
+const first = 'an integer from -2147483648 to 2147483645';
 
 describe('rope', () => {
   const good = { batch: 2, seq: 3, heads: 2, headDim: 8 };
@@ -53,9 +54,7 @@ describe('rope', () => {
     }
   });
   const fit = 'batch 2 × heads 2 × seq 3 × headDim 8';
-  const turns = 'one that makes no angle larger than 2147483648';
   const even = 'an even integer from 2 to headDim';
-  const first = 'an integer from -2147483648 to 2147483645';
   table(
     'rope',
     [
@@ -203,100 +202,75 @@ describe('rope', () => {
 
 describe.each(builds)('through an engine, %s: nothing is lost', (build) => {
   type Untyped = (...given: unknown[]) => unknown;
-  const range = { class: HeedRangeError, op: 'rope' } as const;
-
-  it('arrays', async () => {
+  it('arrays: turns that are no numbers', async () => {
     const engine = await engineOf(build);
     const [x, out] = [normal(24, 1), pattern(24)];
     const options = { seq: 3, heads: 2, headDim: 4, out };
     const watched = await watch(engine, x, out);
-    refuses(
-      () => engine.rope(x, { ...options, theta: 0 }),
-      { ...range, code: 'ERR_RANGE', arg: 'theta' },
+    const faults = [
+      [{ theta: 0 }, 'theta', 'a finite number above 0, got 0'],
+      [{ rotaryDim: 3 }, 'rotaryDim', 'an even integer from 2 to headDim 4, got 3'],
+      [{ scaling: 1e-300, offset: 1 }, 'scaling', `${turns}, got 1e-300`],
+      [{ offset: 0.5 }, 'offset', `${first}, got 0.5`],
+    ] as const;
+    await refusesEach(
+      faults.map(([more, arg, words]) => ({
+        call: () => engine.rope(x, { ...options, ...more }),
+        refusal: refusal('rope', arg, 'ERR_RANGE', words),
+      })),
       watched,
     );
-    refuses(() => engine.rope(x, { ...options, seq: 2 }), { ...range, code: 'ERR_SHAPE', arg: 'x' }, watched);
-    refuses(
-      () => engine.rope(x, { ...options, scaling: 1e-300, offset: 1 }),
-      { ...range, code: 'ERR_RANGE', arg: 'scaling' },
-      watched,
-    );
-    const parts = [{ out: x, logSumExp: pattern(6) }];
-    refuses(
-      () => engine.mergeAttention(parts, { seqQ: 3, heads: 1, valueDim: 4 }),
-      { class: HeedRangeError, op: 'mergeAttention', code: 'ERR_SHAPE', arg: 'parts[0].out' },
-      watched,
-    );
+    engine.dispose();
   });
 
-  it('tensors', async () => {
-    const [engine, other]: [Engine, Engine] = [await engineOf(build), await engineOf(build)];
+  it('tensors of other shapes, or in an array’s place', async () => {
+    const engine = await engineOf(build);
     const [x, y] = [engine.tensor([1, 3, 2, 4], normal(24, 1)), engine.tensor([1, 2, 3, 4], pattern(24))];
-    const [flat, sum, gone, foreign]: Tensor[] = [
-      engine.tensor([6, 4]),
-      engine.tensor([1, 2, 3]),
-      engine.tensor([1, 3, 2, 4]),
-      other.tensor([1, 3, 2, 4]),
-    ];
-    gone!.dispose();
-    const watched = await watch(engine, x, y, flat!, sum!);
+    const [flat, sum] = [engine.tensor([6, 4]), engine.tensor([1, 2, 3])];
+    const watched = await watch(engine, x, y, flat, sum);
     const rope = engine.rope.bind(engine) as Untyped;
     const merge = engine.mergeAttention.bind(engine) as Untyped;
-    const type = { class: HeedTypeError, code: 'ERR_ARG_TYPE' } as const;
-    refuses(() => engine.rope(x, { out: y }), { ...range, code: 'ERR_SHAPE', arg: 'out' }, watched);
-    refuses(
-      () => engine.rope(x, { layout: 'bhsd', seq: 3 }),
-      { ...range, code: 'ERR_SHAPE', arg: 'x' },
+    const part = { out: x, logSumExp: sum };
+    const bshd = 'shape [1, 3, 2, 4] (batch × seq × heads × headDim), got shape [1, 2, 3, 4]';
+    const parts = 'shape [1, 3, 2, 4] (batch × seqQ × heads × valueDim), got shape [1, 2, 3, 4]';
+    const shape = (op: string, arg: string, words: string): Refusal => refusal(op, arg, 'ERR_SHAPE', words);
+    const kind = (op: string, arg: string, words: string): Refusal => refusal(op, arg, 'ERR_ARG_TYPE', words);
+    await refusesEach(
+      [
+        { call: () => engine.rope(x, { out: y }), refusal: shape('rope', 'out', bshd) },
+        {
+          call: () => engine.rope(x, { layout: 'bhsd', seq: 3 }),
+          refusal: shape(
+            'rope',
+            'x',
+            'shape [1, 3, 3, 4] (batch × heads × seq × headDim), got shape [1, 3, 2, 4]',
+          ),
+        },
+        { call: () => engine.rope(flat), refusal: shape('rope', 'x', 'a Tensor of 4 dimensions, got 2') },
+        {
+          call: () => rope(pattern(24), { seq: 3, heads: 2, headDim: 4, out: x }),
+          refusal: kind('rope', 'out', 'Float32Array, as "x" is, got Tensor'),
+        },
+        {
+          call: () => merge([part, { out: pattern(24), logSumExp: pattern(6) }]),
+          refusal: kind('mergeAttention', 'parts[1].out', 'Tensor, as "parts[0].out" is, got Float32Array'),
+        },
+        {
+          call: () => merge([{ ...part, logSumExp: pattern(6) }]),
+          refusal: kind(
+            'mergeAttention',
+            'parts[0].logSumExp',
+            'Tensor, as "parts[0].out" is, got Float32Array',
+          ),
+        },
+        {
+          call: () => engine.mergeAttention([part, { ...part, out: y }]),
+          refusal: shape('mergeAttention', 'parts[1].out', parts),
+        },
+      ],
       watched,
     );
-    refuses(() => engine.rope(flat!), { ...range, code: 'ERR_SHAPE', arg: 'x' }, watched);
-    refuses(() => rope(x, { out: pattern(24) }), { ...type, op: 'rope', arg: 'out' }, watched);
-    refuses(
-      () => rope(pattern(24), { seq: 3, heads: 2, headDim: 4, out: x }),
-      { ...type, arg: 'out' },
-      watched,
-    );
-    const state = { class: StateError, op: 'rope', arg: 'x' } as const;
-    refuses(() => engine.rope(gone!), { ...state, code: 'ERR_DISPOSED' }, watched);
-    refuses(() => engine.rope(foreign!), { ...state, code: 'ERR_FOREIGN_TENSOR' }, watched);
-    const part = { out: x, logSumExp: sum! };
-    refuses(
-      () => merge([part, { out: pattern(24), logSumExp: pattern(6) }]),
-      { ...type, op: 'mergeAttention', arg: 'parts[1].out' },
-      watched,
-    );
-    refuses(
-      () => merge([{ ...part, logSumExp: pattern(6) }]),
-      { ...type, arg: 'parts[0].logSumExp' },
-      watched,
-    );
-    refuses(
-      () => engine.mergeAttention([part, { ...part, out: y }]),
-      { class: HeedRangeError, code: 'ERR_SHAPE', arg: 'parts[1].out' },
-      watched,
-    );
-    const scope = engine.scope();
-    scope.dispose();
-    const message = 'rope: this scope has been disposed of [ERR_DISPOSED]';
-    refuses(() => scope.rope(x), { class: StateError, code: 'ERR_DISPOSED', op: 'rope', message }, watched);
-    for (const each of [engine, other]) each.dispose();
-  });
-
-  it('more than there is room for', async () => {
-    const engine = await createEngine({ threads: 1, simd: build, maxMemory: 2 ** 20 });
-    const x = new Float32Array(2 ** 18);
-    const options = { seq: 2 ** 12, heads: 1, headDim: 64, out: x };
-    matches(
-      fault(() => engine.rope(x, options)),
-      { class: RangeError, code: 'ERR_MEMORY_LIMIT', op: 'rope' },
-    );
-    expect(engine.memory.used).toBe(0);
-    expect(engine.rope(x.subarray(0, 64), { seq: 1, heads: 1, headDim: 64 })).toHaveLength(64);
     engine.dispose();
-    matches(
-      fault(() => engine.rope(x, options)),
-      { class: StateError, code: 'ERR_DISPOSED', op: 'rope' },
-    );
   });
 
   it('positions on the engine’s memory, under out', async () => {

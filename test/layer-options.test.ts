@@ -3,17 +3,19 @@
  * public functions, which have their own tests. And that a refused pass leaves a cache as it was.
  */
 import { describe, expect, it } from 'vitest';
-import { HeedRangeError, HeedTypeError, MultiHeadAttention, StateError } from '../src/index.ts';
+import { MultiHeadAttention, StateError } from '../src/index.ts';
 import type {
   AttentionOptions,
   Engine,
+  HeedErrorCode,
   Inspection,
   KVCache,
   MultiHeadAttentionOptions,
 } from '../src/index.ts';
 import { builds, engineOf } from './builds.ts';
 import { normal } from './data.ts';
-import { fault, matches, refuses, watch, type Refusal } from './nothing-lost.ts';
+import { refusal } from './door.ts';
+import { fault, pattern, refusesEach, watch, type Faulty } from './nothing-lost.ts';
 
 const [modelDim, heads, kvHeads, headDim] = [20, 6, 2, 10];
 const dims = { modelDim, heads, kvHeads, headDim };
@@ -172,67 +174,66 @@ describe.each(builds)('%s', async (build) => {
     const next = tokens(4, 7);
     const wanted = layer.forward(tokens(4, 1), { batch, seqQ: 1, cache });
     cache.truncate(4);
-    const watched = await watch(engine, next);
     const other = await engineOf(build);
-    const range = (code: Refusal['code'], arg: string, words: string): Refusal => ({
-      ...{ class: HeedRangeError, code, op: 'forward', arg },
-      message: `forward: "${arg}" expected ${words} [${code}]`,
-    });
-    const ofDims = `a cache of batch 2 × kvHeads 2 × headDim 10 × valueDim 10`;
-    const alone = (name: string): Refusal => range('ERR_OPTION', name, 'undefined with a cache, got a value');
+    const { used } = engine.memory;
     const caches = {
       narrow: engine.kvCache({ batch, kvHeads, headDim: 9, capacity: 10 }),
       single: engine.kvCache({ kvHeads, headDim, capacity: 10 }),
-      foreign: other.kvCache({ batch, kvHeads, headDim, capacity: 10 }),
-      gone: engine.kvCache({ batch, kvHeads, headDim, capacity: 10 }),
       half: engine.kvCache({ batch, kvHeads, headDim, capacity: 10, dtype: 'f16' }),
       ring: engine.kvCache({ batch, kvHeads, headDim, capacity: 10, ring: true }),
     };
-    caches.gone.dispose();
-    const after = await watch(engine, next);
+    const [foreign, gone] = [other, engine].map((each) =>
+      each.kvCache({ batch, kvHeads, headDim, capacity: 10 }),
+    );
+    gone!.dispose();
+    const large = next.map((value) => value * 1e6);
+    const [out, logSumExp] = [pattern(next.length), pattern(batch * heads * 7)];
+    const watched = await watch(engine, next, large, out, logSumExp, cache, ...Object.values(caches));
+    const alone = (name: string) => [name, 'ERR_OPTION', 'undefined with a cache, got a value'] as const;
+    const ofDims = `a cache of batch 2 × kvHeads 2 × headDim 10 × valueDim 10`;
     const full = 'at most 6 tokens more in sequence 0 (4 of 10 in use), got 7';
-    const rows: readonly [object, Refusal][] = [
-      [{}, range('ERR_CACHE_FULL', 'x', full)],
+    const window = '[before, 0] with before + seqQ at most capacity 96, got none, which is open';
+    const live = 'a live cache, got one that has been disposed of';
+    const own = 'a cache of this engine, got one of another engine';
+    const beyond = 'numbers of at most ±65504 in a float16 cache, got one beyond';
+    const rows: readonly (readonly [object, readonly [arg: string, code: HeedErrorCode, words: string]])[] = [
+      [{}, ['x', 'ERR_CACHE_FULL', full]],
       [{ context: next }, alone('context')],
       [{ seqK: 7 }, alone('seqK')],
       [{ queryOffset: 0 }, alone('queryOffset')],
       [{ keyLengths: [1, 1] }, alone('keyLengths')],
-      [{ causal: false }, range('ERR_OPTION', 'causal', 'true with a cache, got false')],
-      [{ cache: caches.narrow }, range('ERR_SHAPE', 'cache', `${ofDims}, got headDim 9`)],
-      [{ cache: caches.single }, range('ERR_SHAPE', 'cache', `${ofDims}, got batch 1`)],
-      [
-        { cache: caches.ring },
-        range(
-          'ERR_CACHE_WINDOW',
-          'window',
-          '[before, 0] with before + seqQ at most capacity 96, got none, which is open',
-        ),
-      ],
+      [{ causal: false }, ['causal', 'ERR_OPTION', 'true with a cache, got false']],
+      [{ cache: caches.narrow }, ['cache', 'ERR_SHAPE', `${ofDims}, got headDim 9`]],
+      [{ cache: caches.single }, ['cache', 'ERR_SHAPE', `${ofDims}, got batch 1`]],
+      [{ cache: caches.ring }, ['window', 'ERR_CACHE_WINDOW', window]],
+      [{ cache: foreign }, ['cache', 'ERR_FOREIGN_TENSOR', own]],
+      [{ cache: gone }, ['cache', 'ERR_DISPOSED', live]],
+      ...[{ length: 3 }, null, [], '64', new Proxy(cache, {})].map((x) => {
+        const kind = x === null ? 'null' : Array.isArray(x) ? 'Array' : typeof x;
+        return [{ cache: x }, ['cache', 'ERR_ARG_TYPE', `KVCache, got ${kind}`]] as const;
+      }),
+      [{ cache: caches.half }, ['k, v', 'ERR_RANGE', beyond]],
     ];
-    for (const [more, refusal] of rows) {
-      refuses(() => layer.forward(next, { batch, seqQ: 7, cache, ...more }), refusal, after);
+    for (const op of ['forward', 'inspect', 'forwardAsync'] as const) {
+      const run = (layer[op] as (x: Float32Array, options: object) => unknown).bind(layer);
+      const outputs = op === 'inspect' ? {} : { out, logSumExp };
+      const faults = rows.map(([more, [arg, code, words]]): Faulty => {
+        const state = code === 'ERR_FOREIGN_TENSOR' || code === 'ERR_DISPOSED';
+        const x = code === 'ERR_RANGE' ? large : next;
+        return {
+          call: () => run(x, { batch, seqQ: 7, cache, ...outputs, ...more }),
+          refusal: { ...refusal(op, arg, code, words), ...(state && { class: StateError }) },
+        };
+      });
+      await refusesEach(faults, watched);
     }
-    const state = (code: Refusal['code'], words: string): Refusal => ({
-      ...{ class: StateError, code, op: 'forward', arg: 'cache' },
-      message: `forward: "cache" expected ${words} [${code}]`,
-    });
-    const given = (one: unknown) => () => layer.forward(next, { batch, seqQ: 7, cache: one } as never);
-    const foreign = 'a cache of this engine, got one of another engine';
-    refuses(given(caches.foreign), state('ERR_FOREIGN_TENSOR', foreign), after);
-    const gone = 'a live cache, got one that has been disposed of';
-    refuses(given(caches.gone), state('ERR_DISPOSED', gone), after);
-    const error = fault(given({ length: 3 }));
-    const message = 'forward: "cache" expected KVCache, got object [ERR_ARG_TYPE]';
-    matches(error, { class: HeedTypeError, code: 'ERR_ARG_TYPE', arg: 'cache', message });
-    const large = next.map((value) => value * 1e6);
-    const words = 'numbers of at most ±65504 in a float16 cache, got one beyond';
-    const beyond = range('ERR_RANGE', 'k, v', words);
-    refuses(() => layer.forward(large, { batch, seqQ: 7, cache: caches.half }), beyond, after);
     expect(caches.half.length).toBe(0);
     expect(cache.lengths).toEqual(Int32Array.of(4, 4));
     expect(layer.forward(tokens(4, 1), { batch, seqQ: 1, cache })).toEqual(wanted);
-    for (const each of [...Object.values(caches), cache, layer]) each.dispose();
+    for (const each of Object.values(caches)) each.dispose();
+    expect(engine.memory.used).toBe(used);
+    for (const each of [cache, layer]) each.dispose();
     other.dispose();
-    expect(watched.engine.memory.used).toBe(0);
+    expect(engine.memory.used).toBe(0);
   });
 });

@@ -3,11 +3,12 @@
  * is in the accuracy tests; every wrong option is in the door tests.
  */
 import { describe, expect, it } from 'vitest';
-import { createEngine, HeedRangeError, HeedTypeError, MultiHeadAttention, StateError } from '../src/index.ts';
+import { createEngine, HeedTypeError, MultiHeadAttention, StateError } from '../src/index.ts';
 import type { Engine, ForwardOptions, MultiHeadAttentionOptions } from '../src/index.ts';
 import { builds, engineOf } from './builds.ts';
 import { normal } from './data.ts';
-import { fault, matches, pattern, refuses, watch, type Refusal } from './nothing-lost.ts';
+import { refusal } from './door.ts';
+import { fault, matches, pattern, refuses, watch } from './nothing-lost.ts';
 
 const MIB = 2 ** 20;
 
@@ -42,11 +43,6 @@ describe.each(builds)('%s', (build) => {
     layer.dispose();
     layer[Symbol.dispose]();
     expect(engine.memory.used).toBe(0);
-    const watched = await watch(engine, x);
-    for (const op of ['forward', 'inspect'] as const) {
-      const message = `${op}: this layer has been disposed of [ERR_DISPOSED]`;
-      refuses(() => layer[op](x, pass), { class: StateError, code: 'ERR_DISPOSED', op, message }, watched);
-    }
   });
 
   it('joined weights give the bits of separate ones, whatever their layout', async () => {
@@ -136,38 +132,14 @@ describe.each(builds)('%s', (build) => {
     expect(logSumExp).toEqual(layer.inspect(x, { ...pass, context }).logSumExp);
   });
 
-  it('a refused pass loses nothing', async () => {
+  it('a refused pass loses nothing: seqK without a context', async () => {
     const [engine, layer] = await make();
-    const [out, logSumExp, context] = [pattern(24), pattern(16), normal(24, 11)];
-    const watched = await watch(engine, x, out, logSumExp, context);
-    const range = (code: Refusal['code'], arg: string): Refusal => ({
-      class: HeedRangeError,
-      code,
-      op: 'forward',
-      arg,
-    });
-    const rows: readonly [object, Refusal][] = [
-      [{ seqQ: 5 }, range('ERR_SHAPE', 'x')],
-      [{ context: context.subarray(6) }, range('ERR_SHAPE', 'context')],
-      [{ seqK: 3 }, range('ERR_OPTION', 'seqK')],
-      [{ out: out.subarray(1) }, range('ERR_SHAPE', 'out')],
-      [{ logSumExp: out.subarray(0, 16) }, range('ERR_OVERLAP', 'out')],
-      [{ scale: NaN }, range('ERR_RANGE', 'scale')],
-      [{ casual: true }, { class: HeedTypeError, code: 'ERR_UNKNOWN_OPTION', op: 'forward', arg: 'casual' }],
-    ];
-    for (const [more, refusal] of rows) {
-      refuses(() => layer.forward(x, { ...pass, out, logSumExp, ...more }), refusal, watched);
+    const [out, logSumExp] = [pattern(24), pattern(16)];
+    const watched = await watch(engine, x, out, logSumExp);
+    for (const op of ['forward', 'inspect'] as const) {
+      const call = (): unknown => layer[op](x, { ...pass, seqK: 3, out, logSumExp });
+      refuses(call, refusal(op, 'seqK', 'ERR_OPTION', `seqQ ${pass.seqQ} without a context, got 3`), watched);
     }
-    const mine = new Error('mine');
-    const throwing = {
-      ...pass,
-      out,
-      get causal(): boolean {
-        throw mine;
-      },
-    };
-    expect(() => layer.forward(x, throwing)).toThrow(mine);
-    expect(out).toEqual(pattern(24));
   });
 
   it('a refused construction leaves nothing', async () => {
@@ -178,22 +150,18 @@ describe.each(builds)('%s', (build) => {
     for (const wrong of [
       null,
       {},
+      [],
       'engine',
       3,
-      Object.create(Object.getPrototypeOf(engine) as object),
+      Object.create(engine),
+      new Proxy(engine, {}),
     ] as unknown[]) {
-      const kind = wrong === null ? 'null' : typeof wrong;
+      const kind = wrong === null ? 'null' : Array.isArray(wrong) ? 'Array' : typeof wrong;
       const options = { ...good, engine: wrong as Engine };
       const hint = kind === 'object' ? ' — what createEngine of this very copy of heed gives' : '';
       const message = `MultiHeadAttention: "engine" expected Engine, got ${kind}${hint} [ERR_ARG_TYPE]`;
       refuses(() => new MultiHeadAttention(options), { ...refusal, arg: 'engine', message }, watched);
     }
-    const short = { ...good, weights: { ...good.weights, bo: normal(5, 1) } };
-    refuses(
-      () => new MultiHeadAttention(short),
-      { class: HeedRangeError, code: 'ERR_SHAPE', op: 'MultiHeadAttention', arg: 'weights.bo' },
-      watched,
-    );
     expect(engine.memory.used).toBe(0);
   });
 

@@ -10,7 +10,7 @@ import { runtimeOf } from '../src/engine.ts';
 import { builds } from './builds.ts';
 import { normal } from './data.ts';
 import { SharedBuffer } from './door.ts';
-import { golden, pattern, refuses, watch } from './nothing-lost.ts';
+import { golden, pattern, refuses, rejects, watch } from './nothing-lost.ts';
 
 const MIB = 2 ** 20;
 
@@ -28,8 +28,12 @@ describe.each(builds)('%s', (build) => {
       const out = pattern(64);
       const [q, k, rows] = [normal(64, 1), normal(MIB / 2, 2), normal(128, 3)];
       const large = normal(MIB, 4);
-      const watched = await watch(engine, x, out, q, k);
       const tensor = engine.tensor([1, 256, 1, 16]);
+      const eye = Float32Array.of(1, 0, 0, 1);
+      const weights = { wq: eye, wk: eye, wv: eye, wo: eye };
+      const layer = new MultiHeadAttention({ modelDim: 2, heads: 1, weights, engine });
+      const cache = engine.kvCache({ kvHeads: 1, headDim: 1, capacity: MIB / 4 });
+      const watched = await watch(engine, x, out, q, k, tensor, cache);
       // What shows that nothing is lost has its own memory to take first.
       golden(engine);
       const { used, reserved } = engine.memory;
@@ -47,13 +51,35 @@ describe.each(builds)('%s', (build) => {
           () =>
             engine.attentionWeights(pattern(2048), pattern(2048), pattern(2048), { seqQ: 2048, headDim: 1 }),
         ],
+        ['attentionAsync', 4 * MIB, () => engine.attentionAsync(q, k, k, shape)],
+        ['matmulAsync', 4 * MIB, () => engine.matmulAsync(rows, large, { M: 2, K: 64, N: MIB / 64 })],
+        ['rope', 4 * MIB, () => engine.rope(large, { seq: MIB / 64, heads: 1, headDim: 64 })],
+        [
+          'mergeAttention',
+          4 * MIB,
+          () => {
+            const parts = [{ out: large, logSumExp: large.subarray(MIB / 2) }];
+            return engine.mergeAttention(parts, { seqQ: MIB / 2, valueDim: 2 });
+          },
+        ],
+        ['forward', 4 * MIB, () => layer.forward(large, { seqQ: MIB / 2 })],
+        ['inspect', 4 * 2 ** 22, () => layer.inspect(k.subarray(0, 4096), { seqQ: 2048 })],
+        ['forwardAsync', 4 * MIB, () => layer.forwardAsync(large, { seqQ: MIB / 2 })],
+        ['kvCache', 4 * MIB, () => engine.kvCache({ kvHeads: 1, headDim: 2, capacity: MIB / 4 })],
+        [
+          'append',
+          2 * MIB,
+          () => {
+            cache.append(k.subarray(MIB / 4), k.subarray(MIB / 4));
+          },
+        ],
+        ['attend', 4 * MIB, () => cache.attend(large, { heads: 1, seqQ: MIB })],
       ];
       for (const [op, least, use] of uses) {
-        const error = refuses(
-          use,
-          { class: MemoryLimitError, code: 'ERR_MEMORY_LIMIT', op },
-          { ...watched, memory: [...watched.memory, tensor] },
-        );
+        const refusal = { class: MemoryLimitError, code: 'ERR_MEMORY_LIMIT', op } as const;
+        const error = op.endsWith('Async')
+          ? await rejects(use as () => Promise<unknown>, refusal, watched)
+          : refuses(use, refusal, watched);
         const { needed, limit, inUse } = error as MemoryLimitError;
         expect(limit).toBe(4 * MIB);
         // Beside what is kept from earlier calls.

@@ -98,6 +98,35 @@ export async function rejects(
   return error;
 }
 
+/** A fault: what is called, and what it is refused with. */
+export interface Faulty {
+  readonly call: () => unknown;
+  readonly refusal: Refusal;
+}
+
+/** Faults in turn: after each of them all is as it was, and after the last the engine goes on as a fresh one. */
+export async function refusesEach(faults: Iterable<Faulty>, watched: Watch): Promise<void> {
+  const before = stateOf(watched);
+  let count = 0;
+  for (const { call, refusal } of faults) {
+    matches(
+      refusal.op?.endsWith('Async') ? await rejection(call() as Promise<unknown>) : fault(call),
+      refusal,
+    );
+    unchanged(watched, before);
+    count++;
+  }
+  expect(count).toBeGreaterThan(0);
+  goesOn(watched);
+}
+
+/** What the caller's own code throws inside a call passes through, and nothing is lost. */
+export async function passesOn(error: unknown, call: () => unknown, watched: Watch): Promise<void> {
+  const before = stateOf(watched);
+  await expect(Promise.resolve().then(call)).rejects.toBe(error);
+  unchanged(watched, before);
+}
+
 /** Class, code, message, op and arg. */
 export function matches(error: HeedError, refusal: Refusal): void {
   const { class: Class, message, ...fields } = refusal;
@@ -165,12 +194,22 @@ function stateOf({ engine, memory }: Watch): State {
 }
 
 function nothingLost(watched: Watch, before: State): void {
+  unchanged(watched, before);
+  goesOn(watched);
+}
+
+function unchanged(watched: Watch, before: State): void {
   const after = stateOf(watched);
   expect(after.used).toBe(before.used);
-  for (const [i, bytes] of after.bytes.entries()) expect(equal(bytes, before.bytes[i]!)).toBe(true);
+  expect(after.bytes.every((bytes, i) => equal(bytes, before.bytes[i]!))).toBe(true);
   expect(left(before)).toEqual([]);
-  expect(equal(golden(watched.engine), watched.fresh)).toBe(true);
-  expect(watched.engine.memory.used).toBe(before.used);
+}
+
+/** The next valid calls give the bits of a fresh engine, and keep nothing. */
+export function goesOn({ engine, fresh }: Watch): void {
+  const { used } = engine.memory;
+  expect(equal(golden(engine), fresh)).toBe(true);
+  expect(engine.memory.used).toBe(used);
 }
 
 /** Copies. Of a tensor it is taken anew, as growth may have moved it. */
