@@ -3,6 +3,7 @@
  * returns what is worth printing, or throws.
  */
 import { floats } from './floats.mjs';
+import { hashes } from './goldens.mjs';
 
 export { paints } from './paints.mjs';
 
@@ -109,6 +110,18 @@ export async function oneThread(heed, { code, says, ...options }) {
   assert(error.code === code && error instanceof heed.EnvironmentError, `${error.code}: ${error.message}`);
   words(error.message);
   return { auto: { ...engine.features } };
+}
+
+/** The goldens' hashes, by name, of an engine with each of these numbers of threads: who asked has what they shall be. */
+export async function goldens(heed, { threads, ...options }) {
+  const found = {};
+  for (const count of threads) {
+    const engine = await heed.createEngine({ simd: 'baseline', ...options, threads: count });
+    assert(engine.features.threads === count, `${engine.features.threads} threads, not ${count}`);
+    found[`threads: ${count}`] = await hashes(heed, engine);
+    engine.dispose();
+  }
+  return found;
 }
 
 /** Threads work with workers of the caller's making. */
