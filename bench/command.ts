@@ -2,7 +2,7 @@
  * The benchmark as a command: in the repository (bench/index.ts), and in the package (bench/bin.ts). Gives the exit code:
  * 1, a contender computed something wrong, or failed, and the rest is measured; 2, wrong arguments.
  */
-import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import colors from 'picocolors';
 import { parseArguments, usage } from './arguments.ts';
@@ -57,8 +57,8 @@ export async function bench(words: readonly string[], command: Command): Promise
   }
   let earlier: Report | undefined;
   try {
-    for (const file of [json, svg]) if (file !== undefined && file !== '-') requireWritable(file);
     if (from !== undefined) earlier = read(from) as Report;
+    for (const file of [json, svg]) if (file !== undefined && file !== '-') requireWritable(file);
   } catch (error) {
     return refuse((error as Error).message);
   }
@@ -106,6 +106,7 @@ async function measure(
 }
 
 interface Rows {
+  readonly machine: unknown;
   readonly problems?: readonly string[];
   readonly rows: readonly { readonly section: string; readonly name: string }[];
 }
@@ -121,7 +122,7 @@ export function read(files: readonly string[]): Rows {
     } catch (cause) {
       throw new Error(problem, { cause });
     }
-    if (!Array.isArray(run?.rows)) throw new Error(problem);
+    if (!Array.isArray(run?.rows) || run.machine === undefined) throw new Error(problem);
     return run as Rows;
   });
   const rows = new Map(runs.flatMap((run) => run.rows.map((row) => [`${row.section} ${row.name}`, row])));
@@ -133,7 +134,7 @@ export function read(files: readonly string[]): Rows {
 /** Throws before minutes are measured for a file that cannot be written. */
 function requireWritable(file: string): void {
   mkdirSync(dirname(file), { recursive: true });
-  closeSync(openSync(file, 'a'));
+  accessSync(existsSync(file) ? file : dirname(file), constants.W_OK);
 }
 
 function write(file: string, text: string): void {

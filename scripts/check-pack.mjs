@@ -1,8 +1,9 @@
 /**
  * Packs the package and uses it as a stranger would: publint, are-the-types-wrong, then the tarball installed into an
  * empty project that runs attention by import and by require, and reads its types, the command, every JavaScript block of the README,
- * recipes.md, other-libraries.md and embedding.md, and every @example, with what they say that they print; what the source map has, and what an uncaught error prints with it and without; that
- * nothing runs when it is installed, and that its hashes are those of its files.
+ * recipes.md, other-libraries.md and embedding.md, and every @example, with what they say that they print; what the source map has,
+ * and what an uncaught error prints with it and without; that nothing runs when it is installed, and that its hashes are those of
+ * its files.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';

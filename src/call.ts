@@ -235,7 +235,11 @@ export class Call {
 
   /** Another turn of the event loop, before a thread that has no workers computes. ERR_POOL_TERMINATED, the signal's reason. */
   async #turn(): Promise<void> {
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    // A bare realm of Node's has no such thing.
+    await new Promise<void>((resolve) => {
+      if ('setTimeout' in globalThis) setTimeout(resolve, 0);
+      else resolve();
+    });
     this.#later?.signal?.throwIfAborted();
     this.#requireAlive();
   }

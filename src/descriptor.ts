@@ -183,8 +183,8 @@ export const DESCRIPTOR_BYTES: number =
   4 *
   Math.max(...[ATTENTION_ARGS, APPEND_ARGS, GEMM_ARGS, ROPE_ARGS, MERGE_ARGS].map(({ length }) => length));
 
-// Addresses lie above 2³¹ in large memories: shift by >>>, never by >>. (Divided, an index is a float64.) One store a field, written out: a loop over the names
-// takes ten times as long, and a small call is little else.
+// Addresses lie above 2³¹ in large memories: shift by >>>, never by >>. (Divided, an index is a float64.) One store a field, written
+// out: a loop over the names takes ten times as long, and a small call is little else.
 
 /**
  * All but addresses. `half` is here too, as scratch is asked for by it: FULL or HALF, until it is known whether ∞ or NaN is in a

@@ -79,7 +79,7 @@ function prove(runtime: Runtime, op: string, kernels: number): Runtime {
  * import { matmul, releaseMemory } from 'heed';
  *
  * matmul(new Float32Array(1 << 20), new Float32Array(1 << 20), { M: 1024, N: 1024, K: 1024 });
- * releaseMemory();   // gives back 12 MB
+ * releaseMemory();   // gives back what these took
  */
 export function releaseMemory(): void {
   shared?.dispose();

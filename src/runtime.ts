@@ -8,7 +8,7 @@
  * call and stays, because the first touch of a fresh page costs more than a kernel that runs over it.
  */
 import { align, Allocator } from './memory/allocator.ts';
-import { KernelTrapError, StateError, type MemoryLimitError } from './errors.ts';
+import { KernelTrapError, MemoryLimitError, StateError } from './errors.ts';
 import { DESCRIPTOR_BYTES } from './descriptor.ts';
 import { MAX_PAGES, PAGE, instantiate, type Compiled, type Instance } from './wasm/instantiate.ts';
 import type { Build } from './wasm/inlined.ts';
@@ -73,6 +73,8 @@ export class Runtime {
   readonly #asked: Tile | 'auto';
   /** Made when it is asked for, dropped when this memory needs what it has. */
   #plain: Runtime | undefined;
+  /** The system has refused a second memory. It is not asked again: V8 looks for garbage before it refuses, for 70 ms. */
+  #alone = false;
   /** Whose limit is this one's, too. */
   readonly #beside: Runtime | undefined;
   #internal = 0;
@@ -141,7 +143,7 @@ export class Runtime {
     const limit = this.#limit;
     if (this.#instance === undefined) return { used: 0, reserved: 0, limit };
     const used = this.#allocator.inUse - this.#internal;
-    return { used, reserved: this.#bytes + (this.#plain === undefined ? 0 : this.#plain.#bytes), limit };
+    return { used, reserved: this.#bytes + this.#bytesBeside, limit };
   }
 
   get disposed(): boolean {
@@ -171,13 +173,13 @@ export class Runtime {
    * shared memory word by word: 128³, 0.2 MB in and out, takes 1.15 of the time there, 12 × 64 with S = 16 1.4.
    */
   get plain(): Runtime {
-    if (!this.#shared || this.#end !== undefined) return this;
+    if (!this.#shared || this.#alone || this.#end !== undefined) return this;
     if (this.#plain === undefined) {
       if (this.#bytes + PAGE > this.#limit) return this;
       try {
         this.#plain = new Runtime('createEngine', this.build, this.#limit, this.#asked, undefined, this);
-      } catch {
-        // No room for one more memory: then it is done here.
+      } catch (error) {
+        this.#alone = !(error instanceof MemoryLimitError);
         return this;
       }
     }
@@ -354,6 +356,10 @@ export class Runtime {
     return this.#instance === undefined ? 0 : this.#instance.memory.buffer.byteLength;
   }
 
+  get #bytesBeside(): number {
+    return this.#plain === undefined ? 0 : this.#plain.#bytes;
+  }
+
   get #live(): Instance {
     return this.#instance as Instance;
   }
@@ -364,9 +370,9 @@ export class Runtime {
     if (pages <= 0) return true;
     const total = memory.buffer.byteLength + pages * PAGE;
     if (this.#beside !== undefined && total + this.#beside.#bytes > this.#limit) return false;
-    if (this.#plain !== undefined && total + this.#plain.#bytes > this.#limit) {
+    if (total + this.#bytesBeside > this.#limit) {
       // All that it holds is what it keeps for the next call.
-      this.#plain.dispose();
+      this.#plain?.dispose();
       this.#plain = undefined;
     }
     try {

@@ -7,7 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it, vi } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { TILE_4X8, TILE_6X8 } from '../common/abi.ts';
 import { parseArguments } from '../bench/arguments.ts';
 import { drawChart } from '../bench/chart.ts';
@@ -725,6 +725,12 @@ describe('arguments', () => {
     expect(status).toBe(2);
   });
 
+  const rowless = `${tmpdir()}/heed-rowless-${process.pid}.json`;
+  writeFileSync(rowless, '{ "rows": [] }');
+  afterAll(() => {
+    rmSync(rowless);
+  });
+
   it.each([
     [[], 0, /^npx heed bench/, /^$/],
     [['bench', '--help'], 0, /^npx heed bench \[options\](?![^]*--svg)/, /^$/],
@@ -742,6 +748,7 @@ describe('arguments', () => {
     [['bench', '--from', 'no-such-file.json'], 2, /^$/, /^bench: ENOENT.*no-such-file\.json/],
     [['bench', '--from', 'README.md'], 2, /^$/, /^bench: README\.md is none that --json has written/],
     [['bench', '--from', 'package.json'], 2, /^$/, /^bench: package\.json is none that --json has written/],
+    [['bench', '--from', rowless], 2, /^$/, /^bench: .*is none that --json has written/],
     [['bench', '--json', 'package.json/x.json'], 2, /^$/, /^bench: .*package\.json/],
   ])('heed %j ends with %i', (words, code, out, problem) => {
     const { status, stderr, stdout } = start('../bench/bin.ts', ...words);

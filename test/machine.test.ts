@@ -365,6 +365,19 @@ describe('a kernel that traps at work (fault 68)', () => {
   });
 });
 
+it('a realm without a clock, as a bare one of Node is: calls compute', async () => {
+  const { matmul } = await fresh();
+  const clock = Object.getOwnPropertyDescriptor(globalThis, 'performance')!;
+  try {
+    Reflect.deleteProperty(globalThis, 'performance');
+    expect(() => performance.now()).toThrow(ReferenceError);
+    const x = Float32Array.of(1, 2, 3, 4);
+    expect([...matmul(x, x, { M: 2, N: 2, K: 2 })]).toEqual([7, 10, 15, 22]);
+  } finally {
+    Object.defineProperty(globalThis, 'performance', clock);
+  }
+});
+
 it('threads.js that is not there: ERR_WORKER_START, one thread with the reason (fault 52)', async () => {
   vi.doMock('../src/threads/index.ts', () => {
     throw new Error('not found');

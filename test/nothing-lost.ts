@@ -181,7 +181,7 @@ function bytesOf(x: Watched, engine: Engine): Uint8Array[] {
 }
 
 /** Keys, values, lengths, and what is the oldest token that a ring holds. */
-function cacheBytes(cache: KVCache, engine: Engine): Uint8Array[] {
+export function cacheBytes(cache: KVCache, engine: Engine): Uint8Array[] {
   const { batch, kvHeads, capacity, headDim, valueDim, dtype, lengths, oldest, special } = cache.stateOf();
   const { keys, values } = cache.addressesOf('test');
   const { u8 } = runtimeOf('test', engine).words;

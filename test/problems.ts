@@ -7,7 +7,8 @@ import { equal } from './equal.ts';
 
 type Options = AttentionShape & AttentionOptions;
 
-interface Dims {
+/** Dimensions of a random call. */
+export interface Dims {
   readonly batch: number;
   readonly kvHeads: number;
   /** Query heads per key head. */

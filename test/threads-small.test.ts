@@ -91,6 +91,21 @@ describe.each(builds)('%s', (build) => {
     expect(engine.attention(q, k, v, shape)).toHaveLength(q.length);
     expect(engine.memory).toMatchObject({ reserved: 65536, limit: 65536 });
   });
+  it('is asked for once where the system has no room for a second memory', async () => {
+    await make();
+    const { Memory } = WebAssembly;
+    const asked = vi.spyOn(WebAssembly, 'Memory').mockImplementation(function refuse(descriptor) {
+      if (!descriptor.shared) throw new RangeError('could not allocate memory');
+      return new Memory(descriptor);
+    });
+    const one = await createEngine({ threads: 2, simd: build });
+    const before = asked.mock.calls.length;
+    for (let i = 0; i < 3; i++) expect(one.attention(q, k, v, shape)).toHaveLength(q.length);
+    expect(asked.mock.calls.length).toBe(before + 1);
+    vi.restoreAllMocks();
+    expectSameBits(one.attention(q, k, v, shape), engine.attention(q, k, v, shape));
+    one.dispose();
+  });
   it('ends with its engine', async () => {
     const { plain } = runtimeOf('test', await make());
     const { reserved } = engine.memory;

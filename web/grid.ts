@@ -22,7 +22,7 @@ export interface GridOptions {
   /** Told what was typed; without it the cells only show. */
   readonly edit?: (row: number, column: number, value: number) => void;
   /** Told of a text that is no number, and of the number that stays. */
-  readonly refuse?: (text: string, kept: string) => void;
+  readonly refuse?: (name: string, row: number, column: number, text: string, kept: string) => void;
   readonly look: (name: string, row: number, column: number) => void;
 }
 
@@ -143,11 +143,13 @@ export class Grid {
       grow(input);
       const value = parsed(input.value);
       input.setAttribute('aria-invalid', String(value === undefined));
-      if (value !== undefined) edit(...this.#place(cell)!, value);
-      else this.#options.refuse?.(input.value, typed(kept()));
+      const place = this.#place(cell)!;
+      if (value !== undefined) edit(...place, value);
+      else this.#options.refuse?.(this.#options.name, ...place, input.value, typed(kept()));
     });
     // What is no number gives way to the last one that was; Escape goes back to the one that was there before.
     const settle = (): void => {
+      if (input.ariaInvalid === 'true') this.#options.look(this.#options.name, ...this.#place(cell)!);
       input.removeAttribute('aria-invalid');
       fill(input, kept());
     };
@@ -155,7 +157,6 @@ export class Grid {
     input.addEventListener('keydown', ({ key }) => {
       if (key !== 'Enter' && key !== 'Escape') return;
       if (key === 'Escape') edit(...this.#place(cell)!, before);
-      else this.#options.look(this.#options.name, ...this.#place(cell)!);
       settle();
       input.select();
     });

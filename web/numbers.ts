@@ -25,8 +25,11 @@ export function parsed(text: string): number | undefined {
   return text.trim() !== '' && Number.isFinite(x) ? x : undefined;
 }
 
-/** In digits or by its power of ten. */
+/** In digits, or by its power of ten where that is shorter by far: 1000 stays, 10000000 is 1e7. */
 function shorter(x: number): string {
-  const [digits, power] = [String(x), x.toExponential().replace('e+', 'e')];
-  return power.length < digits.length ? power : digits;
+  const [digits, power] = [String(x), x.toExponential()].map((text) => text.replace('e+', 'e')) as [
+    string,
+    string,
+  ];
+  return power.length + 2 < digits.length ? power : digits;
 }

@@ -9,6 +9,7 @@ import { EnvironmentError, type ErrorDetails } from '../errors.ts';
 import { EXPORTS } from './exports.ts';
 import { BUILDS, bytesOf, type Build } from './inlined.ts';
 import { kernelsOf, reserve } from './instantiate.ts';
+import { holds } from '../words.ts';
 
 /** The build that a compiled module is. ERR_WASM_INTEGRITY for anything but this version's kernels over plain memory. */
 export function buildOf(op: string, module: WebAssembly.Module): Build {
@@ -47,6 +48,7 @@ export async function buildAt(op: string, url: string): Promise<Build> {
 }
 
 interface Host {
+  readonly location?: { readonly href: string };
   readonly process?: {
     getBuiltinModule?(id: string): { readFile(path: URL): Promise<Uint8Array> } | undefined;
   };
@@ -98,13 +100,10 @@ async function fromServer(url: string): Promise<Loaded> {
   return { bytes: new Uint8Array(await response.arrayBuffer()), status, contentType };
 }
 
-/** Outside of a page there is nothing that another URL could be relative to. */
+/** By itself, or seen from the page. */
 function isUrl(url: string): boolean {
-  try {
-    return new URL(url) instanceof URL;
-  } catch {
-    return 'location' in globalThis;
-  }
+  // URL.canParse is younger than SIMD: not in Safari 16.4, Chrome 91.
+  return holds(() => new URL(url, (globalThis as Host).location?.href));
 }
 
 function same(a: Uint8Array, b: Uint8Array): boolean {

@@ -11,6 +11,7 @@ import { runtimeOf } from '../../src/engine.ts';
 import { Allocator } from '../../src/memory/allocator.ts';
 import { builds, engineOf } from '../builds.ts';
 import { normal, uniform } from '../data.ts';
+import { slope } from './flat.ts';
 import type { Readings } from './million-calls.ts';
 
 const MIB = 2 ** 20;
@@ -136,15 +137,3 @@ it('a million frees in random order fail nowhere under half use (fault 36)', () 
   expect(allocator.inUse).toBe(0);
   expect(allocator.allocate(limit)).toBe(0);
 });
-
-/** Of the line through the values at 0, 1, 2 …, by least squares. */
-function slope(values: readonly number[]): number {
-  const mean = values.reduce((a, b) => a + b) / values.length;
-  const middle = (values.length - 1) / 2;
-  let [up, across] = [0, 0];
-  for (const [i, value] of values.entries()) {
-    up += (i - middle) * (value - mean);
-    across += (i - middle) ** 2;
-  }
-  return up / across;
-}

@@ -1,7 +1,8 @@
 /**
  * A soak: several engines at work, synchronously and not, while their workers are killed at random, calls are aborted, and engines are
- * disposed of and made anew. Every result is compared to the bit, every promise must settle once and in time, workers must come
- * back, memory must be flat.
+ * disposed of and made anew; between them calls of every function, valid and not (test/fuzz), with tensors, scopes, caches and layers.
+ * Every result is compared to the bit, every promise must settle once and in time, workers must come back, what is refused must be
+ * refused well, memory must be flat (flat.ts): else it ends with 1.
  *
  *   npm run test:soak                      ten minutes
  *   npm run test:soak -- --minutes 60
@@ -9,11 +10,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
+import fc from 'fast-check';
 import { createEngine, type Engine, type HeedError } from '../../src/index.ts';
 import { workerSource } from '../../src/generated/worker.ts';
+import { builds } from '../builds.ts';
 import { gc } from '../collect.ts';
 import { uniform } from '../data.ts';
+import { Fuzz, plans, type Plan } from '../fuzz/fuzz.ts';
+import { Tally } from '../fuzz/tally.ts';
 import { sharedCalls, type Result } from '../shared-calls.ts';
+import { flatness } from './flat.ts';
 
 const { values } = parseArgs({
   options: { minutes: { type: 'string', default: '10' }, seed: { type: 'string', default: '1' } },
@@ -40,6 +46,7 @@ const counts = {
   loops: 0,
   respawns: 0,
   engines: 0,
+  disposed: 0,
 };
 /** Milliseconds. */
 const longest = { synchronous: 0, asynchronous: 0 };
@@ -197,11 +204,64 @@ const one = await createEngine({ threads: 1 });
 const expected = new Map(sharedCalls.map(({ name, run }) => [name, run(one)]));
 one.dispose();
 
+/** Calls of every function on engines of one thread, one for each build. */
+class Fuzzed {
+  readonly tally = new Tally();
+  #each: Fuzz[] = [];
+  #plans: Plan[] = [];
+
+  async make(): Promise<void> {
+    this.dispose();
+    this.#each = await Promise.all(builds.map((build) => Fuzz.make(build)));
+    counts.engines += 2 * builds.length;
+  }
+
+  async work(calls: number): Promise<void> {
+    for (let i = 0; i < calls; i++) {
+      if (this.#plans.length === 0) {
+        this.#plans = fc.sample(plans, { numRuns: 1000, seed: Math.floor(2 ** 31 * next()) });
+      }
+      const plan = this.#plans.pop()!;
+      try {
+        this.tally.count(await pick(this.#each).run(plan));
+      } catch (error) {
+        fail(JSON.stringify(plan), error);
+      }
+    }
+  }
+
+  /** Bytes of wasm memory that they have. */
+  get reserved(): number {
+    return this.#each.reduce((sum, { reserved }) => sum + reserved, 0);
+  }
+
+  dispose(): void {
+    for (const each of this.#each.splice(0)) {
+      each.golden();
+      each.dispose();
+      counts.disposed += 2;
+    }
+  }
+}
+
 const THREADS = [2, 3, 5];
 const soaked = await Promise.all(THREADS.map((threads) => Soaked.make(threads)));
+const fuzzed = new Fuzzed();
+await fuzzed.make();
 // A worker that is idle does not keep the process, nor does one that was killed then.
 const awake = setInterval(() => undefined, 1000);
-const uses: number[] = [];
+
+/** What must be flat, in bytes, and the calls that there had been. */
+const uses: Record<'rss' | 'heapUsed' | 'external' | 'arrayBuffers', number[]> = {
+  ...{ rss: [], heapUsed: [], external: [], arrayBuffers: [] },
+};
+/** Pages that engines have: as many as their largest calls took, and fewer when they are made anew. What is in use is compared call by call. */
+const pages: number[] = [];
+const callsThen: number[] = [];
+const callsNow = (): number => counts.synchronous + counts.asynchronous + fuzzed.tally.calls;
+
+/** Milliseconds from one reading to the next. */
+const EVERY = 10_000;
 let told = performance.now();
 while (performance.now() < end) {
   const each = pick(soaked);
@@ -212,28 +272,57 @@ while (performance.now() < end) {
     // Some calls are under way.
     if (next() < 0.5) await each.killAll();
     each.engine.dispose();
+    counts.disposed++;
     soaked[soaked.indexOf(each)] = await Soaked.make(each.threads);
   }
+  await fuzzed.work(10);
+  if (next() < 0.0005) await fuzzed.make();
   await (next() < 0.5 ? new Promise(setImmediate) : sleep(2 * next()));
-  if (performance.now() - told < 10_000) continue;
+  if (performance.now() - told < EVERY) continue;
   for (const engine of soaked) await engine.rest();
+  // The second collection sees what the first one's finalizers let go.
   gc();
   gc();
-  const { rss, heapUsed } = process.memoryUsage();
-  uses.push(heapUsed);
+  const { rss, heapUsed, external, arrayBuffers } = process.memoryUsage();
+  pages.push(soaked.reduce((sum, { engine }) => sum + engine.memory.reserved, fuzzed.reserved) / 65536);
+  for (const [name, use] of Object.entries({ rss, heapUsed, external, arrayBuffers })) {
+    uses[name as keyof typeof uses].push(use);
+  }
+  callsThen.push(callsNow());
   told = performance.now();
   const left = Math.max(0, Math.round((end - told) / 1000));
   console.log(
-    `${left} s left: ${counts.synchronous} + ${counts.asynchronous} calls, ${counts.kills} kills, ${counts.respawns} came back, ` +
-      `${counts.killed} calls lost, ${counts.aborted} aborted, ${counts.engines} engines, ` +
-      `heap ${(heapUsed / 2 ** 20).toFixed(1)} MiB, rss ${(rss / 2 ** 20).toFixed(0)} MiB`,
+    `${left} s left: ${counts.synchronous} + ${counts.asynchronous} calls, ${fuzzed.tally.calls} of the fuzz, ${counts.kills} kills, ` +
+      `${counts.respawns} came back, ${counts.killed} calls lost, ${counts.aborted} aborted, ${counts.engines} engines, ` +
+      `heap ${mebibytes(heapUsed)} MiB, rss ${mebibytes(rss)} MiB`,
   );
 }
 for (const each of soaked) {
   await each.rest();
   each.engine.dispose();
+  counts.disposed++;
 }
+fuzzed.dispose();
 clearInterval(awake);
 if (counts.settled !== counts.asynchronous) fail('not every promise has settled');
-const mebibytes = uses.map((use) => (use / 2 ** 20).toFixed(1)).join(' ');
-console.log(counts, 'longest calls', longest, `heap ${mebibytes}`);
+
+console.log(counts, 'longest calls', longest);
+console.log(fuzzed.tally.words());
+console.log(`wasm pages: ${pages.join(' ')}`);
+// Workers that were told to end may take a moment.
+await sleep(1000);
+console.log(`what keeps the process: ${process.getActiveResourcesInfo().join(', ') || 'nothing'}`);
+let rising = false;
+for (const [name, readings] of Object.entries(uses)) {
+  const { flat, growth, uncertainty } = flatness(readings, callsThen);
+  const verdict = flat === undefined ? 'too few readings to say' : flat ? 'flat' : 'NOT FLAT';
+  console.log(
+    `${name}: ${verdict}, ${growth.toFixed(2)} ± ${uncertainty.toFixed(2)} bytes a call: ${readings.map(mebibytes).join(' ')} MiB`,
+  );
+  rising ||= flat === false;
+}
+if (rising) process.exitCode = 1;
+
+function mebibytes(bytes: number): string {
+  return (bytes / 2 ** 20).toFixed(1);
+}

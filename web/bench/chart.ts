@@ -1,4 +1,7 @@
-/** The chart of one kind of work: GFLOP/s by size, a line a contender, and a thin one for what one core can do with each build. Its numbers stand in the table too. */
+/**
+ * The chart of one kind of work: GFLOP/s by size, a line a contender, and a thin one for what one core can do with each build. Its
+ * numbers stand in the table too.
+ */
 import uPlot, { type AlignedData, type Series } from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { CONTENDERS, SIZES, type Build, type RowReport } from './report.ts';

@@ -1,6 +1,6 @@
 /** The first panel: "You found me", every step of attention as a matrix whose numbers say what made them. */
 import { byId, element } from '../dom.ts';
-import { Grid } from '../grid.ts';
+import { Grid, type GridOptions } from '../grid.ts';
 import { draw, type Matrix } from './draw.ts';
 import { explain } from './explain.ts';
 import {
@@ -38,6 +38,10 @@ export function startTextbook(): void {
     for (const grid of grids.values()) grid.mark(marks);
   };
 
+  const refuse: GridOptions['refuse'] = (name, row, column, text, kept) => {
+    look(name, row, column, `“${text}” is no number that a float32 can hold: ${kept} stays.`);
+  };
+
   /** Computes all steps and shows their numbers. */
   const follow = (): void => {
     steps = stepsOf(sentence);
@@ -50,9 +54,6 @@ export function startTextbook(): void {
     looked = ['weights:0', sentence.words.length - 1, Math.min(1, sentence.words.length - 1)];
     grids = new Map();
     const matrix: Matrix = (options) => {
-      const refuse = (text: string, kept: string): void => {
-        look(...looked, `“${text}” is no number that a float32 can hold: ${kept} stays.`);
-      };
       const grid = new Grid({ ...options, look, refuse });
       grids.set(options.name, grid);
       return grid.element;

@@ -85,6 +85,9 @@ it('shows frames, marks and what is chosen in colours that a system has forced',
   expect(await style('[data-grid="K"] td[data-mark="right"]', 'outlineStyle')).toBe('dashed');
   const chosen = await style('[name="heads"][value="1"] + span', 'backgroundColor');
   expect(chosen).not.toBe(await style('[name="heads"][value="2"] + span', 'backgroundColor'));
+  expect(await style('[name="work"]:checked + span', 'backgroundColor')).toBe(chosen);
+  await page.locator('#bench-progress').evaluate((bar: HTMLProgressElement) => (bar.value = 0.5));
+  expect((await picture(page, '#bench-progress', 'progress-forced')).colours).toBeGreaterThan(2);
   await page.close();
 });
 

@@ -130,6 +130,13 @@ describe('the textbook example', () => {
     );
     await input.blur();
     expect(await input.inputValue()).toBe('0.1');
+    // It is told of the number that is typed, wherever the mouse was last.
+    await input.focus();
+    await cell(page, 'weights:0', 0, 2).hover();
+    await page.keyboard.type('q');
+    expect(await page.locator('#inspector').textContent()).toMatch(/^Feature 1 of “You”“q” is no number/);
+    await input.blur();
+    expect(await page.locator('#inspector').textContent()).toMatch(/^Feature 1 of “You”Type another/);
     // Enter takes what was typed, Escape goes back to what was there before.
     await input.focus();
     await page.keyboard.type('−7');
@@ -152,8 +159,10 @@ describe('the textbook example', () => {
       ['-0.75', '-0.75'],
       ['1e7', '1e7'],
       ['10000000000000000000', '1e19'],
+      ['0.001', '0.001'],
       ['0.1234567', '0.1234567'],
       ['-3e38', '-3e38'],
+      ['1000', '1000'],
     ].entries()) {
       await inputs.nth(i).fill(typed!);
       await inputs.nth(i).blur();

@@ -1,0 +1,144 @@
+/**
+ * Nothing is written beside a result, and nothing is read beside an operand: every buffer of a call between canaries, each in turn at the
+ * end of the memory (test/fences.ts). test/slow/fences.test.ts has all small shapes. Last, what is wrong is seen.
+ */
+import { describe, expect, it } from 'vitest';
+import { ATTENTION_ITEM, GEMM_ITEM } from '../src/descriptor.ts';
+import { KernelTrapError } from '../src/index.ts';
+import { TILES_OF } from '../src/tile.ts';
+import { builds } from './builds.ts';
+import { awkwardAttention, awkwardMatmul, mergeCases, optionAttention, ropeCases } from './cases.ts';
+import { attentionCall, cacheCall, matmulCall, mergeCall, ropeCall, stagedCall } from './fenced-calls.ts';
+import { fence, Fenced, fencesOf, type FencedCall, type Tampering } from './fences.ts';
+import { drawn, SHAPES, sweep } from './fenced-sweep.ts';
+
+describe.each(builds)('%s', (build) => {
+  const named = <T extends { readonly name: string }>(cases: readonly T[]): (readonly [string, T])[] =>
+    cases.map((each) => [each.name, each]);
+  const [tile] = TILES_OF[build];
+  const fences = fencesOf(build, tile!);
+
+  it('a thousandth of all small shapes', () => {
+    expect([...sweep(build, 1000)].at(-1)).toBeGreaterThanOrEqual(Math.floor(SHAPES / 1000));
+  });
+
+  it.each(drawn)('drawn: $name', ({ fence }) => {
+    fence(fences, 10);
+  });
+
+  it.each(named([...awkwardAttention, ...optionAttention]))('attention, %s', (_, each) => {
+    fences(attentionCall(each));
+  });
+
+  it.each(named(awkwardAttention))('attention of arrays, %s', (_, each) => {
+    fences(stagedCall(each));
+  });
+
+  it.each(named(awkwardMatmul))('matmul, %s', (_, each) => {
+    fences(matmulCall(each));
+  });
+
+  it.each(named(ropeCases))('rope, %s', (_, each) => {
+    fences(ropeCall(each));
+  });
+
+  it.each(named(mergeCases))('merge, %s', (_, each) => {
+    fences(mergeCall(each));
+  });
+
+  it.each(['f32', 'f16'] as const)('a cache of %s', (dtype) => {
+    const cache = { batch: 2, kvHeads: 2, headDim: 7, valueDim: 5, capacity: 100, dtype };
+    for (const seqQ of [1, 4, 6]) {
+      fences(cacheCall({ cache, heads: 4, appends: [9, 1, 88], seqQ }));
+      fences(
+        cacheCall({ cache: { ...cache, ring: true, capacity: 96 }, heads: 4, appends: [90, 9, 1], seqQ }),
+      );
+    }
+  });
+
+  describe('see', () => {
+    const small = attentionCall({ options: { seqQ: 5, seqK: 9, headDim: 6, valueDim: 5 } }, false);
+    const few = attentionCall({ options: { seqQ: 2, seqK: 9, headDim: 6, valueDim: 5 } }, false);
+    const fresh = (tamper: (fenced: Fenced) => Tampering): Fenced => {
+      const fenced = new Fenced(build, tile!);
+      fenced.tamper = tamper(fenced);
+      return fenced;
+    };
+
+    /** A kernel that writes a float beside a buffer. */
+    const writesBeside = (name: string, side: 'before' | 'behind'): Fenced =>
+      fresh((fenced) => (driver) => (...call) => {
+        driver(...call);
+        const { address, bytes } = fenced.buffers.find((each) => each.name === name)!;
+        fenced.words.f32[(side === 'before' ? address - 4 : address + bytes) >>> 2] = 1;
+      });
+
+    it.each(['q', 'k', 'v', 'out', 'logSumExp', 'scratch'])('a float that is written beside %s', (name) => {
+      expect(() => {
+        small(writesBeside(name, 'behind'));
+      }).toThrow(`attention, attention: wrote 0 bytes behind "${name}"`);
+      expect(() => {
+        small(writesBeside(name, 'before'));
+      }).toThrow(`attention, attention: wrote 4 bytes before "${name}"`);
+    });
+
+    it('a float that is written into an operand', () => {
+      const fenced = fresh(({ words }) => (driver, at) => (...call) => {
+        driver(...call);
+        words.f32[words.u32[at('k')]! >>> 2] = 1;
+      });
+      expect(() => small(fenced)).toThrow('attention, attention: wrote into "k"');
+    });
+
+    /** The kernels themselves, told that there is one more of something: in the descriptor, or in an item. */
+    const oneMore = (field: string, item: readonly string[] = []): Fenced =>
+      fresh(({ words }) => (driver, at) => (args, begin, end, scratch) => {
+        const items = (words.u32[at('items')]! >>> 2) + begin * item.length;
+        const word = item.length > 0 ? items + item.indexOf(field) : at(field);
+        words.u32[word]!++;
+        try {
+          driver(args, begin, end, scratch);
+        } finally {
+          words.u32[word]!--;
+        }
+      });
+
+    const cache = { kvHeads: 1, headDim: 3, capacity: 2 };
+    const rowByRow = matmulCall({ name: '', options: { M: 1, N: 8, K: 4 } });
+    const matrices = matmulCall({ name: '', options: { M: 5, N: 8, K: 4 }, packed: true });
+    const damages: readonly [string, FencedCall, string, (readonly string[])?][] = [
+      ['valueDim', small, 'behind "out"'],
+      ['valueDim', few, 'behind "out"'],
+      ['headDim', small, 'has a NaN'],
+      ['headDim', few, 'has a NaN'],
+      ['rows', small, 'behind "out"', ATTENTION_ITEM],
+      ['cols', matrices, 'behind "packMatrix"', GEMM_ITEM],
+      ['cols', rowByRow, 'behind "c"', GEMM_ITEM],
+      ['rows', matrices, 'behind "packMatrix"', GEMM_ITEM],
+      ['K', rowByRow, 'has a NaN'],
+      ['dim', cacheCall({ cache, heads: 1, appends: [2], seqQ: 1 }), 'behind "kvCache"'],
+      [
+        'valueDim',
+        mergeCall({ name: '', options: { seqQ: 2, valueDim: 4 }, parts: 2 }),
+        'behind "mergeAttention"',
+      ],
+      ['headDim', ropeCall({ name: '', options: { seq: 3, heads: 1, headDim: 4 } }), 'behind "out"'],
+    ];
+    it.each(damages)('kernels that think %s is larger', (...[field, call, problem, item]) => {
+      expect(() => {
+        fence(oneMore(field, item), call);
+      }).toThrow(problem);
+    });
+
+    it.each([
+      ['q', small],
+      ['k', small],
+      ['q', few],
+      ['k', few],
+    ] as const)('a float that is read behind %s, where the memory ends', (last, call) => {
+      const fenced = oneMore('headDim');
+      fenced.begin(last);
+      expect(() => call(fenced)).toThrow(KernelTrapError);
+    });
+  });
+});
