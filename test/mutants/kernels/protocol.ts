@@ -1,18 +1,16 @@
 /** What the mutator and the thread that judges say to each other. */
-import type { Build } from '../../src/wasm/inlined.ts';
+import type { Build } from '../../../src/wasm/inlined.ts';
 
 export interface Start {
   readonly build: Build;
   readonly files: readonly string[];
 }
 
-/** A module, and the tests that it must pass, by their places among all of the battery. */
+/** A module, and the tests that it must pass, each by its file and its place there, with how often it may go round loops. */
 export interface Question {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Empty: all of them, in order. */
-  readonly tests: readonly string[];
-  /** Go on behind a test that fails. */
-  readonly onward: boolean;
+  readonly tests: readonly { readonly test: string; readonly rounds: number }[];
 }
 
 export type Answer =
@@ -22,6 +20,12 @@ export type Answer =
       readonly test: string;
       readonly ms: number;
       readonly touched: readonly number[];
+      readonly rounds: number;
     }
-  | { readonly kind: 'failed'; readonly test: string; readonly message: string }
+  | {
+      readonly kind: 'failed';
+      readonly test: string;
+      readonly name: string;
+      readonly message: string;
+    }
   | { readonly kind: 'done' };

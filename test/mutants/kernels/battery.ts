@@ -7,4 +7,5 @@ export const FILES: readonly string[] = [
   .concat(['exp', 'needles', 'decode', 'merge', 'rope', 'kv-cache', 'kv-cache-ring'])
   .concat(['semantics', 'semantics-options', 'semantics-scores', 'properties', 'properties-laws'])
   .concat(['properties-options', 'properties-packed'])
+  .concat(['integers', 'matmul-pieces', 'tiles', 'accuracy', 'sigmas', 'fences', 'pytorch'])
   .map((name) => `${name}.test.ts`);

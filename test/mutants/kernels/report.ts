@@ -1,12 +1,18 @@
 /** What has come of the mutants, function by function, as a table in Markdown; then the survivors, each at its place. */
-import type { Verdicts } from './index.ts';
+import type { Known } from './judge.ts';
 import type { Mutant, Original } from './mutants.ts';
+import type { Verdicts } from './verdicts.ts';
 
-export function report(original: Original, mutants: readonly Mutant[], { tests, of }: Verdicts): string {
+export function report(
+  original: Original,
+  mutants: readonly Mutant[],
+  verdicts: Verdicts,
+  tests: readonly Known[],
+): string {
   const rows = new Map<string, { all: number; killed: number; judges: number }>();
   const survivors: string[] = [];
   for (const mutant of mutants) {
-    const verdict = of[mutant.id];
+    const verdict = verdicts.of(mutant);
     if (verdict === undefined) continue;
     const judges = tests.filter(({ touched }) => touched.includes(mutant.func)).length;
     const row = rows.get(mutant.place) ?? { all: 0, killed: 0, judges };

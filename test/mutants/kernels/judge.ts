@@ -2,7 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import { FILES } from './battery.ts';
 import type { Answer, Question, Start } from './protocol.ts';
-import type { Build } from '../../src/wasm/inlined.ts';
+import type { Build } from '../../../src/wasm/inlined.ts';
 
 /** A test of the battery, as the module that is right runs it. */
 export interface Known {
@@ -10,14 +10,20 @@ export interface Known {
   readonly ms: number;
   /** Functions that it enters. */
   readonly touched: readonly number[];
+  /** How often it goes round loops. */
+  readonly rounds: number;
 }
 
-/** Why a mutant is wrong; undefined: nothing was found. */
-export type Verdict = { readonly by: string; readonly why: string } | undefined;
+/** Why a mutant is wrong: the test, by its place and in words. */
+export interface Verdict {
+  readonly by: string;
+  readonly name: string;
+  readonly why: string;
+}
 
-/** A test may take so many times as long as it did, and so much longer, in ms: the machine does other things too. */
-const [TIMES, MORE] = [10, 3000];
-/** For what is measured, ms. */
+/** A test may go round loops so many times as often as it did, and so many times more: it draws what depends on results, too. */
+const [TIMES, MORE] = [10, 1_000_000];
+/** Most time for a test, ms: for what never ends outside of loops of the kernels. The machine does other things too. */
 const PATIENCE = 120_000;
 
 export class Judge {
@@ -31,20 +37,20 @@ export class Judge {
   /** Runs the whole battery on a module that tells what it enters. A test that fails is an error: nothing could be judged by it. */
   async measure(bytes: Uint8Array<ArrayBuffer>): Promise<Known[]> {
     const known: Known[] = [];
-    const verdict = await this.#ask(
-      { bytes, tests: [], onward: false },
-      () => PATIENCE,
-      ({ test, ms, touched }) => known.push({ name: test, ms, touched }),
+    const verdict = await this.#ask({ bytes, tests: [] }, ({ test, ms, touched, rounds }) =>
+      known.push({ name: test, ms, touched, rounds }),
     );
-    if (verdict) throw new Error(`the module that is right fails: ${verdict.by}: ${verdict.why}`);
+    if (verdict) throw new Error(`the module that is right fails: ${verdict.name}: ${verdict.why}`);
     if (known.length === 0) throw new Error('no test was run');
     return known;
   }
 
-  /** Runs tests until one fails. */
-  judge(bytes: Uint8Array<ArrayBuffer>, tests: readonly Known[]): Promise<Verdict> {
-    const limits = new Map(tests.map(({ name, ms }) => [name, TIMES * ms + MORE]));
-    return this.#ask({ bytes, tests: [...limits.keys()], onward: false }, (test) => limits.get(test)!);
+  /** Runs tests until one fails; undefined: none does. */
+  judge(bytes: Uint8Array<ArrayBuffer>, tests: readonly Known[]): Promise<Verdict | undefined> {
+    return this.#ask({
+      bytes,
+      tests: tests.map(({ name, rounds }) => ({ test: name, rounds: TIMES * rounds + MORE })),
+    });
   }
 
   async end(): Promise<void> {
@@ -54,27 +60,28 @@ export class Judge {
 
   async #ask(
     question: Question,
-    limit: (test: string) => number,
     passed?: (answer: Answer & { kind: 'passed' }) => void,
-  ): Promise<Verdict> {
+  ): Promise<Verdict | undefined> {
     const worker = (this.#worker ??= await started(this.#build));
-    let verdict: Verdict;
+    let verdict: Verdict | undefined;
     let clock: NodeJS.Timeout | undefined;
+    let last = '';
     const { promise, resolve } = settled();
+    const over = (why: string): void => {
+      verdict = { by: last, name: last, why };
+      resolve(false);
+    };
     const onMessage = (answer: Answer): void => {
-      if (answer.kind === 'failed') verdict = { by: answer.test, why: answer.message };
+      if (answer.kind === 'failed') verdict = { by: answer.test, name: answer.name, why: answer.message };
       if (answer.kind === 'passed') passed?.(answer);
       if (answer.kind === 'done') resolve(true);
       if (answer.kind !== 'began') return;
+      last = answer.test;
       clearTimeout(clock);
-      clock = setTimeout(() => {
-        verdict = { by: answer.test, why: 'no end' };
-        resolve(false);
-      }, limit(answer.test));
+      clock = setTimeout(over, PATIENCE, 'no end');
     };
     const onError = (error: unknown): void => {
-      verdict = { by: 'the thread', why: String(error).slice(0, 160) };
-      resolve(false);
+      over(String(error).slice(0, 160));
     };
     worker.on('message', onMessage);
     worker.on('error', onError);
