@@ -49,6 +49,8 @@ const LEAVES = new Set(
 export interface Site {
   readonly kind: Kind;
   readonly ref: Ref;
+  /** What it is an operand of; 0: nothing, it is the function's body. */
+  readonly around: Ref;
   /** Puts another in its place. */
   readonly replace: (other: Ref) => void;
 }
@@ -85,10 +87,10 @@ export function typeOf({ ref }: Site): number {
 /** All of a function's expressions, those around others first. What an assertion says when it fails, to the one import, stays out. */
 export function* sitesOf(func: Ref): Generator<Site> {
   const { body } = binaryen.getFunctionInfo(func);
-  yield* within(body, (other) => api.Function!.setBody!(func, other));
+  yield* within(body, 0, (other) => api.Function!.setBody!(func, other));
 }
 
-function* within(ref: Ref, replace: (other: Ref) => void): Generator<Site> {
+function* within(ref: Ref, around: Ref, replace: (other: Ref) => void): Generator<Site> {
   if (ref === 0) return;
   const id = binaryen.getExpressionId(ref);
   const kind = kinds.get(id);
@@ -98,14 +100,16 @@ function* within(ref: Ref, replace: (other: Ref) => void): Generator<Site> {
   }
   const accessors = api[kind]!;
   if (kind === 'Call' && String(accessors.getTarget!(ref)).startsWith('fimport$')) return;
-  yield { kind, ref, replace };
+  yield { kind, ref, around, replace };
   for (const name of CHILDREN[kind]) {
-    yield* within(accessors[`get${name}`]!(ref), (other) => accessors[`set${name}`]!(ref, other));
+    yield* within(accessors[`get${name}`]!(ref), ref, (other) => accessors[`set${name}`]!(ref, other));
   }
   const [count, child] = kind === 'Block' ? ['NumChildren', 'ChildAt'] : ['NumOperands', 'OperandAt'];
   if (kind !== 'Block' && kind !== 'Call') return;
   const length = accessors[`get${count}`]!(ref);
   for (let i = 0; i < length; i++) {
-    yield* within(accessors[`get${child}`]!(ref, i), (other) => accessors[`set${child}`]!(ref, i, other));
+    yield* within(accessors[`get${child}`]!(ref, i), ref, (other) =>
+      accessors[`set${child}`]!(ref, i, other),
+    );
   }
 }

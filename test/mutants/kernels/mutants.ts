@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import binaryen from 'binaryen';
 import { uniform } from '../../data.ts';
 import { changesOf, type Change } from './operators.ts';
-import { field, setField, sitesOf } from './ir.ts';
+import { field, setField, sitesOf, type Ref } from './ir.ts';
 
 export interface Mutant {
   /** Function, place among its expressions, and change: the same in every run over the same module. */
@@ -12,6 +12,8 @@ export interface Mutant {
   readonly place: string;
   readonly func: number;
   readonly change: Change;
+  /** What is changed is an operand of it. */
+  readonly around: Ref;
 }
 
 /** A module in binaryen's hands. Its functions are told by their number there. */
@@ -35,16 +37,10 @@ export class Original {
     return new Uint8Array(bytes);
   }
 
-  /** The line of the function's body that a change is in, as it was and as it is; binaryen's text, not asc's. */
-  lineOf({ change, func }: Mutant): string {
+  /** The expression that a change is in, as it was, on one line; binaryen's text, not asc's. */
+  textAround({ around, func }: Mutant): string {
     const { body } = binaryen.getFunctionInfo(this.#module.getFunctionByIndex(func));
-    const text = () => binaryen.emitText(body).split('\n');
-    const before = text();
-    const undo = change.make(this.#module);
-    const after = text();
-    undo();
-    const at = before.findIndex((line, i) => line !== after[i]);
-    return `line ${at + 1}: ${before[at]?.trim() ?? ''} → ${after[at]?.trim() ?? ''}`;
+    return binaryen.emitText(around === 0 ? body : around).replace(/\s+/g, ' ');
   }
 
   /** The module, right as it is, that calls env.touch with a function's number when it enters it. */
@@ -68,7 +64,7 @@ export class Original {
       let at = 0;
       for (const site of sitesOf(this.#module.getFunctionByIndex(func))) {
         for (const change of changesOf(site)) {
-          yield { id: `${place} #${at}: ${change.what}`, place, func, change };
+          yield { id: `${place} #${at}: ${change.what}`, place, func, change, around: site.around };
         }
         at++;
       }
