@@ -44,6 +44,31 @@ describe.each(builds)('%s', async (build) => {
     );
   });
 
+  it('no depth leaves zeros, whatever lay there', () => {
+    for (const M of [1, 3]) {
+      for (const transposeA of [false, true]) {
+        const out = new Float32Array(M * 13).fill(NaN);
+        const none = new Float32Array(0);
+        expectSameBits(
+          engine.matmul(none, none, { M, N: 13, K: 0, transposeA, out }),
+          new Float32Array(M * 13),
+        );
+      }
+    }
+  });
+
+  it('one row times packed panels, without a bias, is each column times that row', () => {
+    // Beyond 1024 bytes of columns: an address of no bias that is taken for one finds the kernels' constants there.
+    const [N, K] = [1030, 3];
+    const a = normal(K, 1);
+    const b = normal(K * N, 2);
+    const packed = engine.packMatrix(b, { K, N });
+    const out = engine.matmul(a, packed, { M: 1 });
+    packed.dispose();
+    const two = engine.matmul(Float32Array.of(...a, ...a), b, { M: 2, N, K });
+    expectSameBits(out, two.subarray(N));
+  });
+
   it('rows that are many, whose B is packed as a whole, and the same rows in two calls', () => {
     const [M, N, K] = [1030, 9, 600];
     const a = normal(M * K, 1);

@@ -55,6 +55,11 @@ export interface Site {
   readonly replace: (other: Ref) => void;
 }
 
+/** What kind of expression it is; undefined: nothing in it could be changed. */
+export function kindOf(ref: Ref): Kind | undefined {
+  return kinds.get(binaryen.getExpressionId(ref));
+}
+
 /** A number of an expression: `field(site, 'Offset')`. */
 export function field({ kind, ref }: Site, name: string): number {
   return api[kind]![`get${name}`]!(ref);
@@ -84,7 +89,19 @@ export function typeOf({ ref }: Site): number {
   return binaryen.getExpressionType(ref);
 }
 
-/** All of a function's expressions, those around others first. What an assertion says when it fails, to the one import, stays out. */
+/** What an assertion does where it does not hold: a call of the one import of a function, in a block. */
+function isRefusal(ref: Ref): boolean {
+  const id = binaryen.getExpressionId(ref);
+  if (id === numbers.BlockId) return isRefusal(api.Block!.getChildAt!(ref, 0));
+  return id === numbers.CallId && String(api.Call!.getTarget!(ref)).startsWith('fimport$');
+}
+
+/** An expression on one line; binaryen's text, not asc's. */
+export function textOf(ref: Ref): string {
+  return binaryen.emitText(ref).replace(/\s+/g, ' ');
+}
+
+/** All of a function's expressions, those around others first. Assertions stay out: none of them ships. */
 export function* sitesOf(func: Ref): Generator<Site> {
   const { body } = binaryen.getFunctionInfo(func);
   yield* within(body, 0, (other) => api.Function!.setBody!(func, other));
@@ -99,7 +116,7 @@ function* within(ref: Ref, around: Ref, replace: (other: Ref) => void): Generato
     throw new Error(`an expression of kind ${id}, which the mutator does not know`);
   }
   const accessors = api[kind]!;
-  if (kind === 'Call' && String(accessors.getTarget!(ref)).startsWith('fimport$')) return;
+  if (kind === 'If' && isRefusal(accessors.getIfTrue!(ref))) return;
   yield { kind, ref, around, replace };
   for (const name of CHILDREN[kind]) {
     yield* within(accessors[`get${name}`]!(ref), ref, (other) => accessors[`set${name}`]!(ref, other));

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import binaryen from 'binaryen';
 import { uniform } from '../../data.ts';
 import { changesOf, type Change } from './operators.ts';
-import { field, setField, sitesOf, type Ref } from './ir.ts';
+import { field, setField, sitesOf, textOf, type Ref } from './ir.ts';
 
 export interface Mutant {
   /** Function, place among its expressions, and change: the same in every run over the same module. */
@@ -37,10 +37,10 @@ export class Original {
     return new Uint8Array(bytes);
   }
 
-  /** The expression that a change is in, as it was, on one line; binaryen's text, not asc's. */
+  /** The expression that a change is in, as it was. */
   textAround({ around, func }: Mutant): string {
     const { body } = binaryen.getFunctionInfo(this.#module.getFunctionByIndex(func));
-    return binaryen.emitText(around === 0 ? body : around).replace(/\s+/g, ' ');
+    return textOf(around === 0 ? body : around);
   }
 
   /** The module, right as it is, that calls env.touch with a function's number when it enters it. */

@@ -3,7 +3,8 @@
  * offset, a bound or a constant beside the right one, a store or a call that is left out, a branch taken the other way.
  */
 import binaryen from 'binaryen';
-import { bytesOf, field, operation, setBytes, setField, typeOf, type Kind, type Site } from './ir.ts';
+import { bytesOf, field, kindOf, operation, setBytes, setField, textOf, typeOf } from './ir.ts';
+import type { Kind, Ref, Site } from './ir.ts';
 
 /** A change of one expression. */
 export interface Change {
@@ -103,7 +104,7 @@ const ordered = new Map(
 export function* changesOf(site: Site): Generator<Change> {
   const { kind } = site;
   const swap = swaps.get(kind)?.get(swaps.has(kind) ? field(site, 'Op') : 0);
-  if (swap) yield set(site, 'Op', operation(swap[1]), `${swap[0]} → ${swap[1]}`);
+  if (swap && !isOfEquals(site)) yield set(site, 'Op', operation(swap[1]), `${swap[0]} → ${swap[1]}`);
   if (kind === 'Binary') {
     const name = ordered.get(field(site, 'Op'));
     if (name !== undefined) yield exchange(site, 'Left', 'Right', `operands of ${name}`);
@@ -126,6 +127,24 @@ export function* changesOf(site: Site): Generator<Change> {
   if ((kind === 'If' || kind === 'Break' || kind === 'Select') && field(site, 'Condition') !== 0) {
     yield negated(site);
   }
+}
+
+/**
+ * Whether it is a comparison that chooses between what it compares, as of a minimum: where the two are equal it is the same which
+ * of them is taken, so < is as right as ≤.
+ */
+function isOfEquals(site: Site): boolean {
+  if (site.kind !== 'Binary' || site.around === 0 || kindOf(site.around) !== 'Select') return false;
+  const choice = { ...site, kind: 'Select', ref: site.around } as const;
+  if (field(choice, 'Condition') !== site.ref) return false;
+  // What is kept in a local by one of them is read from it by the other.
+  const value = (ref: Ref): string =>
+    textOf(ref)
+      .replace(/^\(local\.tee (\S+) .*/, '(local.get $1)')
+      .trim();
+  const compared = [field(site, 'Left'), field(site, 'Right')].map(value);
+  const chosen = [field(choice, 'IfTrue'), field(choice, 'IfFalse')].map(value);
+  return compared.sort().join() === chosen.sort().join();
 }
 
 function set(site: Site, name: string, value: number, what: string): Change {
@@ -176,11 +195,13 @@ function* constants(site: Site): Generator<Change> {
     yield set(site, name, other, `constant ${value} → ${other}`);
   }
   if (type === binaryen.v128) {
-    // Of a float it is 1 % and more.
     const before = bytesOf(site, 'ValueV128');
     for (const lane of [0, 1, 2, 3]) {
-      const after = before.map((byte, at) => (at === 4 * lane + 2 ? byte ^ 1 : byte));
-      yield bytes(site, 'ValueV128', before, after, `lane ${lane} of a constant`);
+      // Of a float it is 1 % and more; 2 instead of 0.
+      const isZero = before.slice(4 * lane, 4 * lane + 4).every((byte) => byte === 0);
+      const [place, bit] = isZero ? [3, 64] : [2, 1];
+      const after = before.map((byte, at) => (at === 4 * lane + place ? byte ^ bit : byte));
+      yield bytes(site, 'ValueV128', before, after, `lane ${lane} of ${isZero ? 'zeros' : 'a constant'}`);
     }
   }
 }
