@@ -59,7 +59,7 @@ describe.each(builds)('%s', (build) => {
 
   it('scratch that is used up: a row of many columns, and whole panels before a whole block of float16', () => {
     fences(matmulCall({ name: '', options: { M: 1, N: 1030, K: 3 } }));
-    const cache = { kvHeads: 1, headDim: 64, capacity: BK, dtype: 'f16' } as const;
+    const cache = { kvHeads: 1, headDim: 128, capacity: BK, dtype: 'f16' } as const;
     fences(cacheCall({ cache, heads: 1, appends: [BK], seqQ: 8 }));
   });
 

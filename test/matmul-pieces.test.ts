@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createEngine, type Engine } from '../src/index.ts';
 import { builds, engineOf } from './builds.ts';
-import { normal } from './data.ts';
+import { integers, normal } from './data.ts';
 import { expectSameBits } from './problems.ts';
 
 /** Depths around blocks of 256, columns around panels of 8 and pieces of 32 KB, rows around items of 96. */
@@ -67,6 +67,17 @@ describe.each(builds)('%s', async (build) => {
     packed.dispose();
     const two = engine.matmul(Float32Array.of(...a, ...a), b, { M: 2, N, K });
     expectSameBits(out, two.subarray(N));
+  });
+
+  it('one row times 20 MB, more than caches hold', () => {
+    const [N, K] = [2 ** 18, 20];
+    const a = integers(K, 1, 9);
+    const b = new Float32Array(K * N);
+    const sums = new Float32Array(N);
+    for (let k = 0; k < K; k++) {
+      for (let n = 0; n < N; n++) sums[n]! += a[k]! * (b[k * N + n] = ((k + 1) * (n & 15)) % 19);
+    }
+    expectSameBits(engine.matmul(a, b, { M: 1, N, K }), sums);
   });
 
   it('rows that are many, whose B is packed as a whole, and the same rows in two calls', () => {
