@@ -3,6 +3,7 @@
  * end of the memory (test/fences.ts). test/slow/fences.test.ts has all small shapes. Last, what is wrong is seen.
  */
 import { describe, expect, it } from 'vitest';
+import { BK } from '../common/abi.ts';
 import { ATTENTION_ITEM, GEMM_ITEM } from '../src/descriptor.ts';
 import { KernelTrapError } from '../src/index.ts';
 import { TILES_OF } from '../src/tile.ts';
@@ -54,6 +55,17 @@ describe.each(builds)('%s', (build) => {
         cacheCall({ cache: { ...cache, ring: true, capacity: 96 }, heads: 4, appends: [90, 9, 1], seqQ }),
       );
     }
+  });
+
+  it('scratch that is used up: a row of many columns, and whole panels before a whole block of float16', () => {
+    fences(matmulCall({ name: '', options: { M: 1, N: 1030, K: 3 } }));
+    const cache = { kvHeads: 1, headDim: 128, capacity: BK, dtype: 'f16' } as const;
+    fences(cacheCall({ cache, heads: 1, appends: [BK], seqQ: 8 }));
+  });
+
+  it('a mask of five rows, alike for all keys', () => {
+    const mask = { data: Uint8Array.of(1, 0, 1, 1, 1), shape: [1, 1, 5, 1] } as const;
+    fences(attentionCall({ options: { seqQ: 5, seqK: 9, headDim: 4, mask } }));
   });
 
   describe('see', () => {

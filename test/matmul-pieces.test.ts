@@ -5,11 +5,47 @@
 import { describe, expect, it } from 'vitest';
 import { createEngine, type Engine } from '../src/index.ts';
 import { builds, engineOf } from './builds.ts';
-import { normal } from './data.ts';
+import { integers, normal } from './data.ts';
 import { expectSameBits } from './problems.ts';
 
 describe.each(builds)('%s', async (build) => {
   const engine: Engine = await engineOf(build);
+
+  it('no depth leaves zeros, whatever lay there', () => {
+    for (const M of [1, 3]) {
+      for (const transposeA of [false, true]) {
+        const out = new Float32Array(M * 13).fill(NaN);
+        const none = new Float32Array(0);
+        expectSameBits(
+          engine.matmul(none, none, { M, N: 13, K: 0, transposeA, out }),
+          new Float32Array(M * 13),
+        );
+      }
+    }
+  });
+
+  it('one row times packed panels, without a bias, is each column times that row', () => {
+    // Beyond 1024 bytes of columns: an address of no bias that is taken for one finds the kernels' constants there.
+    const [N, K] = [1030, 3];
+    const a = normal(K, 1);
+    const b = normal(K * N, 2);
+    const packed = engine.packMatrix(b, { K, N });
+    const out = engine.matmul(a, packed, { M: 1 });
+    packed.dispose();
+    const two = engine.matmul(Float32Array.of(...a, ...a), b, { M: 2, N, K });
+    expectSameBits(out, two.subarray(N));
+  });
+
+  it('one row times 20 MB, more than caches hold', () => {
+    const [N, K] = [2 ** 18, 20];
+    const a = integers(K, 1, 9);
+    const b = new Float32Array(K * N);
+    const sums = new Float32Array(N);
+    for (let k = 0; k < K; k++) {
+      for (let n = 0; n < N; n++) sums[n]! += a[k]! * (b[k * N + n] = ((k + 1) * (n & 15)) % 19);
+    }
+    expectSameBits(engine.matmul(a, b, { M: 1, N, K }), sums);
+  });
 
   it('rows that are many, whose B is packed as a whole, and the same rows in two calls', () => {
     const [M, N, K] = [1030, 9, 600];

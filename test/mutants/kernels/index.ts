@@ -1,0 +1,92 @@
+/**
+ * Mutates the kernels: `npm run mutants:kernels -- [--build relaxed] [--count 500] [--seed 1] [--only decode] [--seconds 5] [--minutes 30]`.
+ *
+ * Each mutant is the testing module of a build with one small change (operators.ts). The battery's tests that enter the
+ * changed function judge it, for so many seconds of unhurried time. Verdicts are kept (verdicts.ts): a further run goes on
+ * where this one ended.
+ */
+import { parseArgs } from 'node:util';
+import { compile } from '../../../scripts/asc.mjs';
+import { supports } from '../../../src/wasm/instantiate.ts';
+import { BUILDS, type Build } from '../../../src/wasm/inlined.ts';
+import { Judge } from './judge.ts';
+import { inTurns, Original, type Mutant } from './mutants.ts';
+import { Order } from './order.ts';
+import { report } from './report.ts';
+import { Verdicts } from './verdicts.ts';
+
+const { values: given } = parseArgs({
+  options: {
+    build: { type: 'string' },
+    count: { type: 'string', default: '1000000' },
+    seed: { type: 'string', default: '1' },
+    only: { type: 'string', default: '' },
+    seconds: { type: 'string', default: '5' },
+    minutes: { type: 'string', default: 'Infinity' },
+  },
+});
+const seconds = Number(given.seconds);
+
+for (const build of BUILDS) {
+  if (!supports(build) || (given.build ?? build) !== build) continue;
+  await run(build);
+}
+
+async function run(build: Build): Promise<void> {
+  const folder = `build/mutants/${build}`;
+  // The testing module with the names of its functions.
+  const wasm = `${folder}/testing.wasm`;
+  await compile(
+    ...['assembly/testing.ts', '--config', 'asconfig.json', '--target', `${build}-testing`],
+    ...['--debug', '--outFile', wasm],
+  );
+  const original = new Original(wasm);
+  const verdicts = new Verdicts(folder, wasm);
+  const judge = new Judge(build);
+  const tests = await verdicts.tests(() => {
+    console.log(`${build}: the battery, on the module that is right …`);
+    return judge.measure(original.telling());
+  });
+  const order = new Order(tests);
+  for (const mutant of original.mutants) {
+    const killer = verdicts.killerOf(mutant);
+    if (killer !== undefined) order.killed(mutant, killer);
+  }
+
+  const chosen = inTurns(original.mutants, Number(given.seed))
+    .filter(({ place }) => new RegExp(given.only).test(place))
+    .slice(0, Number(given.count));
+  const open = chosen.filter((mutant) => {
+    const found = verdicts.of(mutant);
+    return found === undefined || ('survived' in found && found.survived < seconds);
+  });
+  console.log(
+    `${build}: ${chosen.length} of ${original.mutants.length} mutants, ${open.length} to be judged`,
+  );
+  const start = performance.now();
+  const minutes = (): number => (performance.now() - start) / 60_000;
+  for (const [i, mutant] of open.entries()) {
+    if (minutes() > Number(given.minutes)) break;
+    const found = await judgement(judge, original, mutant, order, verdicts);
+    const left = (minutes() / (i + 1)) * (open.length - i - 1);
+    console.log(`${i + 1} of ${open.length}, ${Math.ceil(left)} min left: ${mutant.id}: ${found}`);
+  }
+  await judge.end();
+  console.log(report(original, chosen, verdicts, tests));
+}
+
+/** Finds a verdict, keeps it, and says it in words. */
+async function judgement(
+  judge: Judge,
+  original: Original,
+  mutant: Mutant,
+  order: Order,
+  verdicts: Verdicts,
+): Promise<string> {
+  const some = order.of(mutant, seconds, verdicts.killerOf(mutant));
+  const verdict = some.length === 0 ? undefined : await judge.judge(original.bytesOf(mutant), some);
+  verdicts.set(mutant, verdict ?? { survived: seconds });
+  if (verdict === undefined) return 'survived';
+  order.killed(mutant, verdict.by);
+  return `killed by ${verdict.name}`;
+}
