@@ -1,0 +1,29 @@
+/**
+ * Mutants of folders of src/, made and run by Stryker under Node 24: `npm run mutants:src -- checks memory`, and all of them where none is
+ * named. What is known of a folder is kept in build/mutants, so that a run that was stopped goes on, and one behind a change looks at
+ * what has changed. Ends with 1 where a folder has too few killed.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { node24 } from '../../../scripts/node24.mjs';
+import { npmCi } from '../../../scripts/platform.mjs';
+import { FOLDERS } from './folders.mjs';
+
+const here = fileURLToPath(new URL('.', import.meta.url));
+process.chdir(`${here}/../../..`);
+
+const named = process.argv.slice(2);
+const unknown = named.find((name) => !Object.hasOwn(FOLDERS, name));
+if (unknown !== undefined) throw new Error(`"${unknown}" is none of ${Object.keys(FOLDERS).join(', ')}`);
+
+const stryker = `${here}/node_modules/@stryker-mutator/core/bin/stryker.js`;
+if (!existsSync(stryker)) npmCi(here);
+
+for (const folder of named.length > 0 ? named : Object.keys(FOLDERS)) {
+  const { status } = spawnSync(node24(), [stryker, 'run', `${here}/stryker.config.mjs`], {
+    stdio: 'inherit',
+    env: { ...process.env, HEED_MUTANTS: folder },
+  });
+  if (status !== 0) process.exitCode = 1;
+}
