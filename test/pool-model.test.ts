@@ -249,6 +249,6 @@ it('each job ends once, and well only if all of it was done (P23)', async () => 
       await hearAll();
       expect(workers.every(({ alive }) => !alive)).toBe(true);
     }),
-    { numRuns: 3000 },
+    { numRuns: fc.readConfigureGlobal().numRuns ?? 3000 },
   );
 });
