@@ -18,7 +18,7 @@ export const FOLDERS = {
   memory: folder('src/memory', 'allocator copy limits matmul-pieces memory tensors transfers', 95),
   threads: folder(
     'src/threads',
-    'threads-block pool-model machine threads-abort threads-async threads-faults threads-small threads-start transfers',
+    'threads-block threads-pool pool-model machine threads-abort threads-async threads-faults threads-small threads-start transfers',
     95,
   ),
   options: folder('src/options', `${DOOR} ${MEANING} brought engine threads-abort`),
@@ -31,7 +31,7 @@ export const FOLDERS = {
 };
 
 function folder(path, tests, least = 90) {
-  const files = readdirSync(path).map((name) => `${path}/${name}`);
+  const files = readdirSync(new URL(`../../../${path}`, import.meta.url)).map((name) => `${path}/${name}`);
   return {
     files: files.filter((file) => file.endsWith('.ts') && file !== 'src/threads/worker.ts'),
     tests: tests.split(' ').map((name) => `test/${name}.test.ts`),

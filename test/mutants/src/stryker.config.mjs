@@ -1,12 +1,13 @@
-/** How Stryker makes mutants of a file, and runs the tests of its folder for each: run.mjs, which starts it, names both. */
+/** How Stryker makes mutants of a folder, and runs the tests of that for each: run.mjs starts it, and names the folder. */
 import { FOLDERS } from './folders.mjs';
 
 const { HEED_MUTANTS: name } = process.env;
-const { tests } = FOLDERS[name];
+const { files, tests } = FOLDERS[name];
 const here = 'test/mutants/src';
 
 /** @type {import('@stryker-mutator/api/core').PartialStrykerOptions} */
 export default {
+  mutate: files,
   testFiles: tests,
   testRunner: 'vitest',
   // Related by imports, every test is: all import the engine.

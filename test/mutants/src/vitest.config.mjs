@@ -17,7 +17,7 @@ export default {
     include: ['test/*.test.ts'],
     setupFiles: ['test/setup.ts', 'test/mutants/src/first-failure.mjs'],
     reporters: [],
-    testTimeout: 20_000,
+    testTimeout: 60_000,
     // Nothing is kept in node_modules from one mutant to the next.
     cache: false,
     sequence: { sequencer: ShortestFirst },
