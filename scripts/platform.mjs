@@ -13,8 +13,12 @@ export const modules = `${platform}/node_modules`;
 
 export function install(all) {
   console.log('Installing what heed is tested in besides this Node (test/platform) …');
-  const words = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--prefix', platform];
-  run('npm', all ? words : [...words, '--omit=optional']);
+  npmCi(platform, ...(all ? [] : ['--omit=optional']));
+}
+
+/** A package of its own, as locked. */
+export function npmCi(folder, ...more) {
+  run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--prefix', folder, ...more]);
 }
 
 /** Ends this process where the command fails. */

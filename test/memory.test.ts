@@ -107,6 +107,28 @@ describe.each(builds)('%s', (build) => {
       );
       expect(engine.memory.reserved).toBe(reserved);
     });
+    it('has room, but in no one piece: tensors lie between', async () => {
+      const engine = await small(4 * MIB);
+      const x = pattern(64);
+      const watched = await watch(engine, x);
+      const quarter = (0.9 * MIB) / 4;
+      const tensors = [1, 2, 3, 4].map(() => engine.tensor([Math.floor(quarter)]));
+      for (const i of [0, 2]) tensors[i]!.dispose();
+      const use = (): Tensor => engine.tensor([(1.5 * MIB) / 4]);
+      const error = refuses(
+        use,
+        { class: MemoryLimitError, code: 'ERR_MEMORY_LIMIT', op: 'tensor' },
+        watched,
+      );
+      const { needed, inUse } = error as MemoryLimitError;
+      expect(needed + inUse).toBeLessThanOrEqual(4 * MIB);
+      expect(error.message).toBe(
+        `tensor: needs ${needed} bytes more, where ${inUse} of ${4 * MIB} are in use, but in no piece that is large enough — ` +
+          'tensors lie between: make them after the largest call, or dispose of them [ERR_MEMORY_LIMIT]',
+      );
+      tensors[1]!.dispose();
+      expect(use().shape).toEqual([(1.5 * MIB) / 4]);
+    });
     it('leaves half of it for one tensor with its data', async () => {
       const engine = await small(4 * MIB);
       const data = normal(0.75 * MIB, 3);

@@ -6,6 +6,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createEngine, type Engine } from '../src/index.ts';
 import { runtimeOf } from '../src/engine.ts';
 import { Pool } from '../src/threads/pool.ts';
+import { CLOSE, PER_MS, WORTH_ASLEEP, WORTH_AWAKE } from '../src/threads/team.ts';
 import { builds } from './builds.ts';
 import { normal } from './data.ts';
 import { fault, golden, matches } from './nothing-lost.ts';
@@ -31,6 +32,43 @@ describe.each(builds)('%s', (build) => {
     expect(golden(await make())).toEqual(golden(one));
     expect(run).not.toHaveBeenCalled();
     one.dispose();
+  });
+  it('a call is worth sharing where workers are awake, where it is large, or where it follows another closely', async () => {
+    const { team } = runtimeOf('test', await make());
+    if (team === undefined) throw new Error('an engine of two has a team');
+    let now = 0;
+    vi.spyOn(performance, 'now').mockImplementation(() => now);
+    const awake = vi.spyOn(Pool.prototype, 'awake', 'get').mockReturnValue(true);
+    const wake = vi.spyOn(Pool.prototype, 'wake');
+    expect([team.isWorth(WORTH_AWAKE - 1), team.isWorth(WORTH_AWAKE)]).toEqual([false, true]);
+    expect(team.threadsFor(WORTH_AWAKE - 1)).toBe(1);
+    expect(team.threadsFor(WORTH_AWAKE)).toBe(2);
+    expect(wake).not.toHaveBeenCalled();
+    awake.mockReturnValue(false);
+    const large = WORTH_ASLEEP[build];
+    expect([team.isWorth(large - 1), team.isWorth(large)]).toEqual([false, true]);
+    // Workers wake while operands are copied.
+    expect(team.threadsFor(large)).toBe(2);
+    expect(wake).toHaveBeenCalledTimes(1);
+    // Each call that is large enough says until when the next is one of many: its own time, and a little more.
+    now = 1000;
+    const close = WORTH_AWAKE / PER_MS + CLOSE;
+    expect(team.isWorth(WORTH_AWAKE)).toBe(false);
+    now += 0.9 * close;
+    expect(team.isWorth(WORTH_AWAKE - 1)).toBe(false);
+    expect(team.isWorth(WORTH_AWAKE)).toBe(true);
+    now += 0.9 * close;
+    expect(team.isWorth(WORTH_AWAKE)).toBe(true);
+    now += close;
+    expect(team.isWorth(WORTH_AWAKE)).toBe(false);
+    now += 0.9 * close;
+    for (const state of ['busy', 'helps'] as const) {
+      const spy = vi.spyOn(Pool.prototype, state, 'get').mockReturnValue(state === 'busy');
+      expect(team.isWorth(large)).toBe(false);
+      expect(team.threadsFor(large)).toBe(1);
+      spy.mockRestore();
+    }
+    expect(team.isWorth(large)).toBe(true);
   });
   it('arrays go to plain memory, tensors stay where they are', async () => {
     const runtime = runtimeOf('test', await make());

@@ -19,14 +19,17 @@ import { Program } from './program.ts';
  * thread 0.8 ms: 1.13 to 1.27; 1.1 ms: 1.03 to 1.09; 1.5 ms: 0.66 to 0.71; 2 ms: 0.62 (256³ and 12 × 64, S = 112, where a
  * millisecond is 13 to 16 million multiply-adds in the baseline build, 18 to 22 in the relaxed).
  */
-const WORTH_AWAKE = 2 ** 21;
-const WORTH_ASLEEP: Readonly<Record<Build, number>> = { baseline: 1.15 * 2 ** 24, relaxed: 1.6 * 2 ** 24 };
+export const WORTH_AWAKE: number = 2 ** 21;
+export const WORTH_ASLEEP: Readonly<Record<Build, number>> = {
+  baseline: 1.15 * 2 ** 24,
+  relaxed: 1.6 * 2 ** 24,
+};
 
 /** Milliseconds after which a worker that has nothing to do goes to sleep. Calls that follow each other faster than that keep it awake. */
-const CLOSE = 0.1;
+export const CLOSE = 0.1;
 
 /** Multiply-adds of one thread in a millisecond, at least. */
-const PER_MS = 1e7;
+export const PER_MS = 1e7;
 
 const orphans = new FinalizationRegistry<Pool>((pool) => {
   pool.stop();

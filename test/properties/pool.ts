@@ -1,114 +1,22 @@
 /**
  * The pool beside workers that are played on this thread, so that a schedule says when each of them works, sleeps through its messages,
- * or dies, in the middle of a claim or between two (docs/reliability.md, P23): each job ends once, and one that ends well has had each of
- * its items run once, step by step.
+ * or dies, in the middle of a claim, between two, or with the news of a job's end (docs/reliability.md, P23): each job ends once, and one
+ * that ends well has had each of its items run once, step by step.
  */
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import { Program } from '../../src/threads/program.ts';
-import { Pool } from '../../src/threads/pool.ts';
 import type { Failure } from '../../src/threads/failure.ts';
-import { BUSY, JOB, Member, PARKED } from '../../src/threads/protocol.ts';
-import type { WorkerLike } from '../../src/threads/spawn.ts';
-import type { Begin, Said } from '../../src/threads/worker.ts';
-import { DRIVERS, type Driver, type KernelExports } from '../../src/wasm/exports.ts';
+import { play } from '../played-workers.ts';
 import type { Property } from './property.ts';
-
-/** Ends a played worker in the middle of a claim. */
-const DEATH = new Error('death');
-
-type Listener = (given: unknown) => void;
-
-class PlayedWorker implements WorkerLike {
-  alive = true;
-  /** What it has said, and nobody has heard. Its end comes behind. */
-  readonly #said: [event: string, given: unknown][] = [];
-  readonly #listeners = new Map<string, Listener>();
-  readonly #drivers: readonly Driver[];
-  #member: Member | undefined;
-  /** Items until it dies at one, and until its kernel throws. */
-  dies = Infinity;
-  throws = Infinity;
-  /** Works while this one is in the middle of its next item. */
-  meanwhile: PlayedWorker | undefined;
-  #works = false;
-
-  constructor(driver: Driver) {
-    const drive: Driver = (...given) => {
-      const { meanwhile } = this;
-      this.meanwhile = undefined;
-      meanwhile?.work();
-      if (this.dies-- <= 0) throw DEATH;
-      if (this.throws-- <= 0) {
-        this.throws = Infinity;
-        throw new TypeError('spoiled');
-      }
-      driver(...given);
-    };
-    this.#drivers = DRIVERS.map(() => drive);
-  }
-
-  on(event: string, listener: Listener): void {
-    this.#listeners.set(event, listener);
-  }
-
-  postMessage({ memory, control, thread, threads }: Begin): void {
-    this.#member = new Member(memory, control, this.#drivers, thread, threads, {
-      ended: (job) => {
-        this.#say({ heed: 'over', job });
-      },
-      threw: (error) => {
-        // Out of `work`, past the count of what is done.
-        if (error === DEATH) throw DEATH;
-        const { name, message, stack } = error as Error;
-        this.#say({ heed: 'threw', job: this.#member!.words[JOB]!, name, message, stack: stack! });
-      },
-    });
-    this.#member.is(PARKED);
-    this.#say({ heed: 'ready' });
-  }
-
-  terminate(): void {
-    this.#end();
-  }
-
-  /** Claims and runs what there is. */
-  work(): void {
-    if (!this.alive || this.#works) return;
-    this.#works = true;
-    this.#member!.is(BUSY);
-    try {
-      this.#member!.work();
-      this.#member!.is(PARKED);
-    } catch {
-      this.#end();
-    }
-    this.#works = false;
-  }
-
-  /** The pool hears the first thing that it has not heard. */
-  hear(): boolean {
-    const said = this.#said.shift();
-    if (said === undefined) return false;
-    this.#listeners.get(said[0])!(said[1]);
-    return true;
-  }
-
-  #say(said: Said): void {
-    this.#said.push(['message', said]);
-  }
-
-  #end(): void {
-    if (!this.alive) return;
-    this.alive = false;
-    this.#said.push(['exit', 7]);
-  }
-}
 
 /** What a schedule is made of. Numbers choose a worker, or a job. */
 const actions = fc.array(
   fc.oneof(
-    fc.record({ kind: fc.constantFrom('work', 'hear', 'doom', 'spoil', 'meet', 'abort'), which: fc.nat(20) }),
+    fc.record({
+      kind: fc.constantFrom('work', 'hear', 'doom', 'mute', 'spoil', 'meet', 'abort'),
+      which: fc.nat(20),
+    }),
     fc.record({
       kind: fc.constant('start'),
       which: fc.integer({ min: 0, max: 3 }),
@@ -134,37 +42,12 @@ const model: Property = {
   name: 'each job ends once, and well only if all of it was done (P23)',
   on: () => ({
     property: fc.asyncProperty(actions, fc.integer({ min: 2, max: 4 }), async (schedule, threads) => {
-      const memory = new WebAssembly.Memory({ initial: 2, maximum: 2, shared: true });
-      const words = new Uint32Array(memory.buffer);
       /** Numbers of the items that were run, in order. */
       const runs: number[] = [];
-      // A descriptor is the number of its first item.
-      const driver: Driver = (descriptor, begin, end) => {
-        for (let i = begin; i < end; i++) runs.push(words[descriptor >>> 2]! + i);
-      };
-      const kernels = Object.fromEntries(DRIVERS.map((name) => [name, driver])) as unknown as KernelExports;
-      const workers: PlayedWorker[] = [];
-      const factory = (): PlayedWorker => {
-        const worker = new PlayedWorker(driver);
-        workers.push(worker);
-        return worker;
-      };
-      const hearAll = async (): Promise<void> => {
-        for (let quiet = 0; quiet < 3; quiet++) {
-          for (const worker of workers) while (worker.hear()) quiet = 0;
-          await Promise.resolve();
-        }
-      };
-      const making = Pool.start({
-        module: undefined as never,
-        memory,
-        control: 65536,
-        kernels,
-        threads,
-        factory,
+      const { pool, workers, descriptors, hearAll } = await play(threads, (descriptor, begin, end) => {
+        // A descriptor is the number of its first item.
+        for (let i = begin; i < end; i++) runs.push(descriptors[descriptor >>> 2]! + i);
       });
-      await hearAll();
-      const pool = await making;
       const jobs: Started[] = [];
       let items = 0;
       const write = (steps: number): Pick<Started, 'program' | 'items'> => {
@@ -172,8 +55,8 @@ const model: Property = {
         const written = [];
         for (let step = 0; step <= steps; step++) {
           const count = 1 + ((items * 7 + step) % 5);
-          words[0] = items;
-          program.add(0, words, 0, 4, count, 0, 0, false);
+          descriptors[0] = items;
+          program.add(0, descriptors, 0, 4, count, 0, 0, false);
           written.push({ step, first: items, count });
           items += count;
         }
@@ -217,6 +100,7 @@ const model: Property = {
         else if (kind === 'hear') worker.hear();
         else if (kind === 'kill') worker.terminate();
         else if (kind === 'doom') worker.dies = which % 3;
+        else if (kind === 'mute') worker.mute = true;
         else if (kind === 'meet') worker.meanwhile = workers[(which + 1) % workers.length];
         else if (kind === 'spoil') worker.throws = which % 3;
         else jobs[which % jobs.length]?.controller.abort();

@@ -1,0 +1,40 @@
+/**
+ * The folders of src/, each with the tests that are about it, without those that start programs: all of the fast suite for each mutant
+ * would take days. A test that is missing here makes the score lower, never higher. Not among the files is src/threads/worker.ts:
+ * workers run it as the text that scripts/build-worker.mjs has made of it, in which there is no mutant.
+ */
+
+import { readdirSync } from 'node:fs';
+
+/** What is refused, and how. */
+const DOOR = 'door* again kv-cache-faults layer-options limits reference tensors';
+
+/** What each option means, in small numbers. */
+const MEANING = 'semantics* pytorch rope merge kv-cache kv-cache-ring layer needles tiles';
+
+/** Of each: its files, their tests, and how many per cent of the mutants are to be killed, at least. */
+export const FOLDERS = {
+  checks: folder('src/checks', `${DOOR} brought engine user-objects`, 95),
+  memory: folder('src/memory', 'allocator copy limits matmul-pieces memory tensors transfers', 95),
+  threads: folder(
+    'src/threads',
+    'threads-block threads-pool pool-model machine threads-abort threads-async threads-faults threads-small threads-start transfers',
+    95,
+  ),
+  options: folder('src/options', `${DOOR} ${MEANING} brought engine threads-abort`),
+  launch: folder('src/launch', `${MEANING} again door-kernels integers kv-cache-model limits threads-small`),
+  operations: folder('src/operations', `${DOOR} ${MEANING} memory threads-async transfers`),
+  wasm: folder('src/wasm', 'brought engine inlined machine'),
+  reference: folder('src/reference', 'math pytorch reference semantics* rope merge'),
+  // The files of src/ itself.
+  src: folder('src', `${DOOR} ${MEANING} engine machine matmul-pieces memory threads-async tile transfers`),
+};
+
+function folder(path, tests, least = 90) {
+  const files = readdirSync(new URL(`../../../${path}`, import.meta.url)).map((name) => `${path}/${name}`);
+  return {
+    files: files.filter((file) => file.endsWith('.ts') && file !== 'src/threads/worker.ts'),
+    tests: tests.split(' ').map((name) => `test/${name}.test.ts`),
+    least,
+  };
+}

@@ -1,0 +1,44 @@
+/**
+ * Mutants of folders of src/, made and run by Stryker under Node 24: `npm run mutants:src -- checks memory`, and all of them where none is
+ * named. What is known of a folder is kept in build/mutants, so that a run that was stopped goes on, and one behind a change looks at
+ * what has changed. Ends with 1 where a folder has too few killed.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { node24 } from '../../../scripts/node24.mjs';
+import { npmCi } from '../../../scripts/platform.mjs';
+import { FOLDERS } from './folders.mjs';
+
+const here = fileURLToPath(new URL('.', import.meta.url));
+process.chdir(`${here}../../..`);
+
+const named = process.argv.slice(2);
+const unknown = named.find((name) => !Object.hasOwn(FOLDERS, name));
+if (unknown !== undefined) throw new Error(`"${unknown}" is none of ${Object.keys(FOLDERS).join(', ')}`);
+
+const stryker = `${here}node_modules/@stryker-mutator/core/bin/stryker.js`;
+if (!existsSync(stryker)) npmCi(here);
+
+for (const folder of named.length > 0 ? named : Object.keys(FOLDERS)) {
+  const words = [stryker, 'run', `${here}stryker.config.mjs`];
+  const env = { ...process.env, HEED_MUTANTS: folder };
+  const { status } = spawnSync(node24(), words, { stdio: 'inherit', env });
+  if (status !== 0) process.exit(status ?? 1);
+  const { least } = FOLDERS[folder];
+  if (score(folder) < least) {
+    console.log(`${folder}: less than ${least} %`);
+    process.exitCode = 1;
+  }
+}
+
+/** Per cent of the mutants that are killed, with a line that says what became of all. */
+function score(folder) {
+  const { files } = JSON.parse(readFileSync(`build/mutants/${folder}.json`, 'utf8'));
+  const count = { Killed: 0, Timeout: 0, Survived: 0, NoCoverage: 0, Ignored: 0, RuntimeError: 0 };
+  for (const { mutants } of Object.values(files)) for (const { status } of mutants) count[status]++;
+  const killed = count.Killed + count.Timeout;
+  const percent = (100 * killed) / (killed + count.Survived + count.NoCoverage);
+  console.log(`${folder}: ${percent.toFixed(2)} %`, count);
+  return percent;
+}

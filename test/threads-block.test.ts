@@ -1,0 +1,276 @@
+/**
+ * What threads share, by itself (docs/threads.md): a program as the control block has it, a thread at its claims, when a claim is
+ * lost, and the kernels' bytes for shared memory. No worker is started.
+ */
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { Program } from '../src/threads/program.ts';
+import { sharedOf } from '../src/threads/shared.ts';
+import {
+  BUSY,
+  CANCEL,
+  CLAIMS,
+  CONTROL_BYTES,
+  COUNT,
+  DESCRIPTOR,
+  DRIVER,
+  EPOCH,
+  GONE,
+  GRAIN,
+  JOB,
+  LEFT,
+  Member,
+  MOST_STEPS,
+  MOST_THREADS,
+  NONE,
+  OVER,
+  PARKED,
+  RUNNING,
+  SCRATCH,
+  SLAB,
+  SPINNING,
+  STATE,
+  STEP,
+  STEP_WORDS,
+  STEPS,
+  TELL,
+  THREW,
+  TICKET,
+  TRAPPED,
+  TURN,
+  isOrphan,
+  stateOf,
+  stepAt,
+} from '../src/threads/protocol.ts';
+import type { Driver } from '../src/wasm/exports.ts';
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+describe('a program', () => {
+  const memory = Uint32Array.from({ length: 64 }, (_, i) => 2 ** 32 - 1 - i);
+
+  it('has for each step its driver, its claims, its scratch and a copy of its descriptor', () => {
+    const program = new Program();
+    expect(program.add(1, memory, 8, 12, 5, 640, 64, false)).toBe(0);
+    expect(program.add(2, memory, 16, 4, 7, 1280, 128, true)).toBe(1);
+    expect(program.steps).toBe(2);
+    const fields = [DRIVER, COUNT, GRAIN, CLAIMS, SCRATCH, SLAB];
+    expect(fields.map((field) => program.words[field])).toEqual([1, 5, 1, 5, 640, 64]);
+    expect(fields.map((field) => program.words[STEP_WORDS + field])).toEqual([2, 7, 7, 1, 1280, 128]);
+    expect([...program.words.subarray(DESCRIPTOR, DESCRIPTOR + 4)]).toEqual([-3, -4, -5, 0]);
+    expect(program.field(0, 2)).toBe(2 ** 32 - 5);
+    expect(program.field(1, 0)).toBe(2 ** 32 - 5);
+  });
+  it('claims many items several at once: at most 4096 claims, and no item is left out', () => {
+    for (const [count, grain, claims] of [
+      [4096, 1, 4096],
+      [4097, 2, 2049],
+      [8193, 3, 2731],
+    ] as const) {
+      const program = new Program();
+      program.add(0, memory, 0, 0, count, 0, 0, false);
+      expect([program.words[GRAIN], program.words[CLAIMS]]).toEqual([grain, claims]);
+    }
+  });
+  it('has at most sixteen steps', () => {
+    const program = new Program();
+    const add = (): number => program.add(0, memory, 0, 0, 1, 0, 0, false);
+    for (let step = 0; step < MOST_STEPS; step++) expect(add()).toBe(step);
+    expect(add).toThrow('a program has at most 16 steps');
+    expect(program.steps).toBe(MOST_STEPS);
+  });
+});
+
+/** A control block behind 64 bytes of somebody else's, and a thread at it. */
+function block(driver: Driver, thread = 0, threads = 3) {
+  const memory = new WebAssembly.Memory({ initial: 2, maximum: 2, shared: true });
+  const ears = { ended: vi.fn(), threw: vi.fn() };
+  const member = new Member(memory, 64, [() => undefined, driver], thread, threads, ears);
+  const { words } = member;
+  /** A job of these steps, each so many items at a grain. */
+  const begin = (...steps: readonly (readonly [count: number, grain: number])[]): void => {
+    for (const [step, [count, grain]] of steps.entries()) {
+      words.set([1, count, grain, Math.ceil(count / grain), -1024, 128], stepAt(step));
+    }
+    words[STEPS] = steps.length;
+    words[JOB] = 9;
+    words[TELL] = 1;
+    words[STATE] = RUNNING;
+    member.open(0, 2);
+  };
+  return { member, words, ears, begin };
+}
+
+describe('a thread', () => {
+  it('runs each item once, step after step, with its own scratch, and tells of the end', () => {
+    const ran: number[][] = [];
+    const { member, words, ears, begin } = block((...given) => ran.push(given), 2);
+    expect(words.byteLength).toBe(CONTROL_BYTES);
+    begin([5, 2], [1, 1]);
+    expect([words[TICKET], words[LEFT], words[EPOCH]]).toEqual([3, 3, 1]);
+    member.work();
+    const scratch = 2 ** 32 - 1024 + 2 * 128;
+    const descriptor = (step: number): number => 64 + 4 * (stepAt(step) + DESCRIPTOR);
+    expect(ran).toEqual([
+      ...[0, 1, 2, 3, 4].map((i) => [descriptor(0), i, i + 1, scratch]),
+      [descriptor(1), 0, 1, scratch],
+    ]);
+    expect([words[STATE], words[TICKET], words[LEFT], words[STEP]]).toEqual([OVER, 0, 0, 1]);
+    // Two ends of a step, of which the caller hears.
+    expect([words[EPOCH], words[TURN]]).toEqual([2, 2]);
+    expect(ears.ended.mock.calls).toEqual([[9]]);
+  });
+  it('tells nobody of an end that the caller waits for', () => {
+    const { member, words, ears, begin } = block(() => undefined);
+    begin([2, 1]);
+    words[TELL] = 0;
+    member.work();
+    expect(words[STATE]).toBe(OVER);
+    expect(ears.ended).not.toHaveBeenCalled();
+  });
+  it.each([
+    [new WebAssembly.RuntimeError('unreachable'), TRAPPED],
+    [new RangeError('stack'), THREW],
+  ])('that throws a %s ends the job: the rest is claimed and left, no other step begins', (error, why) => {
+    const driver = vi.fn<Driver>(() => {
+      throw error;
+    });
+    const { member, words, ears, begin } = block(driver);
+    begin([6, 2], [4, 1]);
+    member.work();
+    expect(driver).toHaveBeenCalledTimes(1);
+    expect(ears.threw.mock.calls).toEqual([[error]]);
+    expect([words[CANCEL], words[STATE], words[STEP], words[LEFT]]).toEqual([why, OVER, 0, 0]);
+  });
+  it('that throws in a job that is cancelled already leaves the reason', () => {
+    const { member, words, begin } = block(() => {
+      words[CANCEL] = THREW;
+      throw new WebAssembly.RuntimeError('unreachable');
+    });
+    begin([1, 1]);
+    member.work();
+    expect(words[CANCEL]).toBe(THREW);
+  });
+  it('wakes as many as are parked and have a claim to take, and the caller where it waits', () => {
+    const notify = vi.spyOn(Atomics, 'notify');
+    const { member, words } = block(() => undefined, 0, 4);
+    const woken = (others: number): unknown[] => {
+      notify.mockClear();
+      member.open(0, others);
+      return notify.mock.calls.map(([, index, count]) => [index, count]);
+    };
+    words.set([1, 2, 1, 2], stepAt(0));
+    // The caller's own state, and that of one beyond the last, are nobody's to be woken.
+    for (const thread of [0, 4]) words[stateOf(thread)] = PARKED;
+    words[stateOf(1)] = BUSY;
+    words[stateOf(2)] = SPINNING;
+    expect(woken(2)).toEqual([]);
+    for (const thread of [1, 3]) words[stateOf(thread)] = PARKED;
+    expect(woken(3)).toEqual([[EPOCH, 2]]);
+    expect(woken(1)).toEqual([[EPOCH, 1]]);
+    expect(woken(0)).toEqual([]);
+    notify.mockClear();
+    words[STEPS] = 1;
+    member.work();
+    expect(notify.mock.calls.map(([, index, count]) => [index, count])).toEqual([[TURN, 1]]);
+    words[stateOf(0)] = SPINNING;
+    expect(woken(0)).toEqual([]);
+    member.work();
+    expect(notify).not.toHaveBeenCalled();
+  });
+  it('spins until a step is open, or what it is given holds, or its time is over', () => {
+    const { member, words } = block(() => undefined);
+    let now = 0;
+    vi.spyOn(performance, 'now').mockImplementation(() => now);
+    let asked = 0;
+    // A clock that stands still does not hold it for ever.
+    expect(member.spin(() => ++asked < 0)).toBe(false);
+    expect(asked).toBe(64 * 4096);
+    asked = 0;
+    // At its time's end it looks at the clock no later than 64 loads behind.
+    expect(member.spin(() => ++asked < 0 || (now += 0.04) < 0)).toBe(false);
+    expect(asked).toBe(64);
+    expect(member.spin(() => true)).toBe(true);
+    words[TICKET] = 1;
+    expect(member.spin(() => false)).toBe(true);
+  });
+  it('says what it does in a line of its own, up to the sixty-fourth', () => {
+    const last = block(() => undefined, MOST_THREADS - 1);
+    last.member.is(PARKED);
+    const at = last.words.indexOf(PARKED);
+    expect(at).toBe(stateOf(MOST_THREADS - 1));
+    expect(at + 16).toBeLessThanOrEqual(stepAt(0));
+  });
+});
+
+describe('a claim is lost', () => {
+  const states = { none: NONE, busy: BUSY, spinning: SPINNING, parked: PARKED, gone: GONE };
+  type State = keyof typeof states;
+
+  const lost = (ticket: number, state: number, ...workers: readonly State[]): boolean => {
+    const { words } = block(() => undefined);
+    [words[TICKET], words[LEFT], words[STATE]] = [ticket, 1, state];
+    // Who asks is no worker.
+    words[stateOf(0)] = GONE;
+    for (const [i, worker] of workers.entries()) words[stateOf(i + 1)] = states[worker];
+    return isOrphan(words, workers.length + 1);
+  };
+
+  it('if nothing is there to be claimed, nobody is at work and somebody has gone', () => {
+    expect(lost(0, RUNNING, 'gone', 'parked')).toBe(true);
+    expect(lost(0, RUNNING, 'spinning', 'none')).toBe(true);
+    expect(lost(0, RUNNING, 'none', 'spinning')).toBe(true);
+  });
+  it('and else not', () => {
+    expect(lost(1, RUNNING, 'gone')).toBe(false);
+    expect(lost(0, OVER, 'gone')).toBe(false);
+    expect(lost(0, RUNNING, 'gone', 'busy')).toBe(false);
+    expect(lost(0, RUNNING, 'busy', 'gone')).toBe(false);
+    expect(lost(0, RUNNING, 'parked', 'spinning')).toBe(false);
+    expect(lost(0, RUNNING)).toBe(false);
+  });
+  it.each([
+    ['a claim was done', LEFT],
+    ['a step was opened', STEP],
+  ])('nor where %s between the looks', (_, word) => {
+    const { words } = block(() => undefined, 0, 2);
+    [words[LEFT], words[STATE], words[stateOf(1)]] = [2, RUNNING, GONE];
+    expect(isOrphan(words, 2)).toBe(true);
+    const load = Atomics.load.bind(Atomics) as (of: Int32Array, at: number) => number;
+    vi.spyOn(Atomics, 'load').mockImplementation(((of: Int32Array, at: number) => {
+      if (at === STATE) of[word]!++;
+      return load(of, at);
+    }) as never);
+    expect(isOrphan(words, 2)).toBe(false);
+  });
+});
+
+describe('bytes for shared memory', () => {
+  /** \0asm, version 1, then sections. */
+  const moduleOf = (...sections: readonly (readonly number[])[]): Uint8Array<ArrayBuffer> =>
+    Uint8Array.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, ...sections.flat()]);
+  const [e, m] = [0x65, 0x6d];
+  /** (import "e" "m" …) */
+  const imports = (...kind: readonly number[]): number[] => [2, 5 + kind.length, 1, 1, e, 1, m, ...kind];
+  /** A type () → (), and a custom section of 200 bytes, whose length takes two. */
+  const types = [1, 4, 1, 0x60, 0, 0];
+  const custom = [0, 0xc8, 1, 1, 0x78, ...new Array<number>(198).fill(2)];
+
+  it('differ in the limits of the memory, wherever its section lies', () => {
+    for (const before of [[], [custom], [types], [types, custom]]) {
+      const patched = sharedOf(moduleOf(...before, imports(2, 0, 3), custom));
+      expect([...patched]).toEqual([...moduleOf(...before, imports(2, 3, 3, 0x80, 0x80, 4), custom)]);
+      expect(WebAssembly.validate(patched)).toBe(true);
+    }
+  });
+  it.each([
+    ['a function', [types, imports(0, 0)]],
+    ['a memory with a maximum', [imports(2, 1, 3, 4)]],
+    ['two memories', [[2, 13, 2, 1, e, 1, m, 2, 0, 3, 1, e, 1, m, 2, 0]]],
+    ['nothing', [types]],
+    ['a memory with a long name', [[2, 127, 1, 1, e, 119, ...new Array<number>(119).fill(m), 2, 0, 3]]],
+  ])('refuse a module that imports %s', (_, sections) => {
+    expect(() => sharedOf(moduleOf(...sections))).toThrow('the kernels import something else than a memory');
+  });
+});

@@ -1,0 +1,196 @@
+/**
+ * The pool beside workers that are played: the schedules that chance seldom finds, and what the caller's own thread does
+ * (docs/threads.md). Any schedule at all is in pool-model.test.ts.
+ */
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { Program } from '../src/threads/program.ts';
+import { BUSY, GONE, NONE, OVER, PARKED, SPINNING, STATE, STOP, stateOf } from '../src/threads/protocol.ts';
+import { play, type Played } from './played-workers.ts';
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+/** A program of so many items. */
+function program(items: number): Program {
+  const made = new Program();
+  made.add(0, new Uint32Array(1), 0, 0, items, 0, 0, false);
+  return made;
+}
+
+describe('a job whose last claim is done', () => {
+  /** It dies as it is about to say so: all is done, and its end is the only news. */
+  const mute = async ({ workers, hearAll }: Played): Promise<void> => {
+    const worker = workers[0]!;
+    worker.mute = true;
+    worker.work();
+    expect(worker.alive).toBe(false);
+    await hearAll();
+  };
+
+  it('by a worker that dies before it can say so is done', async () => {
+    const kernel = vi.fn();
+    const played = await play(2, kernel);
+    const end = played.pool.start(program(3), undefined);
+    await mute(played);
+    expect(await end).toBeUndefined();
+    expect(kernel).toHaveBeenCalledTimes(3);
+    expect(played.workers).toHaveLength(2);
+    // Who came in its place takes up the next.
+    const next = played.pool.start(program(1), undefined);
+    played.workers[1]!.work();
+    await played.hearAll();
+    expect(await next).toBeUndefined();
+  });
+  it('and who has more to do: another takes it up', async () => {
+    const kernel = vi.fn();
+    const played = await play(2, kernel);
+    const more = vi.fn(() => program(2));
+    const end = played.pool.start(program(3), undefined, more);
+    await mute(played);
+    expect(more).toHaveBeenCalledTimes(1);
+    played.workers[1]!.work();
+    await played.hearAll();
+    expect(await end).toBeUndefined();
+    expect(kernel).toHaveBeenCalledTimes(5);
+  });
+  it('and who has more to do, where none is started any more: that is not begun', async () => {
+    const played = await play(3, () => undefined);
+    for (let deaths = 1; deaths <= 3; deaths++) {
+      played.workers.at(-1)!.terminate();
+      await played.hearAll();
+    }
+    expect(played.pool).toMatchObject({ degraded: true, helps: true });
+    const more = vi.fn(() => program(2));
+    const end = played.pool.start(program(3), undefined, more);
+    await mute(played);
+    expect(await end).toEqual({ why: 'degraded' });
+    expect(more).not.toHaveBeenCalled();
+    expect(played.pool).toMatchObject({ degraded: true, helps: false, busy: false });
+  });
+  it('and in which something was thrown ends with that, whoever is heard first', async () => {
+    const played = await play(3, () => undefined);
+    const [first, second] = played.workers;
+    const end = played.pool.start(program(2), undefined);
+    first!.throws = 0;
+    second!.mute = true;
+    // The first throws while the second waits in the middle of its item, which is the last to be done.
+    second!.meanwhile = first!;
+    second!.work();
+    expect(second!.alive).toBe(false);
+    second!.hear();
+    // The end of the second is known, and not yet what the first has thrown.
+    await Promise.resolve();
+    expect(played.pool.busy).toBe(true);
+    await played.hearAll();
+    expect(await end).toMatchObject({ why: 'threw', worker: 1, cause: { message: 'spoiled' } });
+  });
+});
+
+describe("the caller's own thread", () => {
+  it.each([
+    ['threw', new RangeError('Maximum call stack size exceeded')],
+    ['trapped', new WebAssembly.RuntimeError('unreachable')],
+  ] as const)('a kernel there that %s: with what it threw', async (why, cause) => {
+    let fails = true;
+    const { pool, workers } = await play(2, () => {
+      if (fails) throw cause;
+    });
+    const failure = pool.run(program(4));
+    expect(failure).toEqual({ why, worker: 0, job: failure!.job, cause });
+    fails = false;
+    expect(pool.run(program(4))).toBeUndefined();
+    expect(workers).toHaveLength(1);
+  });
+  it('where it may not wait, a worker that says nothing is given up after two minutes of spinning', async () => {
+    vi.spyOn(Atomics, 'wait').mockImplementation(() => {
+      throw new TypeError('Atomics.wait cannot be called in this context');
+    });
+    const asleep = vi.fn();
+    const { pool, workers, control } = await play(2, asleep);
+    let now = 0;
+    vi.spyOn(performance, 'now').mockImplementation(() => (now += 100));
+    // It is in the middle of an item when the call comes to its end here, and stays there.
+    asleep.mockImplementationOnce(() => {
+      workers[0]!.is(BUSY);
+    });
+    control[stateOf(1)] = SPINNING;
+    const left = vi.spyOn(Atomics, 'sub').mockImplementationOnce((() => 2) as never);
+    expect(pool.run(program(1))).toMatchObject({ why: 'lost' });
+    left.mockRestore();
+    expect(now).toBeGreaterThanOrEqual(120_000);
+    expect(now).toBeLessThan(180_000);
+    expect(pool.degraded).toBe(true);
+    expect(workers[0]!.alive).toBe(false);
+  });
+  it('a worker that has gone in the middle of its item is missed at once', async () => {
+    const { pool, workers, control } = await play(3, vi.fn());
+    const left = vi.spyOn(Atomics, 'sub').mockImplementationOnce((() => 2) as never);
+    [control[stateOf(1)], control[stateOf(2)]] = [GONE, PARKED];
+    expect(pool.run(program(1))).toMatchObject({ why: 'exited' });
+    left.mockRestore();
+    // It has no part in the next.
+    expect([control[stateOf(0)], control[stateOf(1)], control[STATE]]).toEqual([NONE, NONE, OVER]);
+    expect(pool.run(program(1))).toBeUndefined();
+    expect(workers).toHaveLength(2);
+  });
+});
+
+it('is awake while one of its workers is, and only then', async () => {
+  const { pool, control } = await play(3, () => undefined);
+  for (const [first, second, awake] of [
+    [PARKED, PARKED, false],
+    [NONE, GONE, false],
+    [BUSY, PARKED, true],
+    [PARKED, BUSY, true],
+    [SPINNING, NONE, true],
+    [PARKED, SPINNING, true],
+  ] as const) {
+    [control[stateOf(1)], control[stateOf(2)]] = [first, second];
+    // The caller's own, and that of one beyond the last, do not count.
+    [control[stateOf(0)], control[stateOf(3)]] = [BUSY, BUSY];
+    expect(pool.awake).toBe(awake);
+  }
+});
+
+describe('a signal', () => {
+  it('that is aborted already: nothing is begun', async () => {
+    const kernel = vi.fn();
+    const { pool, workers } = await play(2, kernel);
+    expect(await pool.start(program(1), AbortSignal.abort())).toEqual({ why: 'aborted' });
+    expect(pool.busy).toBe(false);
+    workers[0]!.work();
+    expect(kernel).not.toHaveBeenCalled();
+  });
+  it('is let go of when the job has ended, well or not', async () => {
+    const played = await play(2, () => undefined);
+    const { signal } = new AbortController();
+    const [heard, letGo] = [vi.spyOn(signal, 'addEventListener'), vi.spyOn(signal, 'removeEventListener')];
+    const end = played.pool.start(program(1), signal);
+    const behind = played.pool.start(program(1), signal);
+    played.workers[0]!.work();
+    await played.hearAll();
+    expect(await end).toBeUndefined();
+    played.pool.stop();
+    expect(await behind).toEqual({ why: 'stopped' });
+    expect(letGo.mock.calls).toEqual(heard.mock.calls);
+    expect(letGo).toHaveBeenCalledTimes(2);
+  });
+});
+
+it('stop() asks workers to go, ends them, and all jobs once', async () => {
+  const { pool, workers, control, hearAll } = await play(3, () => undefined);
+  const ends = [1, 2, 3].map(() => pool.start(program(2), undefined));
+  expect(pool.busy).toBe(true);
+  pool.stop();
+  pool.stop('degraded');
+  expect(await Promise.all(ends)).toEqual([1, 2, 3].map(() => ({ why: 'stopped' })));
+  expect(control[STOP]).toBe(1);
+  await hearAll();
+  expect(workers.map(({ alive }) => alive)).toEqual([false, false]);
+  expect(pool).toMatchObject({ busy: false, helps: false });
+  // No one comes in their place.
+  expect(workers).toHaveLength(2);
+  expect(await pool.start(program(1), undefined)).toEqual({ why: 'degraded' });
+});
