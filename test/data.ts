@@ -14,16 +14,21 @@ export function uniform(seed: number): () => number {
 /** `length` normal numbers of standard deviation `sigma`, as float32 (Box–Muller). */
 export function normal(length: number, seed: number, sigma = 1): Float32Array {
   const next = uniform(seed);
-  return Float32Array.from({ length }, () => {
+  const x = new Float32Array(length);
+  // Of what random tests take, numbers are the most: `Float32Array.from` takes twice as long.
+  for (let i = 0; i < length; i++) {
     const radius = Math.sqrt(-2 * Math.log(1 - next()));
-    return sigma * radius * Math.cos(2 * Math.PI * next());
-  });
+    x[i] = sigma * radius * Math.cos(2 * Math.PI * next());
+  }
+  return x;
 }
 
 /** `length` integers of −max … max, as float32. */
 export function integers(length: number, seed: number, max: number): Float32Array {
   const next = uniform(seed);
-  return Float32Array.from({ length }, () => Math.floor(next() * (2 * max + 1)) - max);
+  const x = new Float32Array(length);
+  for (let i = 0; i < length; i++) x[i] = Math.floor(next() * (2 * max + 1)) - max;
+  return x;
 }
 
 /** `length` floats of 0.5, where an array must only be there. */

@@ -50,12 +50,10 @@ export class Campaign {
     return left.sort((a, b) => a.runs - b.runs)[0];
   }
 
-  /** What the rest will take, as far as is known. */
-  get millisecondsLeft(): number {
-    const left = this.rows.filter((row) => row.failure === undefined);
-    return left.reduce((sum, { runs, milliseconds }) => {
-      return sum + (Math.max(0, this.runs - runs) * milliseconds) / Math.max(1, runs);
-    }, 0);
+  /** What the rest of a property will take, as far as is known. */
+  millisecondsOf({ runs, milliseconds, failure }: Row): number {
+    if (failure !== undefined) return 0;
+    return (Math.max(0, this.runs - runs) * milliseconds) / Math.max(1, runs);
   }
 
   /** A round of one property. */

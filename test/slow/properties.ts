@@ -12,7 +12,7 @@ import { MultiBar, type SingleBar } from 'cli-progress';
 import Table from 'cli-table3';
 import { builds, missing } from '../builds.ts';
 import { PROPERTIES } from '../properties/index.ts';
-import { Campaign, type Row } from './campaign.ts';
+import { Campaign } from './campaign.ts';
 
 const { values } = parseArgs({
   options: {
@@ -30,46 +30,56 @@ const campaigns = chosen.map((build) => new Campaign(build, properties, each));
 const end = performance.now() + 60_000 * Number(values.minutes);
 for (const line of missing) console.log(line);
 
-/** A line for each property. Where the output is no terminal, a line a minute for all. */
+/** A bar for each property; where they have no room, or the output is no terminal, a line a minute for all. */
 class Progress {
-  readonly #bars = new Map<Row, SingleBar>();
+  readonly #bars: readonly SingleBar[] = [];
   readonly #all: MultiBar | undefined;
   #last = performance.now();
 
   constructor() {
-    if (!process.stderr.isTTY) return;
+    const { isTTY, rows } = process.stderr;
+    if (!isTTY || rows <= properties.length) return;
     const all = new MultiBar({
       ...{ format: '{bar} {value} {left} {name}', barsize: 12, stream: process.stderr },
-      ...{ barCompleteChar: '█', barIncompleteChar: '░', hideCursor: true },
+      ...{ barCompleteChar: '█', barIncompleteChar: '░', hideCursor: true, linewrap: false },
     });
-    for (const { build, rows, runs } of campaigns) {
-      for (const row of rows)
-        this.#bars.set(row, all.create(runs, 0, { name: `${build}: ${row.name}`, left: '' }));
-    }
+    const total = each * campaigns.length;
+    this.#bars = properties.map(({ name }) => all.create(total, 0, { name, left: '' }));
     this.#all = all;
     this.show();
   }
 
   show(): void {
-    for (const [{ runs, milliseconds }, bar] of this.#bars) {
-      const left = ((bar.getTotal() - runs) * milliseconds) / Math.max(1, runs);
-      bar.update(runs, { left: left > 0 ? `${Math.ceil(left / 60_000)} min` : '' });
-    }
-    this.#all?.update();
-    if (this.#all || performance.now() < this.#last + 60_000) return;
-    this.#last = performance.now();
-    for (const { build, rows, runs, millisecondsLeft } of campaigns) {
-      const least = Math.min(...rows.map((row) => row.runs));
-      const minutes = Math.ceil(millisecondsLeft / 60_000);
-      console.log(
-        `${build}: at least ${least} of ${runs} runs of each property, ${minutes} minutes of work left`,
+    for (const [i, bar] of this.#bars.entries()) {
+      const all = campaigns.map(({ rows }) => rows[i]!);
+      const left = campaigns.reduce((sum, campaign, n) => sum + campaign.millisecondsOf(all[n]!), 0);
+      bar.update(
+        all.reduce((sum, { runs }) => sum + runs, 0),
+        { left: minutes(left).padStart(7) },
       );
+    }
+    if (this.#all) {
+      // By itself it draws from a timer, which does not run while a round does.
+      this.#all.update();
+      return;
+    }
+    if (performance.now() < this.#last + 60_000) return;
+    this.#last = performance.now();
+    for (const campaign of campaigns) {
+      const { build, rows, runs } = campaign;
+      const least = Math.min(...rows.map((row) => row.runs));
+      const left = rows.reduce((sum, row) => sum + campaign.millisecondsOf(row), 0);
+      console.log(`${build}: at least ${least} of ${runs} runs of each property, ${minutes(left)} left`);
     }
   }
 
   stop(): void {
     this.#all?.stop();
   }
+}
+
+function minutes(milliseconds: number): string {
+  return `${Math.ceil(milliseconds / 60_000)} min`;
 }
 
 const progress = new Progress();
