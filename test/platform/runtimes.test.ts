@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { describe, expect, inject, it } from 'vitest';
 import { RUNTIMES, WORKERD } from './consumers.ts';
+import { expectRecorded } from './recorded.ts';
 
 for (const { name, command } of [...RUNTIMES, WORKERD]) {
   if (!existsSync(command)) throw new Error(`${name} is missing: npm ci --ignore-scripts in test/platform`);
@@ -36,6 +37,10 @@ describe.each(RUNTIMES)('$name', ({ command, words, programs, kinds, permission 
 
   it('takes kernels by their URL, with threads, and as a compiled module', async () => {
     await check('brought', {});
+  });
+
+  it('has the bits that are recorded, with any number of threads', async () => {
+    expectRecorded(await check('goldens', { threads: [1, 2, 4] }), 3);
   });
 
   it.each(kinds)('has threads in a worker of the %s kind', async (kind) => {
@@ -79,7 +84,7 @@ describe.each(RUNTIMES)('$name', ({ command, words, programs, kinds, permission 
 });
 
 describe(WORKERD.name, () => {
-  it('compiles no bytes and says so, and takes both modules that it has compiled itself', async () => {
-    await outputOf(WORKERD.command, WORKERD.words);
+  it('compiles no bytes and says so, takes both modules that it has compiled itself, has the bits that are recorded', async () => {
+    expectRecorded(JSON.parse(await outputOf(WORKERD.command, WORKERD.words)), 1);
   });
 });

@@ -2,6 +2,7 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import { describe, expect, inject, it } from 'vitest';
 import { requireBrowser, type Browser } from './browsers.ts';
+import { expectRecorded } from './recorded.ts';
 import { visit, type Headers, type Server, type Visit } from './visit.ts';
 
 export interface Situation {
@@ -99,6 +100,12 @@ export function testIn(browser: Browser): void {
         expect(workersOf(await checkIn(browser, situation))).toBe(file ?? '');
       });
     }
+
+    it('has the bits that are recorded, with any number of threads', async () => {
+      const options = { threads: [1, 2, 4] };
+      const { result } = await checkIn(browser, { headers: ISOLATED, check: 'goldens', options });
+      expectRecorded(result, 3);
+    });
 
     it('paints while an asynchronous call runs', async () => {
       const { result } = await checkIn(browser, { headers: ISOLATED, check: 'paints' });

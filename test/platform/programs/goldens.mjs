@@ -46,7 +46,7 @@ export const GOLDENS = [
   matmul('one row, B transposed', { M: 1, N: 700, transposeB: true }),
   matmul('one column', { M: 300, N: 1, K: 600 }),
   matmul('one step', { K: 1 }),
-  matmul('subnormal', { M: 20 }, times(2 ** -68)),
+  matmul('subnormal', { M: 6, N: 50 }, times(2 ** -68)),
   matmul(
     'NaN and infinities',
     {},
@@ -94,7 +94,7 @@ export const GOLDENS = [
   attention('sinks', { sinks: side('sinks', 3) }),
   attention('all options', all),
   attention('sharp', {}, times(40)),
-  attention('subnormal', { seqQ: 20 }, times(2 ** -130)),
+  attention('subnormal', { seqQ: 6 }, times(2 ** -130)),
   attention(
     'NaN and infinities',
     {},

@@ -8,6 +8,8 @@ const config :Workerd.Config = (
       modules = [
         (name = "workerd.mjs", esModule = embed "workerd.mjs"),
         (name = "checks.mjs", esModule = embed "checks.mjs"),
+        (name = "golden-calls.mjs", esModule = embed "golden-calls.mjs"),
+        (name = "goldens.mjs", esModule = embed "goldens.mjs"),
         (name = "floats.mjs", esModule = embed "floats.mjs"),
         (name = "paints.mjs", esModule = embed "paints.mjs"),
         (name = "heed", esModule = embed "node_modules/heed/dist/index.js"),

@@ -2,10 +2,11 @@
 import * as heed from 'heed';
 import baseline from 'heed/wasm/baseline.wasm';
 import relaxed from 'heed/wasm/relaxed.wasm';
-import { compiledElsewhere } from './checks.mjs';
+import { compiledElsewhere, goldens } from './checks.mjs';
 
 export default {
   async test() {
     await compiledElsewhere(heed, { modules: { baseline, relaxed } });
+    console.log(JSON.stringify(await goldens(heed, { wasm: baseline, threads: [1] })));
   },
 };
