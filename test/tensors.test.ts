@@ -3,13 +3,13 @@
  * (docs/reliability.md, faults 18, 26, 27, 31, 32, 35). At the wrong time or place: wrong-state.
  */
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { createEngine, HeedTypeError, MultiHeadAttention, StateError } from '../src/index.ts';
+import { createEngine, MultiHeadAttention, StateError } from '../src/index.ts';
 import type { Engine, KVCache, PackedMatrix, Values } from '../src/index.ts';
 import { builds, engineOf } from './builds.ts';
 import { collect } from './collect.ts';
 import { normal } from './data.ts';
 import { refusal } from './door.ts';
-import { fault, golden, matches, pattern, refuses, rejects, watch } from './nothing-lost.ts';
+import { fault, goesOn, golden, pattern, refuses, rejects, watch } from './nothing-lost.ts';
 import { expectSameBits } from './problems.ts';
 
 const MIB = 2 ** 20;
@@ -170,10 +170,32 @@ describe.each(builds)('%s', (build) => {
       expect(view).toHaveLength(0);
       expect(x.data).toEqual(data);
       expect(engine.attention(x, x, x).data).toEqual(before);
-      matches(
-        fault(() => engine.attention(view, view, view, { seqQ: 8, headDim: 8 })),
-        { class: HeedTypeError, code: 'ERR_DETACHED', arg: 'q' },
-      );
+      const call = (): unknown => engine.attention(view, view, view, { seqQ: 8, headDim: 8 });
+      const words = 'Float32Array on a live buffer, got one whose buffer was transferred, or shrunk below it';
+      refuses(call, refusal('attention', 'q', 'ERR_DETACHED', words), await watch(engine, x));
+    });
+    it('by no page: the same, of a buffer that nobody has told the engine of (fault 27)', async () => {
+      const engine = await engineOf(build);
+      const x = engine.tensor([1, 8, 1, 8], normal(64, 1));
+      const wanted = engine.attention(x, x, x).data.slice();
+      const own: WebAssembly.Memory['grow'] = Reflect.get(WebAssembly.Memory.prototype, 'grow');
+      const memories: WebAssembly.Memory[] = [];
+      vi.spyOn(WebAssembly.Memory.prototype, 'grow').mockImplementation(function (
+        this: WebAssembly.Memory,
+        pages,
+      ) {
+        memories.push(this);
+        return own.call(this, pages);
+      });
+      grow(engine);
+      const view = x.data;
+      memories[0]!.grow(0);
+      expect(view).toHaveLength(0);
+      expect(engine.attention(x, x, x).data).toEqual(wanted);
+      const out = x.data;
+      expect(engine.attention(out, out, out, { seqQ: 8, headDim: 8, out })).toBe(out);
+      expect(x.data).toEqual(wanted);
+      goesOn(await watch(engine, x));
     });
     it('arrays on the engine’s memory are read where they lay, in the call that grows it too', async () => {
       const engine = await engineOf(build);
@@ -284,13 +306,13 @@ describe.each(builds)('%s', (build) => {
       const engine = await engineOf(build);
       const packed = engine.packMatrix(pattern(4), { K: 2, N: 2 }) as unknown as Values;
       const watched = await watch(engine);
-      const refusal = { class: HeedTypeError, code: 'ERR_ARG_TYPE' } as const;
-      refuses(() => engine.packMatrix(packed, { K: 2, N: 2 }), { ...refusal, arg: 'b' }, watched);
-      refuses(
-        () => (engine.matmul.bind(engine) as Untyped)(packed, packed, { M: 2 }),
-        { ...refusal, arg: 'a' },
-        watched,
-      );
+      const words = 'Float32Array, got object';
+      const [b, a] = [
+        refusal('packMatrix', 'b', 'ERR_ARG_TYPE', words),
+        refusal('matmul', 'a', 'ERR_ARG_TYPE', words),
+      ];
+      refuses(() => engine.packMatrix(packed, { K: 2, N: 2 }), b, watched);
+      refuses(() => (engine.matmul.bind(engine) as Untyped)(packed, packed, { M: 2 }), a, watched);
     });
   });
 
