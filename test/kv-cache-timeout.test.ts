@@ -6,10 +6,11 @@
 import { createContext, runInContext } from 'node:vm';
 import { expect, it, vi } from 'vitest';
 import { runtimeOf } from '../src/engine.ts';
-import { createEngine, HeedRangeError, MultiHeadAttention } from '../src/index.ts';
+import { createEngine, MultiHeadAttention } from '../src/index.ts';
 import { Runtime } from '../src/runtime.ts';
 import { normal } from './data.ts';
-import { fault, matches } from './nothing-lost.ts';
+import { refusal } from './door.ts';
+import { refuses, watch } from './nothing-lost.ts';
 
 it('a ring that a script’s time ends in the middle of a pass has lost what the pass has written over (fault 74)', async () => {
   const engine = await createEngine({ threads: 1 });
@@ -39,9 +40,8 @@ it('a ring that a script’s time ends in the middle of a pass has lost what the
   vi.restoreAllMocks();
   expect(cache.length).toBe(190);
   expect(seen(90)).toEqual(expected);
-  matches(
-    fault(() => seen(91)),
-    { class: HeedRangeError, code: 'ERR_CACHE_WINDOW', op: 'attend' },
-  );
+  const words = 'one that reaches no token that has fallen out of the ring, got before 91 with seqQ 1';
+  const lost = refusal('attend', 'window', 'ERR_CACHE_WINDOW', words);
+  refuses(() => seen(91), lost, await watch(engine, cache));
   engine.dispose();
 });

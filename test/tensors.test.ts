@@ -3,13 +3,13 @@
  * (docs/reliability.md, faults 18, 26, 27, 31, 32, 35). At the wrong time or place: wrong-state.
  */
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { createEngine, HeedTypeError, StateError } from '../src/index.ts';
-import type { Engine, PackedMatrix, Values } from '../src/index.ts';
+import { createEngine, MultiHeadAttention, StateError } from '../src/index.ts';
+import type { Engine, KVCache, PackedMatrix, Values } from '../src/index.ts';
 import { builds, engineOf } from './builds.ts';
 import { collect } from './collect.ts';
 import { normal } from './data.ts';
 import { refusal } from './door.ts';
-import { fault, golden, matches, pattern, refuses, watch } from './nothing-lost.ts';
+import { fault, goesOn, golden, pattern, refuses, rejects, watch } from './nothing-lost.ts';
 import { expectSameBits } from './problems.ts';
 
 const MIB = 2 ** 20;
@@ -20,6 +20,47 @@ function grow(engine: Engine): void {
   engine.tensor([(before + MIB) / 4]).dispose();
   expect(engine.memory.reserved).toBeGreaterThan(before);
 }
+
+/** As many floats as a new engine has no room for beside others. */
+const TALL = 2 ** 18;
+const EIGHT = normal(64, 1);
+const SQUARES = { wq: EIGHT, wk: EIGHT, wv: EIGHT, wo: EIGHT };
+
+interface Owned {
+  readonly engine: Engine;
+  readonly layer: MultiHeadAttention;
+  readonly cache: KVCache;
+}
+
+/** Calls of a tall operand, with what is to be written. */
+const GROWING = ((): {
+  op: string;
+  arg: string;
+  size: number;
+  call: (at: Owned, more: object) => unknown;
+}[] => {
+  const x = normal(TALL, 2);
+  const rows = TALL / 8;
+  const scores = { seqQ: rows, seqK: 8, headDim: 8 };
+  const product = { M: rows, K: 8, N: 8 };
+  const pass = { seqQ: rows, seqK: 8, context: EIGHT };
+  const calls: Record<string, (at: Owned, more: object) => unknown> = {
+    attention: ({ engine }, more) => engine.attention(x, EIGHT, EIGHT, { ...scores, ...more }),
+    attentionAsync: ({ engine }, more) => engine.attentionAsync(x, EIGHT, EIGHT, { ...scores, ...more }),
+    attentionWeights: ({ engine }, more) => engine.attentionWeights(x, EIGHT, EIGHT, { ...scores, ...more }),
+    matmul: ({ engine }, more) => engine.matmul(x, EIGHT, { ...product, ...more }),
+    matmulAsync: ({ engine }, more) => engine.matmulAsync(x, EIGHT, { ...product, ...more }),
+    rope: ({ engine }, more) => engine.rope(x, { seq: rows, heads: 1, headDim: 8, ...more }),
+    attend: ({ cache }, more) => cache.attend(x, { heads: 1, seqQ: rows, ...more }),
+    forward: ({ layer }, more) => layer.forward(x, { ...pass, ...more }),
+    inspect: ({ layer }, more) => layer.inspect(x, { ...pass, ...more }),
+    forwardAsync: ({ layer }, more) => layer.forwardAsync(x, { ...pass, ...more }),
+  };
+  return Object.entries(calls).flatMap(([op, call]) => [
+    { op, arg: 'out', size: TALL, call },
+    ...(/^(matmul|rope)/.test(op) ? [] : [{ op, arg: 'logSumExp', size: rows, call }]),
+  ]);
+})();
 
 type Untyped = (...given: unknown[]) => unknown;
 
@@ -129,10 +170,32 @@ describe.each(builds)('%s', (build) => {
       expect(view).toHaveLength(0);
       expect(x.data).toEqual(data);
       expect(engine.attention(x, x, x).data).toEqual(before);
-      matches(
-        fault(() => engine.attention(view, view, view, { seqQ: 8, headDim: 8 })),
-        { class: HeedTypeError, code: 'ERR_DETACHED', arg: 'q' },
-      );
+      const call = (): unknown => engine.attention(view, view, view, { seqQ: 8, headDim: 8 });
+      const words = 'Float32Array on a live buffer, got one whose buffer was transferred, or shrunk below it';
+      refuses(call, refusal('attention', 'q', 'ERR_DETACHED', words), await watch(engine, x));
+    });
+    it('by no page: the same, of a buffer that nobody has told the engine of (fault 27)', async () => {
+      const engine = await engineOf(build);
+      const x = engine.tensor([1, 8, 1, 8], normal(64, 1));
+      const wanted = engine.attention(x, x, x).data.slice();
+      const own: WebAssembly.Memory['grow'] = Reflect.get(WebAssembly.Memory.prototype, 'grow');
+      const memories: WebAssembly.Memory[] = [];
+      vi.spyOn(WebAssembly.Memory.prototype, 'grow').mockImplementation(function (
+        this: WebAssembly.Memory,
+        pages,
+      ) {
+        memories.push(this);
+        return own.call(this, pages);
+      });
+      grow(engine);
+      const view = x.data;
+      memories[0]!.grow(0);
+      expect(view).toHaveLength(0);
+      expect(engine.attention(x, x, x).data).toEqual(wanted);
+      const out = x.data;
+      expect(engine.attention(out, out, out, { seqQ: 8, headDim: 8, out })).toBe(out);
+      expect(x.data).toEqual(wanted);
+      goesOn(await watch(engine, x));
     });
     it('arrays on the engine’s memory are read where they lay, in the call that grows it too', async () => {
       const engine = await engineOf(build);
@@ -171,7 +234,7 @@ describe.each(builds)('%s', (build) => {
       expect(engine.matmul(ones, packed, { M: 1 })).toEqual(wanted);
       engine.dispose();
     });
-    it('an array on it as out: written where nothing grows, else ERR_STALE_VIEW before anything is', async () => {
+    it('an array on it as out is written where nothing grows', async () => {
       const engine = await engineOf(build);
       const out = engine.tensor([64], pattern(64));
       const [q, k] = [normal(64, 5), normal(64, 6)];
@@ -179,27 +242,32 @@ describe.each(builds)('%s', (build) => {
       const wanted = engine.attention(q, k, k, options);
       expect(engine.attention(q, k, k, { ...options, out: out.data })).toEqual(wanted);
       expect(out.data).toEqual(wanted);
-      out.data.set(pattern(64));
-      const [tall, seqK] = [normal(MIB, 7), MIB / 8];
-      for (const arg of ['out', 'logSumExp'] as const) {
-        // A new engine: golden calls have grown the staging of this one.
-        const small = await engineOf(build);
-        const target = small.tensor([64], pattern(64));
-        const watched = await watch(small, target, q, tall);
-        const given = { ...options, seqK, [arg]: arg === 'out' ? target.data : target.data.subarray(0, 8) };
+    });
+    it.each(GROWING.map((each) => [each.op, each.arg, each] as const))(
+      '%s: %s on it, in a call that must grow it: ERR_STALE_VIEW',
+      async (op, arg, { call, size }) => {
+        const engine = await engineOf(build);
+        const layer = new MultiHeadAttention({ modelDim: 8, heads: 1, weights: SQUARES, engine });
+        const cache = engine.kvCache({ kvHeads: 1, headDim: 8, capacity: 8 });
+        cache.append(EIGHT, EIGHT);
+        const target = engine.tensor([size], pattern(size));
+        const run = (data: Float32Array): unknown => call({ engine, layer, cache }, { [arg]: data });
+        const watched = await watch(engine, target, cache);
         const message =
-          `attention: "${arg}" expected memory that stays where it is, ` +
+          `${op}: "${arg}" expected memory that stays where it is, ` +
           "got a view of this engine's memory, which this call had to grow — " +
           'take tensor.data again and repeat the call, or pass tensors [ERR_STALE_VIEW]';
-        refuses(
-          () => small.attention(q, tall, tall, given),
-          { class: StateError, code: 'ERR_STALE_VIEW', op: 'attention', arg, message },
-          watched,
-        );
-        const again = { ...given, [arg]: arg === 'out' ? target.data : target.data.subarray(0, 8) };
-        expect(() => small.attention(q, tall, tall, again)).not.toThrow();
-      }
-    });
+        const refusal = { class: StateError, code: 'ERR_STALE_VIEW', op, arg, message } as const;
+        const stale = (): unknown => run(target.data);
+        if (op.endsWith('Async')) await rejects(stale as () => Promise<unknown>, refusal, watched);
+        else refuses(stale, refusal, watched);
+        const wanted = new Float32Array(size);
+        await run(wanted);
+        await run(target.data);
+        expectSameBits(target.data, wanted);
+        engine.dispose();
+      },
+    );
     it('out may overlap the inputs there too', async () => {
       const engine = await engineOf(build);
       const x = engine.tensor([80], normal(80, 8));
@@ -238,13 +306,13 @@ describe.each(builds)('%s', (build) => {
       const engine = await engineOf(build);
       const packed = engine.packMatrix(pattern(4), { K: 2, N: 2 }) as unknown as Values;
       const watched = await watch(engine);
-      const refusal = { class: HeedTypeError, code: 'ERR_ARG_TYPE' } as const;
-      refuses(() => engine.packMatrix(packed, { K: 2, N: 2 }), { ...refusal, arg: 'b' }, watched);
-      refuses(
-        () => (engine.matmul.bind(engine) as Untyped)(packed, packed, { M: 2 }),
-        { ...refusal, arg: 'a' },
-        watched,
-      );
+      const words = 'Float32Array, got object';
+      const [b, a] = [
+        refusal('packMatrix', 'b', 'ERR_ARG_TYPE', words),
+        refusal('matmul', 'a', 'ERR_ARG_TYPE', words),
+      ];
+      refuses(() => engine.packMatrix(packed, { K: 2, N: 2 }), b, watched);
+      refuses(() => (engine.matmul.bind(engine) as Untyped)(packed, packed, { M: 2 }), a, watched);
     });
   });
 

@@ -14,6 +14,7 @@ import {
 import { runtimeOf } from '../src/engine.ts';
 import { a, asked, b, k, layerOf, names, product, q, shape, v, x, type Calls } from './async-calls.ts';
 import { normal } from './data.ts';
+import { resizable } from './door.ts';
 import { FaultyWorkers } from './faulty-workers.ts';
 import { fault, matches, rejection } from './nothing-lost.ts';
 import { expectSameBits } from './problems.ts';
@@ -47,8 +48,13 @@ describe.each([1, 2, 5])('%i threads', (threads) => {
     expect(workers.own).toBe(own);
   });
 
-  it('inputs that are overwritten or detached at once were copied (fault 14)', async () => {
-    const operands = [q, k, v, a, b, x].map((each) => each.slice()) as [Float32Array, ...Float32Array[]];
+  it('inputs that are overwritten, detached or shrunk at once were copied (fault 14)', async () => {
+    // Every third lies on a buffer that shrinks.
+    const operands = [q, k, v, a, b, x].map((each, i) => {
+      const copy = i % 3 === 2 ? new Float32Array(resizable(each.byteLength)) : new Float32Array(each.length);
+      copy.set(each);
+      return copy;
+    });
     const [Q, K, V, A, B, X] = operands as [
       Float32Array,
       Float32Array,
@@ -63,8 +69,9 @@ describe.each([1, 2, 5])('%i threads', (threads) => {
       layer.forwardAsync(X, { seqQ: 60 }),
     ];
     for (const [i, each] of operands.entries()) {
-      if (i % 2 === 0) each.fill(NaN);
-      else structuredClone(each.buffer, { transfer: [each.buffer as ArrayBuffer] });
+      if (i % 3 === 0) each.fill(NaN);
+      else if (i % 3 === 1) structuredClone(each.buffer, { transfer: [each.buffer] });
+      else (each.buffer as ReturnType<typeof resizable>).resize(0);
     }
     for (const [i, name] of names.entries()) expectSameBits(await results[i]!, expected[name]);
   });

@@ -29,7 +29,7 @@ const ways: readonly (readonly [name: string, transfer: Transfer])[] = [
 ];
 
 describe.each(builds)('%s', (build) => {
-  describe.each([1, 2])('memory of an engine of %i', (threads) => {
+  describe.each([1, 2])('memory of an engine of %i (fault 29)', (threads) => {
     it.each(ways)('stays where it is: %s', async (_, transfer) => {
       const engine = await createEngine({ threads, simd: build, maxMemory: 2 ** 26 });
       const tensor = engine.tensor([2, 2], Float32Array.of(1, 2, 3, 4));
