@@ -1,27 +1,96 @@
 /**
  * Mutants that no test can kill, each with the reason: they compute the same, or differ in what nobody promises. A rule is for one
- * function, one change and one place there, told by the expression around it; a mutant that is killed all the same is none of it.
+ * function (tiles and drivers that have the same lines in them are one), one change, and one place, told by the expression around it.
+ * It is asked for survivors only: a mutant that is killed needs no excuse.
  */
 
-/** Why, as docs/mutants.md has it in full. */
-export type Reason = 'same' | 'speed' | 'room' | 'unread';
+/** In words: docs/mutants.md has a table of them. */
+export const REASONS = {
+  speed: 'another way to the same bits: the choice of a tile, a kernel, a loop that takes what another would',
+  room: 'a little more scratch than is needed',
+  unread: 'what is changed is never read: strides of one row, lanes beyond the last row',
+  unreached: 'heed never asks for it: the numbers are refused at the door, or cannot come about',
+  same: 'the same number, whatever the operands that there can be',
+  law: 'a last bit, inside the law of accuracy',
+} as const;
 
 interface Rule {
-  /** The function, as reports have it. */
-  readonly place: string;
-  /** The change begins so. */
-  readonly what: string;
-  /** The expression around it has this in it, in binaryen's text. */
-  readonly around: string;
-  readonly reason: Reason;
-  readonly why: string;
+  /** Functions, as reports have them. */
+  readonly place: RegExp;
+  readonly what: RegExp;
+  /** In binaryen's text. */
+  readonly around: RegExp;
+  readonly reason: keyof typeof REASONS;
 }
 
-const RULES: readonly Rule[] = [];
+const rule = (reason: Rule['reason'], place: RegExp, what: RegExp, around: RegExp): Rule => ({
+  place,
+  what,
+  around,
+  reason,
+});
 
-/** The rule that a surviving mutant falls under. */
-export function explanation(place: string, what: string, around: string): Rule | undefined {
-  return RULES.find(
-    (rule) => rule.place === place && what.startsWith(rule.what) && around.includes(rule.around),
-  );
+/** Where the register tiles are: alone, and inlined. */
+const TILES = /^(testing\/f32GemmT?\dx|select\/(narrow|wide))/;
+
+const RULES: readonly Rule[] = [
+  // ---- the choice of a tile, of a kernel for one row, of how far a loop is unrolled ----
+  rule(
+    'speed',
+    /^select\/(rows|columns)(Add|Max|Left)$/,
+    /^constant \d16 /,
+    /^\(i32\.eq \(i32\.const \d16\)/,
+  ),
+  rule('speed', /^select\/(rows|columns)(Add|Max)$/, /^if negated/, /i32\.const 616/),
+  rule('speed', /^(gemm\/rowTimesPanels|decode\/attend)$/, /^(EqInt32 → NeInt32|if negated)/, /1x32|1x16/),
+  rule('speed', TILES, /^AndInt32 → OrInt32/, /^\(i32\.shl \(i32\.and \(i32\.const -4\)/),
+  rule('speed', /^kernels\/f32-pack\/f32Pack$/, /^constant 8 → 9/, /^\(i32\.eq /),
+  rule('speed', /^select-rows\/dots$/, /^(AndInt32 → OrInt32|constant 3 → \d)/, /i32\.const 3\)/),
+  rule('speed', /^select-rows\/sweep$/, /^(if negated|LeFloat64|constant 16777216)/, /16777216/),
+  rule('speed', /^select-rows\/sweep$/, /^constant [48] → [59]/, /^\(i32\.ge_s /),
+  // Panels of weights that overlap are computed twice.
+  rule('speed', /^weights\/weights$/, /^constant 8 → 7/, /^\(i32\.add /),
+  // Scores that could be finished as they are multiplied go the longer way: without a softcap capHalf is 0, not 1.
+  rule(
+    'speed',
+    /^(attention\/attend|panel\/panelScores)$/,
+    /^offset 72 → /,
+    /^\(f32\.eq \(f32\.load .* offset=72/,
+  ),
+
+  // ---- scratch: what is asked for, and where in it things lie. Of dimensions there is room for eight more ----
+  rule('room', /Scratch$/, /^constant (\d+) → (?!0)/, /f64\.(add|mul|max) /),
+  rule('room', /^attention\/attentionScratch$/, /^offset 48 → 44/, /offset=48/),
+  rule('room', /^attention\/attentionScratch$/, /^constant 256 → 257/, /^\(i32\.le_s /),
+  rule('room', /^panel\/nearBlock$/, /^constant 3 → 4/, /^\(i32\.add /),
+
+  // ---- unread ----
+  // One panel has no next one.
+  rule('unread', /^panel\/panelScores$/, /^constant 0 → /, /^\(call \$assembly\/select\/rowsMax /),
+  rule('unread', /^kernels\/f32-gemv\/f32Gemv1$/, /^constant 0 → /, /^\(call .*lastColumns /),
+  // Lanes beyond the last row repeat it, or are rows behind it: computed, never stored.
+  rule('unread', /^panel\/openPanel$/, /^constant 1 → 0/, /^\(i32\.sub /),
+
+  // ---- unreached ----
+  // Weights are never asked for float16 or packed sequences.
+  rule('unreached', /^weights\/scores$/, /./, /f16Widen|offset=60 \(local|i32\.const 3\) \) \(i32\.const -4/),
+  // A sum of weights has that of the largest score in it, 1: it is not negative and not subnormal; 0 is looked for before.
+  rule('unreached', /NativeMathf\.log$/, /^(constant (31|192937984) →|SubFloat32 → Add)/, /./),
+
+  // ---- the same ----
+  // The host aligns it up.
+  rule('same', /^probe\/heapBase$/, /^constant /, /./),
+  // All lanes are the same.
+  rule('same', /^probe\/multiplyAdd$/, /^lane 0 → 1/, /./),
+  // Places and counts are not negative.
+  rule('same', /^(gemm\/|attention\/|decode\/|panel\/|weights\/)/, /^ShrSInt32 → ShrUInt32/, /./),
+
+  // ---- the law ----
+  rule('law', /NativeMathf\.log$/, /^constant -8388608 → -8388607/, /^\(i32\.and /),
+];
+
+/** Why a mutant that survives may do so; undefined: it is a hole in the tests. */
+export function explanation(place: string, what: string, around: string): Rule['reason'] | undefined {
+  return RULES.find((each) => each.place.test(place) && each.what.test(what) && each.around.test(around))
+    ?.reason;
 }

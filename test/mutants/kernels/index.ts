@@ -43,9 +43,9 @@ async function run(build: Build): Promise<void> {
   const original = new Original(wasm);
   const verdicts = new Verdicts(folder, wasm);
   const judge = new Judge(build);
-  const tests = await verdicts.tests(() => {
-    console.log(`${build}: the battery, on the module that is right …`);
-    return judge.measure(original.telling());
+  const tests = await verdicts.tests((files) => {
+    console.log(`${build}: ${files.length} files of tests, on the module that is right …`);
+    return judge.measure(original.telling(), files);
   });
   const order = new Order(tests);
   for (const mutant of original.mutants) {

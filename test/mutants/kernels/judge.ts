@@ -34,10 +34,10 @@ export class Judge {
     this.#build = build;
   }
 
-  /** Runs the whole battery on a module that tells what it enters. A test that fails is an error: nothing could be judged by it. */
-  async measure(bytes: Uint8Array<ArrayBuffer>): Promise<Known[]> {
+  /** Runs all tests of files on a module that tells what it enters. One that fails is an error: nothing could be judged by it. */
+  async measure(bytes: Uint8Array<ArrayBuffer>, files: readonly string[]): Promise<Known[]> {
     const known: Known[] = [];
-    const verdict = await this.#ask({ bytes, tests: [] }, ({ test, ms, touched, rounds }) =>
+    const verdict = await this.#ask({ bytes, tests: files }, ({ test, ms, touched, rounds }) =>
       known.push({ name: test, ms, touched, rounds }),
     );
     if (verdict) throw new Error(`the module that is right fails: ${verdict.name}: ${verdict.why}`);

@@ -6,11 +6,16 @@ export interface Start {
   readonly files: readonly string[];
 }
 
-/** A module, and the tests that it must pass, each by its file and its place there, with how often it may go round loops. */
+/** A test, by its file and its place there, and how often it may go round loops. */
+export interface Asked {
+  readonly test: string;
+  readonly rounds: number;
+}
+
+/** A module, and the tests that it must pass, or the files of which it must pass all. */
 export interface Question {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Empty: all of them, in order. */
-  readonly tests: readonly { readonly test: string; readonly rounds: number }[];
+  readonly tests: readonly (Asked | string)[];
 }
 
 export type Answer =

@@ -1,7 +1,7 @@
 /**
  * What is known of the mutants of one build, in build/mutants/: of the battery's tests how long they take, which functions they enter
- * and how often they go round loops; of each mutant the verdict, a line each, as they come. All of it bears a stamp of the wasm, the
- * tests and the source that it was found with. A verdict with another stamp is none, but tells which test to try first.
+ * and how often they go round loops; of each mutant the verdict, a line each, as they come. A verdict bears a stamp of the wasm, the
+ * tests and the source that it was found with. With another stamp it is none, but tells which test to try first.
  */
 import { createHash } from 'node:crypto';
 import { appendFileSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
@@ -20,11 +20,13 @@ interface Line {
 
 export class Verdicts {
   readonly #folder: string;
+  readonly #wasm: string;
   readonly #stamp: string;
   readonly #of = new Map<string, Line>();
 
   constructor(folder: string, wasm: string) {
     this.#folder = folder;
+    this.#wasm = wasm;
     mkdirSync(folder, { recursive: true });
     this.#stamp = stampOf([wasm, ...FILES.map((file) => `test/${file}`), ...helpers(), ...sources('src')]);
     if (!existsSync(this.#lines)) return;
@@ -34,16 +36,21 @@ export class Verdicts {
     }
   }
 
-  /** The battery as it was measured, or is. */
-  async tests(measure: () => Promise<Known[]>): Promise<readonly Known[]> {
+  /** The battery as it was measured, or is: of a file that is as it was, and of the same wasm, nothing is measured again. */
+  async tests(measure: (files: readonly string[]) => Promise<Known[]>): Promise<readonly Known[]> {
     const file = `${this.#folder}/tests.json`;
-    if (existsSync(file)) {
-      const { stamp, tests } = JSON.parse(readFileSync(file, 'utf8')) as { stamp: string; tests: Known[] };
-      if (stamp === this.#stamp) return tests;
-    }
-    const tests = await measure();
-    writeFileSync(file, JSON.stringify({ stamp: this.#stamp, tests }));
-    return tests;
+    const before = existsSync(file)
+      ? (JSON.parse(readFileSync(file, 'utf8')) as Record<string, Known[]>)
+      : {};
+    const stamps = new Map(FILES.map((each) => [each, stampOf([this.#wasm, `test/${each}`])]));
+    const missing = FILES.filter((each) => before[stamps.get(each)!] === undefined);
+    const measured = missing.length > 0 ? await measure(missing) : [];
+    const now = FILES.map((each) => {
+      const stamp = stamps.get(each)!;
+      return [stamp, before[stamp] ?? measured.filter(({ name }) => name.startsWith(`${each}#`))] as const;
+    });
+    writeFileSync(file, JSON.stringify(Object.fromEntries(now)));
+    return now.flatMap(([, tests]) => tests);
   }
 
   of({ id }: Mutant): Found | undefined {

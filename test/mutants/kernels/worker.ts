@@ -1,7 +1,7 @@
 /** The thread that judges: it has the battery loaded, gets one module after the other, and runs tests on it. */
 import { parentPort, workerData } from 'node:worker_threads';
 import fc from 'fast-check';
-import type { Answer, Question, Start } from './protocol.ts';
+import type { Answer, Asked, Question, Start } from './protocol.ts';
 import { builds, rounds, touched, use } from './stand-in-builds.ts';
 import { collect, load, type Registered, type Test } from './stand-in-vitest.ts';
 
@@ -37,18 +37,17 @@ async function judge({ bytes, tests }: Question): Promise<void> {
     }
     return known;
   };
-  const all = async (): Promise<Question['tests']> => {
-    const list: { test: string; rounds: number }[] = [];
-    for (const file of files) {
-      for (const i of (await testsOf(file)).list.keys()) list.push({ test: `${file}#${i}`, rounds: MOST });
-    }
-    return list;
+  const asked = async (each: Asked | string): Promise<readonly Asked[]> => {
+    if (typeof each !== 'string') return [each];
+    return (await testsOf(each)).list.map((_, i) => ({ test: `${each}#${i}`, rounds: MOST }));
   };
   let [test, name] = ['', ''];
   try {
     rounds.value = MOST;
     use(new WebAssembly.Module(bytes));
-    for (const each of tests.length > 0 ? tests : await all()) {
+    const all: Asked[] = [];
+    for (const each of tests) all.push(...(await asked(each)));
+    for (const each of all) {
       name = test = each.test;
       const [file, i] = test.split('#') as [string, string];
       say({ kind: 'began', test });
