@@ -18,7 +18,7 @@ export const FOLDERS = {
   memory: folder('src/memory', 'allocator copy limits matmul-pieces memory tensors transfers', 95),
   threads: folder(
     'src/threads',
-    'threads-block threads-pool pool-model machine threads-abort threads-async threads-faults threads-small threads-start transfers',
+    'threads-block threads-pool pool-model machine threads-abort threads-async threads-faults threads-small threads-spawn threads-start transfers',
     95,
   ),
   options: folder('src/options', `${DOOR} ${MEANING} brought engine threads-abort`),
