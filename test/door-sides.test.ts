@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { PLAIN } from '../src/checks/index.ts';
-import { HeedRangeError, type Engine } from '../src/index.ts';
+import { HeedRangeError, type Engine, type HeedError } from '../src/index.ts';
 import { resolveAttention } from '../src/options/attention.ts';
 import { builds, engineOf } from './builds.ts';
 import { f32, normal } from './data.ts';
@@ -15,6 +15,17 @@ const u8 = (n: number): Uint8Array => new Uint8Array(n).fill(1);
 const i32 = (...starts: number[]): Int32Array => Int32Array.of(...starts);
 
 type Untyped = (...given: unknown[]) => unknown;
+
+it('an asynchronous call knows one option more, an object within its options does not (fault 43)', () => {
+  const later = (given: object): HeedError =>
+    fault(() => resolveAttention('attentionAsync', PLAIN, f32(4), f32(4), f32(4), given));
+  const { hint, expected } = later({ sginal: 1 });
+  expect(hint).toBe('did you mean "signal"?');
+  expect(expected).toMatch(/^one of batch, .*, logSumExp, signal$/);
+  expect(later({ seqQ: 2, headDim: 2, mask: { data: u8(4), sginal: 1 } }).message).toBe(
+    'attentionAsync: "mask.sginal" expected one of data, shape, got an unknown option [ERR_UNKNOWN_OPTION]',
+  );
+});
 
 describe('memory that is gone (faults 13, 15), and code of the caller (faults 41, 44)', () => {
   const sides: readonly [string, ArrayBufferView][] = [

@@ -117,15 +117,24 @@ describe('attention', () => {
       arg: 'out',
       code: 'ERR_SHAPE',
     });
+    expect(fault(() => attend(q, k, v, { out: t(2, 3, 6, 7, 1) })).message).toBe(
+      'attention: "out" expected shape [2, 3, 6, 7] (batch × seqQ × heads × valueDim), got shape [2, 3, 6, 7, 1] [ERR_SHAPE]',
+    );
     expect(fault(() => attend(q, k, v, { logSumExp: t(36) }))).toMatchObject({
       arg: 'logSumExp',
       code: 'ERR_SHAPE',
     });
   });
   it('out may be no input', () => {
-    const same = t(1, 3, 2, 4);
-    for (const [i, name] of ['q', 'k', 'v'].entries()) {
-      const inputs = [0, 1, 2].map((at) => (at === i ? same : t(1, 3, 2, 4)));
+    // An empty one neither, though it shares no byte.
+    for (const [i, name, batch] of [
+      [0, 'q', 1],
+      [1, 'k', 1],
+      [2, 'v', 1],
+      [0, 'q', 0],
+    ] as const) {
+      const same = t(batch, 3, 2, 4);
+      const inputs = [0, 1, 2].map((at) => (at === i ? same : t(batch, 3, 2, 4)));
       expect(fault(() => attend(inputs[0], inputs[1], inputs[2], { out: same })).message).toBe(
         `attention: "out" expected memory of its own, got memory that "${name}" uses too [ERR_OVERLAP]`,
       );

@@ -11,7 +11,7 @@ import { MemoryLimitError, StateError, type EngineOptions } from '../src/index.t
 import { builds, engineOf } from './builds.ts';
 import { collect } from './collect.ts';
 import { f32 } from './data.ts';
-import { fault, golden, matches, rejects, watch, type Refusal } from './nothing-lost.ts';
+import { fault, golden, matches, rejection, rejects, type Refusal, watch } from './nothing-lost.ts';
 
 const shape = { seqQ: 2, headDim: 2 };
 const call = (): unknown => attention(f32(4), f32(4), f32(4), shape);
@@ -51,6 +51,11 @@ describe('createEngine refuses (faults 55, 56)', () => {
       other.dispose();
     });
   }
+});
+
+it('a limit below what every engine needs: the error has the numbers', async () => {
+  const error = await rejection(createEngine({ threads: 1, maxMemory: 2 ** 16 - 1 }));
+  expect(error).toMatchObject({ needed: 2 ** 16, limit: 2 ** 16 - 1, inUse: 0 });
 });
 
 describe.each(builds)('%s', (build) => {

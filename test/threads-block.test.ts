@@ -3,15 +3,19 @@
  * lost, and the kernels' bytes for shared memory. No worker is started.
  */
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { Failure } from '../src/threads/failure.ts';
+import { Job, PATIENCE } from '../src/threads/job.ts';
 import { Program } from '../src/threads/program.ts';
 import { sharedOf } from '../src/threads/shared.ts';
 import {
+  ABORTED,
   BUSY,
   CANCEL,
   CLAIMS,
   CONTROL_BYTES,
   COUNT,
   DESCRIPTOR,
+  DIED,
   DRIVER,
   EPOCH,
   GONE,
@@ -179,6 +183,14 @@ describe('a thread', () => {
     member.work();
     expect(notify).not.toHaveBeenCalled();
   });
+  it('wakes one less for the next step than that has claims, as it takes one itself', () => {
+    const notify = vi.spyOn(Atomics, 'notify');
+    const { member, words, begin } = block(() => undefined, 0, 6);
+    begin([1, 1], [6, 2]);
+    for (let t = 1; t < 6; t++) words[stateOf(t)] = PARKED;
+    member.work();
+    expect(notify.mock.calls.map(([, index, count]) => [index, count])).toEqual([[EPOCH, 2]]);
+  });
   it('spins until a step is open, or what it is given holds, or its time is over', () => {
     const { member, words } = block(() => undefined);
     let now = 0;
@@ -246,6 +258,102 @@ describe('a claim is lost', () => {
   });
 });
 
+describe('a job', () => {
+  const make = () => {
+    const words = new Int32Array(CONTROL_BYTES / 4);
+    const job = new Job(words);
+    const program = new Program();
+    for (let step = 0; step < 2; step++) {
+      program.add(step, Uint32Array.of(7, 8), 0, 8, 3, 0, 0, false);
+    }
+    return { words, job, program };
+  };
+
+  it('is written behind what threads share, and its descriptors come back', () => {
+    const { words, job, program } = make();
+    expect(job.over).toBe(true);
+    [words[CANCEL], words[JOB]] = [THREW, 4];
+    job.death = { why: 'exited' };
+    job.threw(new Error('of the job before'), 1);
+    job.publish(program, true);
+    expect([words[CANCEL], words[JOB], words[TELL], words[STEPS], words[STATE]]).toEqual([
+      0,
+      5,
+      1,
+      2,
+      RUNNING,
+    ]);
+    expect([job.over, job.number, job.death]).toEqual([false, 5, undefined]);
+    const length = 2 * STEP_WORDS;
+    expect(words.subarray(stepAt(0), stepAt(0) + length)).toEqual(program.words.subarray(0, length));
+    expect(words.subarray(stepAt(2)).every((word) => word === 0)).toBe(true);
+    words[stepAt(1) + DESCRIPTOR + 1] = -1;
+    expect(job.outcome(program)).toBeUndefined();
+    expect(program.field(1, 1)).toBe(2 ** 32 - 1);
+    expect(program.field(0, 1)).toBe(8);
+    job.publish(program, false);
+    expect([words[TELL], job.number]).toEqual([0, 6]);
+  });
+  it('ends for one reason: nobody may still write, then the signal, a death, what was thrown', () => {
+    const cause = new Error('a fault');
+    const outcome = (why: number, death?: Failure, thrown?: Error): unknown => {
+      const { words, job, program } = make();
+      job.publish(program, false);
+      if (thrown) job.threw(thrown, 2);
+      job.death = death;
+      words[CANCEL] = why;
+      return job.outcome(program);
+    };
+    const [exited, lost] = [{ why: 'exited', worker: 1, exitCode: 7 } as const, { why: 'lost' } as const];
+    expect(outcome(0)).toBeUndefined();
+    expect(outcome(ABORTED)).toEqual({ why: 'aborted', job: 1 });
+    expect(outcome(ABORTED, exited, cause)).toEqual({ why: 'aborted', job: 1 });
+    expect(outcome(ABORTED, lost)).toEqual({ why: 'lost', job: 1 });
+    expect(outcome(DIED, exited)).toEqual({ ...exited, job: 1 });
+    expect(outcome(THREW, exited, cause)).toEqual({ ...exited, job: 1 });
+    expect(outcome(THREW, undefined, cause)).toEqual({ why: 'threw', job: 1, worker: 2, cause });
+    expect(outcome(TRAPPED, undefined, cause)).toEqual({ why: 'trapped', job: 1, worker: 2, cause });
+  });
+  it('waits for who has thrown to say what', () => {
+    const { words, job, program } = make();
+    job.publish(program, false);
+    for (const [why, unheard] of [
+      [0, false],
+      [ABORTED, false],
+      [DIED, false],
+      [TRAPPED, true],
+      [THREW, true],
+    ] as const) {
+      words[CANCEL] = why;
+      expect(job.isUnheard).toBe(unheard);
+    }
+    job.threw(new Error('a fault'), 1);
+    expect(job.isUnheard).toBe(false);
+  });
+  it('has two minutes of patience, anew with each claim, step and job', () => {
+    const { words, job, program } = make();
+    job.publish(program, false);
+    const patience = job.patience();
+    const seconds = (): number => {
+      let count = 0;
+      while (patience()) count++;
+      return count;
+    };
+    // The first look only sees how things are.
+    expect(seconds()).toBe(PATIENCE);
+    for (const advance of [
+      () => words[LEFT]!++,
+      () => words[STEP]!++,
+      () => {
+        job.publish(program, false);
+      },
+    ]) {
+      advance();
+      expect(seconds()).toBe(PATIENCE);
+    }
+  });
+});
+
 describe('bytes for shared memory', () => {
   /** \0asm, version 1, then sections. */
   const moduleOf = (...sections: readonly (readonly number[])[]): Uint8Array<ArrayBuffer> =>
@@ -256,20 +364,29 @@ describe('bytes for shared memory', () => {
   /** A type () → (), and a custom section of 200 bytes, whose length takes two. */
   const types = [1, 4, 1, 0x60, 0, 0];
   const custom = [0, 0xc8, 1, 1, 0x78, ...new Array<number>(198).fill(2)];
+  /** One whose length is 128, the first that takes two. */
+  const shorter = [0, 0x80, 1, 1, 0x78, ...new Array<number>(126).fill(2)];
+  /** (import "e" "m…" (memory 3)), with a name of so many letters. */
+  const named = (letters: number): number[] => [
+    ...[2, 7 + letters, 1, 1, e, letters],
+    ...[...new Array<number>(letters).fill(m), 2, 0, 3],
+  ];
 
   it('differ in the limits of the memory, wherever its section lies', () => {
-    for (const before of [[], [custom], [types], [types, custom]]) {
+    for (const before of [[], [custom], [shorter], [types], [types, custom]]) {
       const patched = sharedOf(moduleOf(...before, imports(2, 0, 3), custom));
       expect([...patched]).toEqual([...moduleOf(...before, imports(2, 3, 3, 0x80, 0x80, 4), custom)]);
       expect(WebAssembly.validate(patched)).toBe(true);
     }
+    // As long as a section may get: 127 bytes.
+    expect(WebAssembly.validate(sharedOf(moduleOf(named(117))))).toBe(true);
   });
   it.each([
     ['a function', [types, imports(0, 0)]],
     ['a memory with a maximum', [imports(2, 1, 3, 4)]],
     ['two memories', [[2, 13, 2, 1, e, 1, m, 2, 0, 3, 1, e, 1, m, 2, 0]]],
     ['nothing', [types]],
-    ['a memory with a long name', [[2, 127, 1, 1, e, 119, ...new Array<number>(119).fill(m), 2, 0, 3]]],
+    ['a memory with a long name', [named(118)]],
   ])('refuse a module that imports %s', (_, sections) => {
     expect(() => sharedOf(moduleOf(...sections))).toThrow('the kernels import something else than a memory');
   });

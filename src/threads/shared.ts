@@ -38,7 +38,7 @@ export function sharedOf(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer
       at += length;
     }
     const kind = bytes[at++]!;
-    const flags = at++;
+    const flags = at;
     if (imports !== 1 || kind !== MEMORY || bytes[flags] !== 0) break;
     const content = [...bytes.subarray(body, flags), SHARED, ...bytes.subarray(flags + 1, end), ...MAXIMUM];
     // A length below 128 is one byte.

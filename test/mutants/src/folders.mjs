@@ -15,10 +15,10 @@ const MEANING = 'semantics* pytorch rope merge kv-cache kv-cache-ring layer need
 /** Of each: its files, their tests, and how many per cent of the mutants are to be killed, at least. */
 export const FOLDERS = {
   checks: folder('src/checks', `${DOOR} brought engine user-objects`, 95),
-  memory: folder('src/memory', 'allocator copy limits matmul-pieces memory tensors transfers', 95),
+  memory: folder('src/memory', 'allocator copy engine limits matmul-pieces memory tensors transfers', 95),
   threads: folder(
     'src/threads',
-    'threads-block threads-pool pool-model machine threads-abort threads-async threads-faults threads-small threads-start transfers',
+    'threads-block threads-pool pool-model machine threads-abort threads-async threads-faults threads-small threads-spawn threads-start transfers',
     95,
   ),
   options: folder('src/options', `${DOOR} ${MEANING} brought engine threads-abort`),
