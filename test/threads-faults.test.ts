@@ -55,15 +55,15 @@ async function goesOn({ workers, engine, expected }: Made): Promise<void> {
 }
 
 /** What becomes of a call during which a worker does this. */
-const refusals: readonly [number: number, name: Fault, refusal: Omit<Refusal, 'op'>][] = [
-  [46, 'throw', { class: WorkerError, code: 'ERR_WORKER' }],
-  [47, 'exit', { class: WorkerError, code: 'ERR_WORKER_EXIT' }],
-  [49, 'vanish', { class: WorkerError, code: 'ERR_WORKER_EXIT' }],
+const refusals: readonly [title: string, name: Fault, refusal: Omit<Refusal, 'op'>][] = [
+  ['throws (fault 46)', 'throw', { class: WorkerError, code: 'ERR_WORKER' }],
+  ['exits (fault 47)', 'exit', { class: WorkerError, code: 'ERR_WORKER_EXIT' }],
+  ['vanishes (fault 49)', 'vanish', { class: WorkerError, code: 'ERR_WORKER_EXIT' }],
 ];
 
 describe.each([2, 4])('%i threads, a worker in the middle of a job', (threads) => {
-  for (const [number, name, refusal] of refusals) {
-    it(`that does this in an asynchronous call: ${name} (fault ${number})`, async () => {
+  for (const [title, name, refusal] of refusals) {
+    it(`that in an asynchronous call ${title}`, async () => {
       const made = await make({ threads });
       const { engine, workers } = made;
       const watched = await watch(engine, a, b);
@@ -85,8 +85,8 @@ describe.each([2, 4])('%i threads, a worker in the middle of a job', (threads) =
       await goesOn(made);
     });
   }
-  for (const [number, name, refusal] of refusals.filter(([, name]) => name !== 'vanish')) {
-    it(`that does this in a synchronous call: ${name} (fault ${number})`, async () => {
+  for (const [title, name, refusal] of refusals.filter(([, name]) => name !== 'vanish')) {
+    it(`that in a synchronous call ${title}`, async () => {
       const made = await make({ threads });
       const { engine, workers } = made;
       const watched = await watch(engine, a, b);
