@@ -21,6 +21,15 @@ export interface Refusal {
   readonly message?: string;
   readonly op?: string;
   readonly arg?: string;
+  /** Fields of some errors, each as `toMatchObject` takes it. */
+  readonly worker?: unknown;
+  readonly jobId?: unknown;
+  readonly exitCode?: unknown;
+  readonly instances?: unknown;
+  readonly url?: string;
+  readonly status?: number;
+  readonly contentType?: string;
+  readonly cause?: unknown;
 }
 
 /** What must not change while a call is refused. */
@@ -98,7 +107,7 @@ export async function rejects(
   return error;
 }
 
-/** Class, code, message, op and arg. */
+/** Class, code, message, op, arg and other fields. */
 export function matches(error: HeedError, refusal: Refusal): void {
   const { class: Class, message, ...fields } = refusal;
   if (message !== undefined) expect(error.message).toBe(message);
