@@ -151,6 +151,15 @@ describe('a synchronous call that is ended from outside, as by the time of a scr
     for (const tensor of [out, ...operands]) tensor.dispose();
     expectSameBits(await engine.matmulAsync(a, b, shape), expected);
   });
+  it('and so does the next call, where that one is ended, too, while it waits for them', async () => {
+    const { engine, workers, expected } = await make();
+    interruptedBy(workers, 'delay', () => engine.matmul(other, b, shape));
+    interrupted(() => engine.matmul(other, b, shape));
+    const { items } = workers;
+    const next = engine.matmulAsync(a, b, shape);
+    expect(workers.items).toBeGreaterThan(items);
+    expectSameBits(await next, expected);
+  });
   it('while it writes down what shall be run: the next is run', async () => {
     const { engine, expected } = await make();
     vi.spyOn(Program.prototype, 'add').mockImplementationOnce(() => {
