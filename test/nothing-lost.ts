@@ -65,9 +65,8 @@ export async function rejection(promise: Promise<unknown>): Promise<HeedError> {
 
 const freshBits = new Map<Build, Uint32Array>();
 
-/** Names what a refused call on this engine must leave alone: its arrays, tensors and caches, outputs filled with a pattern. */
-export async function watch(engine: Engine, ...memory: readonly Watched[]): Promise<Watch> {
-  const build = engine.features.simd;
+/** Bits of an engine that nothing has happened to. */
+async function freshOf(build: Build): Promise<Uint32Array> {
   let fresh = freshBits.get(build);
   if (fresh === undefined) {
     const other = await engineOf(build);
@@ -75,6 +74,17 @@ export async function watch(engine: Engine, ...memory: readonly Watched[]): Prom
     other.dispose();
     freshBits.set(build, fresh);
   }
+  return fresh;
+}
+
+/** That an engine has them. */
+export async function goldenIs(engine: Engine): Promise<void> {
+  expect(equal(golden(engine), await freshOf(engine.features.simd))).toBe(true);
+}
+
+/** Names what a refused call on this engine must leave alone: its arrays, tensors and caches, outputs filled with a pattern. */
+export async function watch(engine: Engine, ...memory: readonly Watched[]): Promise<Watch> {
+  const fresh = await freshOf(engine.features.simd);
   return { engine, fresh, memory };
 }
 
@@ -209,8 +219,14 @@ function resources(): string[] {
   return process?.getActiveResourcesInfo?.() ?? [];
 }
 
+/** What will keep the process alive, and does not now. */
+export function keepers(): () => readonly string[] {
+  const now = { resources: resources() };
+  return () => left(now);
+}
+
 /** What would keep the process alive, and did not before. (What did may have ended.) */
-function left(state: State): string[] {
+function left(state: Pick<State, 'resources'>): string[] {
   const before = [...state.resources];
   return resources().filter((name) => {
     const at = before.indexOf(name);
