@@ -21,6 +21,15 @@ export interface Refusal {
   readonly message?: string;
   readonly op?: string;
   readonly arg?: string;
+  /** Fields of some errors, each as `toMatchObject` takes it. */
+  readonly worker?: unknown;
+  readonly jobId?: unknown;
+  readonly exitCode?: unknown;
+  readonly instances?: unknown;
+  readonly url?: string;
+  readonly status?: number;
+  readonly contentType?: string;
+  readonly cause?: unknown;
 }
 
 /** What must not change while a call is refused. */
@@ -56,9 +65,8 @@ export async function rejection(promise: Promise<unknown>): Promise<HeedError> {
 
 const freshBits = new Map<Build, Uint32Array>();
 
-/** Names what a refused call on this engine must leave alone: its arrays, tensors and caches, outputs filled with a pattern. */
-export async function watch(engine: Engine, ...memory: readonly Watched[]): Promise<Watch> {
-  const build = engine.features.simd;
+/** Bits of an engine that nothing has happened to. */
+async function freshOf(build: Build): Promise<Uint32Array> {
   let fresh = freshBits.get(build);
   if (fresh === undefined) {
     const other = await engineOf(build);
@@ -66,6 +74,17 @@ export async function watch(engine: Engine, ...memory: readonly Watched[]): Prom
     other.dispose();
     freshBits.set(build, fresh);
   }
+  return fresh;
+}
+
+/** That an engine has them. */
+export async function goldenIs(engine: Engine): Promise<void> {
+  expect(equal(golden(engine), await freshOf(engine.features.simd))).toBe(true);
+}
+
+/** Names what a refused call on this engine must leave alone: its arrays, tensors and caches, outputs filled with a pattern. */
+export async function watch(engine: Engine, ...memory: readonly Watched[]): Promise<Watch> {
+  const fresh = await freshOf(engine.features.simd);
   return { engine, fresh, memory };
 }
 
@@ -127,7 +146,7 @@ export async function passesOn(error: unknown, call: () => unknown, watched: Wat
   unchanged(watched, before);
 }
 
-/** Class, code, message, op and arg. */
+/** Class, code, message, op, arg and other fields. */
 export function matches(error: HeedError, refusal: Refusal): void {
   const { class: Class, message, ...fields } = refusal;
   if (message !== undefined) expect(error.message).toBe(message);
@@ -239,8 +258,14 @@ function resources(): string[] {
   return process?.getActiveResourcesInfo?.() ?? [];
 }
 
+/** What will keep the process alive, and does not now. */
+export function keepers(): () => readonly string[] {
+  const now = { resources: resources() };
+  return () => left(now);
+}
+
 /** What would keep the process alive, and did not before. (What did may have ended.) */
-function left(state: State): string[] {
+function left(state: Pick<State, 'resources'>): string[] {
   const before = [...state.resources];
   return resources().filter((name) => {
     const at = before.indexOf(name);

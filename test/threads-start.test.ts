@@ -11,7 +11,8 @@ import { workerSource } from '../src/generated/worker.ts';
 import { JOB } from '../src/threads/protocol.ts';
 import { Pool } from '../src/threads/pool.ts';
 import { normal } from './data.ts';
-import { golden, matches, rejection, watch } from './nothing-lost.ts';
+import { hasOneThread, makesNone } from './no-engine.ts';
+import type { Refusal } from './nothing-lost.ts';
 import { expectSameBits } from './problems.ts';
 
 const os = process.getBuiltinModule('node:os');
@@ -37,32 +38,40 @@ afterEach(async () => {
   await Promise.all(made.splice(0).map((worker) => worker.terminate()));
 });
 
-/** The engine is refused; with 'auto' it is one of one thread, that says why. Nothing is left in either case. */
+/** Three threads are refused, in these words; with 'auto' there is one, for this reason. */
 async function refused(
   options: EngineOptions,
-  code: EnvironmentError['code'],
-  words: string,
+  { words, ...refusal }: Omit<Refusal, 'class' | 'message'> & { readonly words?: string },
+  reason: string = words!,
 ): Promise<EnvironmentError> {
-  const before = process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
-  const error = await rejection(createEngine({ threads: 3, maxMemory, ...options }));
-  matches(error, { class: EnvironmentError, code, op: 'createEngine' });
-  expect(error.message).toContain(words);
+  const message = words === undefined ? {} : { message: `createEngine: ${words} [${refusal.code}]` };
+  const error = await makesNone(() => createEngine({ threads: 3, maxMemory, ...options }), {
+    ...{ class: EnvironmentError, ...refusal, ...message },
+  });
   vi.spyOn(os, 'availableParallelism').mockReturnValue(3);
-  const engine = await createEngine({ maxMemory, ...options });
-  expect(engine.features.threads).toBe(1);
-  expect(engine.features.reason).toContain('one thread: ');
-  expect(engine.features.reason).toContain(words);
-  expect(golden(engine)).toEqual((await watch(engine)).fresh);
-  expectSameBits(await engine.matmulAsync(a, b, shape), engine.matmul(a, b, shape));
-  engine.dispose();
-  expect(process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length).toBeLessThanOrEqual(
-    before,
-  );
+  await hasOneThread({ maxMemory, ...options }, reason);
   return error as EnvironmentError;
 }
 
+/** The words of a worker that did not start. */
+function notStarted(why: string): string {
+  return `a worker could not be started (${why}) — workerFactory is to make a Worker that runs heed/worker`;
+}
+
+/** There is no address space for shared memory. */
+async function noSpace(options: EngineOptions): Promise<void> {
+  const words = 'no address space for one more shared memory beside the';
+  const refusal = { code: 'ERR_MEMORY_RESERVE', instances: expect.any(Number) as number } as const;
+  const { message, instances, cause } = await refused(options, refusal, words);
+  const hint = 'share one engine instead of making many, and dispose of those that are done';
+  expect(message).toBe(
+    `createEngine: ${words} ${instances} that this process has made — ${hint} [ERR_MEMORY_RESERVE]`,
+  );
+  expect(cause).toBeInstanceOf(RangeError);
+}
+
 describe('a worker that does not start: ERR_WORKER_START (fault 52)', () => {
-  const cannot = 'a worker could not be started';
+  const code = 'ERR_WORKER_START';
 
   it.each<[string, () => unknown, string]>([
     [
@@ -83,11 +92,8 @@ describe('a worker that does not start: ERR_WORKER_START (fault 52)', () => {
     ['it exits', running('process.exit(9)'), 'it ended with code 9'],
     ['it has nothing to do', running(''), 'it ended with code 0'],
   ])('%s', async (_, factory, words) => {
-    const workerFactory = vi.fn(factory);
-    await refused({ workerFactory } as EngineOptions, 'ERR_WORKER_START', `${cannot} (`);
-    const error = await rejection(createEngine({ threads: 2, workerFactory } as EngineOptions));
-    expect(error.message).toContain(words);
-    expect(error.hint).toBe('workerFactory is to make a Worker that runs heed/worker');
+    const options = { workerFactory: factory } as EngineOptions;
+    await refused(options, { code, words: notStarted(words), cause: { message: words } });
   });
 
   const silent = { on: () => undefined, postMessage: () => undefined, terminate: vi.fn() };
@@ -105,7 +111,7 @@ describe('a worker that does not start: ERR_WORKER_START (fault 52)', () => {
       setImmediate(tick);
       return silent;
     };
-    await refused({ workerFactory }, 'ERR_WORKER_START', 'it has not begun within 10 s');
+    await refused({ workerFactory }, { code, words: notStarted('it has not begun within 10 s') });
     expect(seconds).toBe(20);
     expect(silent.terminate).toHaveBeenCalledTimes(2);
   });
@@ -128,34 +134,36 @@ describe('a worker that does not start: ERR_WORKER_START (fault 52)', () => {
     expect(timers()).toBeLessThan(before);
   });
   it('a web worker that fails is still there, and made to end', async () => {
-    const terminate = vi.fn();
-    const preventDefault = vi.fn();
+    let [terminated, prevented] = [0, 0];
     const workerFactory = (): object => {
       const listeners = new Map<string, (event: object) => void>();
       return {
         addEventListener: (name: string, listener: (event: object) => void) => listeners.set(name, listener),
         postMessage: () => {
           setImmediate(() => {
-            listeners.get('error')!({ message: 'refused by a policy', preventDefault });
+            listeners.get('error')!({ message: 'refused by a policy', preventDefault: () => prevented++ });
           });
         },
-        terminate,
+        terminate: () => terminated++,
       };
     };
-    await refused({ workerFactory } as EngineOptions, 'ERR_WORKER_START', 'refused by a policy');
-    expect(terminate).toHaveBeenCalledTimes(2);
+    const words = notStarted('refused by a policy');
+    await refused({ workerFactory } as EngineOptions, { code, words });
+    expect(terminated).toBe(2);
     // The page's own console need not hear of what the caller is told.
-    expect(preventDefault).toHaveBeenCalledTimes(2);
+    expect(prevented).toBe(2);
   });
   it('one of several: the others end', async () => {
     let count = 0;
     const workerFactory = (): Worker => running(count++ === 1 ? 'process.exit(9)' : workerSource)();
-    const error = await rejection(createEngine({ threads: 4, maxMemory, workerFactory }));
-    matches(error, { class: EnvironmentError, code: 'ERR_WORKER_START', op: 'createEngine' });
-    const ended = (): void => {
-      expect(made.map(({ threadId }) => threadId)).toEqual([-1, -1, -1]);
-    };
-    await vi.waitFor(ended, 30_000);
+    await makesNone(() => createEngine({ threads: 4, maxMemory, workerFactory }), {
+      ...{
+        class: EnvironmentError,
+        code,
+        message: `createEngine: ${notStarted('it ended with code 9')} [${code}]`,
+      },
+    });
+    expect(made).toHaveLength(3);
   });
   it('shared memory that cannot be reserved: half as much, and so on; none at all is ERR_MEMORY_RESERVE', async () => {
     const { Memory } = WebAssembly;
@@ -168,8 +176,8 @@ describe('a worker that does not start: ERR_WORKER_START (fault 52)', () => {
     expect(engine.features).toMatchObject({ threads: 2 });
     expect(engine.memory.limit).toBe(2 ** 28);
     engine.dispose();
-    most = 1;
-    await refused({ maxMemory: undefined }, 'ERR_MEMORY_RESERVE', 'no address space');
+    most = 0;
+    await noSpace({ maxMemory: undefined });
   });
 });
 
@@ -188,23 +196,28 @@ it('is not late because this thread was busy, and may say other things (fault 52
 });
 
 describe('where there can be no threads: ERR_NO_THREADS (fault 56)', () => {
-  const headers = 'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp';
-  const noShared = 'this JavaScript engine has no shared memory for WebAssembly';
+  const headers =
+    'threads need shared memory, which a page has only with the headers ' +
+    'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp';
+
+  const none = (why: string): Promise<unknown> => {
+    const words = `"threads" expected 1 or 'auto' here, got 3 — ${why}`;
+    return refused({}, { code: 'ERR_NO_THREADS', arg: 'threads', words }, why);
+  };
 
   it('a page that is not isolated', async () => {
     vi.stubGlobal('crossOriginIsolated', false);
-    const error = await refused({}, 'ERR_NO_THREADS', headers);
-    expect(error).toMatchObject({ arg: 'threads', received: '3' });
+    await none(headers);
     vi.unstubAllGlobals();
     vi.stubGlobal('SharedArrayBuffer', undefined);
-    await refused({}, 'ERR_NO_THREADS', headers);
+    await none(headers);
   });
   it('no workers, no shared memory', async () => {
     const builtin: (id: string) => object | undefined = process.getBuiltinModule.bind(process);
     vi.spyOn(process, 'getBuiltinModule').mockImplementation((id: string) => {
       return id === 'node:worker_threads' ? undefined : builtin(id);
     });
-    await refused({}, 'ERR_NO_THREADS', 'this JavaScript engine has no workers');
+    await none('this JavaScript engine has no workers (Node has what heed needs from 20.16 on)');
     vi.restoreAllMocks();
     const { Memory } = WebAssembly;
     let refusal: Error = new TypeError('no');
@@ -212,9 +225,9 @@ describe('where there can be no threads: ERR_NO_THREADS (fault 56)', () => {
       if (descriptor.shared) throw refusal;
       return new Memory(descriptor);
     });
-    await refused({}, 'ERR_NO_THREADS', noShared);
+    await none('this JavaScript engine has no shared memory for WebAssembly');
     refusal = new RangeError('could not allocate memory');
-    await refused({}, 'ERR_MEMORY_RESERVE', 'no address space for one more shared memory');
+    await noSpace({});
   });
 });
 

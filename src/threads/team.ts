@@ -151,8 +151,9 @@ export class Team {
   #cleanUp(): void {
     this.program = undefined;
     if (!this.#inside) return;
-    this.#inside = false;
+    // This, too, may be ended from outside: then the next call waits for them.
     this.#pool.drain();
+    this.#inside = false;
   }
 
   /**
