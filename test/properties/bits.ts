@@ -20,7 +20,7 @@ import {
   type Shape,
   type Side,
 } from '../problems-options.ts';
-import { engineFor, holds, type Property } from './property.ts';
+import { holds, type Property } from './property.ts';
 
 interface Result {
   readonly out: Float32Array;
@@ -205,8 +205,7 @@ function spoil({ options }: Problem, k: Float32Array, v: Float32Array): number {
 
 const hiddenKeys: Property = {
   name: 'keys that the first queries do not see may hold anything (P6, P13)',
-  on: async (build) => {
-    const engine = await engineFor(build);
+  on: (engine) => {
     let [hidden, all] = [0, 0];
     const property = fc.property(optioned, (problem) => {
       const { batch, heads, kvHeads, seqQ, seqK, valueDim, layout } = problem.options;
@@ -298,8 +297,7 @@ const means = holds(
 
 const oracle: Property = {
   name: 'the oracle of these tests and the options agree on who sees whom',
-  on: async (build) => {
-    const engine = await engineFor(build);
+  on: (engine) => {
     let [some, all] = [0, 0];
     const property = fc.property(optioned, ({ q, k, v, options }) => {
       const { weights } = engine.attentionWeights(

@@ -12,7 +12,7 @@ import { normal } from '../data.ts';
 import { attentionLaw, every, use } from '../laws.ts';
 import { fault } from '../nothing-lost.ts';
 import { expectSameBits } from '../problems.ts';
-import { engineFor, holds, type Property } from './property.ts';
+import { holds, type Property } from './property.ts';
 
 /** What a command may look at before it runs: caches that are alive, in the order in which they were made. */
 interface Model {
@@ -230,8 +230,7 @@ const commands: fc.Arbitrary<Command>[] = [
 
 const model: Property = {
   name: 'any commands, and every cache is what its plain double is (P22)',
-  on: async (build) => {
-    const engine = await engineFor(build);
+  on: (engine) => {
     const happened = { ...nothing };
     const first = made.map((options) => new Create(options));
     const some = fc.commands(commands, { maxCommands: 20, size: 'max' });

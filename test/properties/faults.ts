@@ -6,8 +6,8 @@ import type { Property } from './property.ts';
 
 const anyFault: Property = {
   name: 'after any fault an engine has the bits of a fresh one (P21)',
-  on: async (build) => {
-    const fuzz = await Fuzz.make(build);
+  on: async ({ features }) => {
+    const fuzz = await Fuzz.make(features.simd);
     let [refused, all] = [0, 0];
     const faulty = plans.filter(({ faults }) => faults.length > 0);
     const property = fc.asyncProperty(faulty, async (plan) => {

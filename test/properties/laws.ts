@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect } from 'vitest';
 import type { Engine } from '../../src/index.ts';
 import { attention as reference } from '../../src/reference.ts';
-import { builds } from '../builds.ts';
+import { builds, engineOf } from '../builds.ts';
 import { integers, normal } from '../data.ts';
 import { attentionLaw, use } from '../laws.ts';
 import { at, expectSameBits, type Problem } from '../problems.ts';
@@ -19,7 +19,7 @@ import {
   type Side,
 } from '../problems-options.ts';
 import { run } from './bits.ts';
-import { engineFor, holds, type Property } from './property.ts';
+import { holds, type Property } from './property.ts';
 
 /** Whose law is computed, of each problem: of a thousand problems that is most of the time. */
 const ROWS = 8;
@@ -54,8 +54,7 @@ function expectNear(
 
 const float64: Property = {
   name: 'float64, row by row: out, logSumExp, weights (P1)',
-  on: async (build) => {
-    const engine = await engineFor(build);
+  on: (engine) => {
     let [nonzero, all] = [0, 0];
     const sharp = fc.constantFrom(1, 1, 8, 100);
     const property = fc.property(optioned, sharp, (problem, sigma) => {
@@ -207,13 +206,10 @@ const needle = holds(
   },
 );
 
-/** The other build, where this engine can run both. */
-const otherOf = (build: string): (typeof builds)[number] | undefined => builds.find((each) => each !== build);
-
 const bothBuilds: Property = {
   name: 'both builds agree inside their laws (P20)',
-  on: async (build) => {
-    const [engine, other] = [await engineFor(build), await engineFor(otherOf(build)!)];
+  on: async (engine) => {
+    const other = await engineOf(builds.find((each) => each !== engine.features.simd)!);
     const property = fc.property(optioned, (problem) => {
       expectNear(engine, problem, problem, undefined, other);
     });

@@ -4,29 +4,20 @@
  */
 import fc from 'fast-check';
 import type { Engine } from '../../src/index.ts';
-import { engineOf, type Build } from '../builds.ts';
 
 export interface Property {
   /** With its number in docs/reliability.md. */
   readonly name: string;
-  readonly on: (build: Build) => Trial | Promise<Trial>;
+  /** On the build of that engine, which others may use too. */
+  readonly on: (engine: Engine) => Trial | Promise<Trial>;
 }
 
-/** A property of one build. */
+/** A property of one build, under trial. */
 export interface Trial {
   readonly property: fc.IRawProperty<unknown>;
   /** Throws where what has been tried proves nothing: all was zeros, or hidden. */
   readonly proves?: () => void;
   readonly dispose?: () => void;
-}
-
-const engines = new Map<Build, Promise<Engine>>();
-
-/** One engine of a build for all properties. */
-export function engineFor(build: Build): Promise<Engine> {
-  let engine = engines.get(build);
-  if (engine === undefined) engines.set(build, (engine = engineOf(build)));
-  return engine;
 }
 
 /** That of which one case at a time says whether it holds. */
@@ -37,13 +28,10 @@ export function holds<T>(
 ): Property {
   return {
     name,
-    on: async (build) => {
-      const engine = await engineFor(build);
-      return {
-        property: fc.property(cases, (given) => {
-          check(engine, given);
-        }),
-      };
-    },
+    on: (engine) => ({
+      property: fc.property(cases, (given) => {
+        check(engine, given);
+      }),
+    }),
   };
 }

@@ -9,7 +9,7 @@ import { expectSameBits } from '../problems.ts';
 import { optioned, rowsOf } from '../problems-options.ts';
 import { run } from './bits.ts';
 import { shapes } from './matmul.ts';
-import { engineFor, type Property } from './property.ts';
+import type { Property } from './property.ts';
 
 /** A call that can be made now, and later. */
 interface Call {
@@ -55,12 +55,11 @@ function sharing<T>(call: () => T): T {
 
 const anyNumber: Property = {
   name: 'any number of threads gives the bits of one, at once and later (P19)',
-  on: async (build) => {
-    const one = await engineFor(build);
+  on: async (one) => {
     const many = await Promise.all(
       COUNTS.map(async (threads) => {
         const workers = new FaultyWorkers();
-        return { workers, engine: await workers.engine({ threads, simd: build }) };
+        return { workers, engine: await workers.engine({ threads, simd: one.features.simd }) };
       }),
     );
     const calls = fc.oneof({ weight: 2, arbitrary: attention }, product);

@@ -6,7 +6,8 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
-import type { Build } from '../builds.ts';
+import type { Engine } from '../../src/index.ts';
+import { engineOf, type Build } from '../builds.ts';
 import type { Property, Trial } from '../properties/property.ts';
 import { SEED } from '../runs.ts';
 
@@ -34,6 +35,7 @@ export class Campaign {
   readonly #properties: readonly Property[];
   readonly #code: string;
   readonly #trials = new Map<string, Trial>();
+  #engine: Engine | undefined;
 
   constructor(build: Build, properties: readonly Property[], runs: number) {
     [this.build, this.#properties, this.runs] = [build, properties, runs];
@@ -60,7 +62,8 @@ export class Campaign {
   async round(row: Row): Promise<void> {
     let trial = this.#trials.get(row.name);
     if (trial === undefined) {
-      trial = await this.#properties.find(({ name }) => name === row.name)!.on(this.build);
+      this.#engine ??= await engineOf(this.build);
+      trial = await this.#properties.find(({ name }) => name === row.name)!.on(this.#engine);
       this.#trials.set(row.name, trial);
     }
     const begin = performance.now();
