@@ -198,8 +198,8 @@ describe.each(surfaces.map((each) => [each.name, each] as const))(
         it('unknown options (fault 43)', () => refusesEach(unknown(o), watched));
         it('what a getter throws passes through (fault 44)', async () => {
           const mine = new Error('mine');
-          const options = Object.fromEntries(o.known.map((name) => [name, o.options[name]]));
-          for (const name of o.known) {
+          const options = { ...Object.fromEntries(o.known.map((name) => [name, undefined])), ...o.options };
+          for (const name of Object.keys(options)) {
             const throwing = getters(options, (each) => {
               if (each === name) throw mine;
             });

@@ -94,6 +94,7 @@ describe.each(builds)('%s', (build) => {
         expect(error).not.toHaveProperty('cause');
         expect(engine.memory.reserved).toBe(reserved);
       }
+      engine.dispose();
     });
     it('a call whose operands fit and whose result does not takes nothing', async () => {
       const engine = await small(4 * MIB);

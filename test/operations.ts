@@ -206,13 +206,18 @@ function layers(engine?: Engine): Operation[] {
         return result;
       },
     },
-    ...passes,
+    ...passes.map((o) => (o.op === 'forwardAsync' ? abortable(o) : o)),
   ];
 }
 
 /** More fields of an object, whose getters stay getters. */
 function extended(options: object, more: object): object {
   return Object.defineProperties({ ...more }, Object.getOwnPropertyDescriptors(options));
+}
+
+/** With a signal that is not aborted. */
+function abortable(o: Operation): Operation {
+  return { ...o, options: { ...o.options, signal: new AbortController().signal } };
 }
 
 /** What only an engine has. */
@@ -226,8 +231,8 @@ function ofEngine(engine: Engine): Operation[] {
   const at = engine as unknown as Readonly<Record<string, Untyped>>;
   const run = (name: string): Untyped => at[name]!.bind(engine);
   return [
-    attention('attentionAsync', run('attentionAsync')),
-    matmul('matmulAsync', run('matmulAsync')),
+    abortable(attention('attentionAsync', run('attentionAsync'))),
+    abortable(matmul('matmulAsync', run('matmulAsync'))),
     {
       ...{ ...NONE, op: 'packMatrix', dims: words('K N'), needed: words('K N') },
       known: words('K N transposeB'),

@@ -165,11 +165,13 @@ describe.each(builds)('%s', (build) => {
       const engine = await engineOf(build);
       const data = normal(64, 1);
       const x = engine.tensor([1, 8, 1, 8], data);
-      const [view, before] = [x.data, engine.attention(x, x, x).data.slice()];
+      const scope = engine.scope();
+      const [view, before] = [x.data, scope.attention(x, x, x).data.slice()];
       grow(engine);
       expect(view).toHaveLength(0);
       expect(x.data).toEqual(data);
-      expect(engine.attention(x, x, x).data).toEqual(before);
+      expect(scope.attention(x, x, x).data).toEqual(before);
+      scope.dispose();
       const call = (): unknown => engine.attention(view, view, view, { seqQ: 8, headDim: 8 });
       const words = 'Float32Array on a live buffer, got one whose buffer was transferred, or shrunk below it';
       refuses(call, refusal('attention', 'q', 'ERR_DETACHED', words), await watch(engine, x));
@@ -177,7 +179,8 @@ describe.each(builds)('%s', (build) => {
     it('by no page: the same, of a buffer that nobody has told the engine of (fault 27)', async () => {
       const engine = await engineOf(build);
       const x = engine.tensor([1, 8, 1, 8], normal(64, 1));
-      const wanted = engine.attention(x, x, x).data.slice();
+      const scope = engine.scope();
+      const wanted = scope.attention(x, x, x).data.slice();
       const own: WebAssembly.Memory['grow'] = Reflect.get(WebAssembly.Memory.prototype, 'grow');
       const memories: WebAssembly.Memory[] = [];
       vi.spyOn(WebAssembly.Memory.prototype, 'grow').mockImplementation(function (
@@ -191,7 +194,8 @@ describe.each(builds)('%s', (build) => {
       const view = x.data;
       memories[0]!.grow(0);
       expect(view).toHaveLength(0);
-      expect(engine.attention(x, x, x).data).toEqual(wanted);
+      expect(scope.attention(x, x, x).data).toEqual(wanted);
+      scope.dispose();
       const out = x.data;
       expect(engine.attention(out, out, out, { seqQ: 8, headDim: 8, out })).toBe(out);
       expect(x.data).toEqual(wanted);

@@ -107,7 +107,8 @@ describe.each(builds)('%s', async (build) => {
     x.dispose();
     return x;
   };
-  const elsewhere = (like: Tensor): Tensor => other.tensor(like.shape);
+  const away = other.scope();
+  const elsewhere = (like: Tensor): Tensor => away.tensor(like.shape);
 
   const names = operations.map((o, i) => [`${i + 1}: ${o.op}`, o] as const);
 
@@ -157,11 +158,11 @@ describe.each(builds)('%s', async (build) => {
   });
 
   it('packed matrices that are disposed of, or another engine’s (faults 31, 34)', async () => {
-    const [a, b] = [engine.tensor([4, 4], normal(16, 1)), normal(16, 2)];
+    const scope = engine.scope();
+    const [a, b] = [scope.tensor([4, 4], normal(16, 1)), normal(16, 2)];
     const packed = engine.packMatrix(b, { K: 4, N: 4 });
     packed.dispose();
     const theirs = other.packMatrix(b, { K: 4, N: 4 });
-    const scope = engine.scope();
     const calls: readonly (readonly [op: string, call: (b: unknown) => unknown])[] = [
       ['matmul', (b) => (engine.matmul.bind(engine) as Untyped)(a, b)],
       ['matmul', (b) => (engine.matmul.bind(engine) as Untyped)(normal(8, 1), b, { M: 2 })],
@@ -173,6 +174,7 @@ describe.each(builds)('%s', async (build) => {
       { call: () => call(theirs), refusal: foreign(op, 'b', 'packed matrix') },
     ]);
     await refusesEach(faults, { ...watched, memory: [a, b] });
+    for (const each of [scope, theirs]) each.dispose();
   });
 
   describe('beside arrays', () => {
@@ -183,10 +185,11 @@ describe.each(builds)('%s', async (build) => {
     const named = operations.filter((o) => Object.keys(o.arrays).length > 1).map((o) => [o.op, o] as const);
     it.each(named)('tensors in %s (faults 7, 31, 34)', async (op, o) => {
       const [first, ...others] = Object.keys(o.arrays);
+      const scope = engine.scope();
       const faults = others
         .filter((arg) => arg !== 'logSumExp')
         .flatMap((arg): Faulty[] => {
-          const live = engine.tensor([(argument(o, arg) as Float32Array).length]);
+          const live = scope.tensor([(argument(o, arg) as Float32Array).length]);
           const call = (x: unknown) => (): unknown => changed(o, { [arg]: x });
           if (!sides.includes(arg)) {
             const words = plain.includes(op)
@@ -200,6 +203,7 @@ describe.each(builds)('%s', async (build) => {
           ];
         });
       await refusesEach(faults, watched);
+      scope.dispose();
     });
   });
 
@@ -225,6 +229,7 @@ describe.each(builds)('%s', async (build) => {
       return { call: () => layer[op](eye, { seqQ: 2 }), refusal: ended(op, 'layer') };
     });
     await refusesEach(passes, { ...watched, memory: [eye] });
+    x.dispose();
   });
 
   it('every operation of an engine that has ended (fault 31)', async () => {
@@ -274,6 +279,7 @@ describe.each(builds)('%s', async (build) => {
       const first = v;
       const call = (): unknown => engine.attention(q, first, first, { causal: true, queryOffset, out });
       refuses(call, disposed('attention', 'k', 'tensor'), all);
+      for (const each of [q, out, v]) each.dispose();
     });
   });
 });
