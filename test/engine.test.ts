@@ -26,7 +26,13 @@ describe('createEngine refuses (faults 55, 56)', () => {
         message: `createEngine: "threads" ${range} ${threads} [ERR_RANGE]`,
       },
     ]),
-    [{ threads: 2n }, { class: HeedTypeError, code: 'ERR_ARG_TYPE', arg: 'threads' }],
+    [
+      { threads: 2n },
+      {
+        ...{ class: HeedTypeError, code: 'ERR_ARG_TYPE', op: 'createEngine', arg: 'threads' },
+        message: `createEngine: "threads" expected 'auto' or an integer from 1 to 64, got bigint [ERR_ARG_TYPE]`,
+      },
+    ],
     [{ maxMemory: 0 }, { class: HeedRangeError, code: 'ERR_RANGE', arg: 'maxMemory' }],
     [
       { maxMemory: 65535 },

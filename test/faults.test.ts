@@ -1,6 +1,6 @@
 /**
  * The list of faults (docs/reliability.md) beside the tests: each number is in the title of one, as "(fault 37)", "(faults 13, 15)" or
- * "(faults 7–9)", and no title has a number that the list has not.
+ * "(faults 7–9)", and no title has a number that the list has not. And the codes of errors beside them: each is expected somewhere.
  *
  * @node it reads the tests and the page
  */
@@ -21,15 +21,20 @@ function numbersOf(list: string): number[] {
 /** Of the table: rows that begin with a number. */
 const faults = [...page.matchAll(/^\| (\d[\d, –]*?) +\|/gm)].flatMap(([, list]) => numbersOf(list!));
 
-/** What the titles of a test's file name. Comments name faults, too, and are none. */
-function namedIn(file: string): number[] {
-  const source = readFileSync(new URL(file, here), 'utf8').replace(/^\s*(\*|\/\*|\/\/).*$/gm, '');
-  return [...source.matchAll(/\(faults? (\d[\d, –]*)\)/g)].flatMap(([, list]) => numbersOf(list!));
+/** A test's file without its comments, which name faults and codes, too. */
+function codeOf(file: string): string {
+  return readFileSync(new URL(file, here), 'utf8').replace(/^\s*(\*|\/\*|\/\/).*$/gm, '');
 }
 
-const files = readdirSync(here, { recursive: true, encoding: 'utf8' })
+/** What its titles name. */
+function namedIn(file: string): number[] {
+  return [...codeOf(file).matchAll(/\(faults? (\d[\d, –]*)\)/g)].flatMap(([, list]) => numbersOf(list!));
+}
+
+const sources = readdirSync(here, { recursive: true, encoding: 'utf8' })
   .map((file) => file.replaceAll('\\', '/'))
-  .filter((file) => file.endsWith('.test.ts') && !file.includes('node_modules/'));
+  .filter((file) => file.endsWith('.ts') && !file.includes('node_modules/'));
+const files = sources.filter((file) => file.endsWith('.test.ts'));
 const named = new Set(files.flatMap(namedIn));
 
 it('each number is there once, from 1 on, but for three that are not used again', () => {
@@ -50,4 +55,19 @@ it('each fault is in the title of a test', () => {
 
 it('no title has a number that is no fault', () => {
   expect([...named].filter((number) => !faults.includes(number))).toEqual([]);
+});
+
+it('each code is one that the helper of fault tests is told to expect', () => {
+  const codesIn = (source: string): string[] =>
+    // Not one that something is compared with.
+    [...source.matchAll(/(?<!== )'(ERR_[A-Z_]+)'/g)].map(([, code]) => code!);
+  const expected = new Set(
+    sources
+      .map(codeOf)
+      .filter((source) => source.includes("from './nothing-lost.ts'"))
+      .flatMap(codesIn),
+  );
+  const codes = new Set(codesIn(codeOf('../src/errors.ts')));
+  expect(codes.size).toBeGreaterThan(0);
+  expect([...codes].filter((code) => !expected.has(code))).toEqual([]);
 });

@@ -10,24 +10,35 @@ import { createEngine, type Engine, type EngineOptions, type HeedError } from '.
 import { collect } from './collect.ts';
 import { goldenIs, keepers, rejects, watch, type Refusal } from './nothing-lost.ts';
 
-/** An engine is refused as expected; the next one is `next`. */
+interface Others {
+  /** One that is there already, where none can be made meanwhile. It stays. */
+  readonly beside?: Engine;
+  /** Makes the next one. */
+  readonly next?: () => Promise<Engine>;
+}
+
+const another = (): Promise<Engine> => createEngine({ threads: 1 });
+
+/** An engine is refused as expected, and the next one is right. */
 export async function makesNone(
   make: () => Promise<Engine>,
   refusal: Refusal,
-  next: () => Promise<Engine> = () => createEngine({ threads: 1 }),
+  { beside, next = another }: Others = {},
 ): Promise<HeedError> {
-  const beside = await createEngine({ threads: 1 });
-  const watched = await watch(beside);
+  const engine = beside ?? (await another());
+  const watched = await watch(engine);
   const { result, memories } = await endsAll(() =>
     rejects(make, { op: 'createEngine', ...refusal }, watched),
   );
   // An error whose stack nobody has read holds what its frames worked on.
   for (let error: unknown = result; error instanceof Error; { cause: error } = error)
     expect(error.stack).toBeDefined();
+  // And so do mocks, of what they were called with.
+  vi.clearAllMocks();
   const isGone = (): boolean => memories.every((memory) => memory.deref() === undefined);
   await collect(isGone);
   expect(isGone()).toBe(true);
-  beside.dispose();
+  if (engine !== beside) engine.dispose();
   await isRight(await next());
   return result;
 }

@@ -4,10 +4,11 @@
  * @node nobody tells a page of its process
  */
 import { describe, expect, it } from 'vitest';
-import { createEngine, HeedRangeError, type KVCache } from '../src/index.ts';
+import { createEngine, HeedRangeError, type Engine, type KVCache } from '../src/index.ts';
 import { builds, engineOf } from './builds.ts';
 import { gc } from './collect.ts';
 import { normal } from './data.ts';
+import { makesNone } from './no-engine.ts';
 import { fault, refuses, watch } from './nothing-lost.ts';
 import { mixedCalls } from './workload.ts';
 
@@ -89,4 +90,29 @@ it('the helper of the fault tests fails where a timer is left', async () => {
   clearTimeout(timer);
   refuses(() => engine.tensor([-1]), refusal, watched);
   engine.dispose();
+});
+
+describe('the helper of faults after which there is no engine fails', () => {
+  const refusal = { class: HeedRangeError, code: 'ERR_RANGE' } as const;
+  const refused = async (): Promise<Engine> => createEngine({ threads: 0 });
+
+  it('where a memory is held', async () => {
+    let held: WebAssembly.Memory | undefined;
+    const holds = (): Promise<Engine> => {
+      held = new WebAssembly.Memory({ initial: 1 });
+      return refused();
+    };
+    await expect(makesNone(holds, refusal)).rejects.toThrow();
+    expect(held).toBeDefined();
+  });
+  it('where somebody listens to the process', async () => {
+    const listener = (): void => undefined;
+    const listens = (): Promise<Engine> => {
+      process.on('SIGTERM', listener);
+      return refused();
+    };
+    await expect(makesNone(listens, refusal)).rejects.toThrow();
+    process.off('SIGTERM', listener);
+    await makesNone(refused, refusal);
+  });
 });

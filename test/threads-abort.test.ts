@@ -27,7 +27,7 @@ import {
   type Calls,
 } from './async-calls.ts';
 import { FaultyWorkers } from './faulty-workers.ts';
-import { matches, refuses, rejection, rejects, watch, type Watch } from './nothing-lost.ts';
+import { matches, refuses, rejection, rejects, watch, type Refusal, type Watch } from './nothing-lost.ts';
 import { expectSameBits } from './problems.ts';
 
 /** How many of those who have listened to a signal since now are not done with it. */
@@ -160,7 +160,11 @@ describe.each([1, 2, 5])('%i threads', (threads) => {
 });
 
 describe.each([1, 3])('dispose() of an engine of %i threads', (threads) => {
-  const terminated = { class: StateError, code: 'ERR_POOL_TERMINATED' } as const;
+  const terminated = (name: keyof Calls): Refusal => {
+    const [op, code] = [`${name}Async`, 'ERR_POOL_TERMINATED'] as const;
+    const message = `${op}: the engine was disposed of before this call was done [${code}]`;
+    return { class: StateError, code, op, message };
+  };
 
   it.each([0, 1, 3])('after %i turns of the loop: each call settles, once (fault 51)', async (turns) => {
     const engine = await createEngine({ threads, maxMemory: 2 ** 26 });
@@ -179,11 +183,15 @@ describe.each([1, 3])('dispose() of an engine of %i threads', (threads) => {
     for (const [i, each] of (await Promise.all(results)).entries()) {
       if (each instanceof Float32Array) {
         if (i % 3 === 1) expectSameBits(each, expected);
-      } else if (threads > 1 || i % 3 !== 1) matches(each as StateError, terminated);
+      } else if (threads > 1 || i % 3 !== 1) matches(each as StateError, terminated(names[i % 3]!));
     }
     expect(settled).toBe(9);
     expect(engine.memory.used).toBe(0);
-    matches(await rejection(calls.matmul()), { class: StateError, code: 'ERR_DISPOSED', op: 'matmulAsync' });
+    const message = 'matmulAsync: this engine has been disposed of [ERR_DISPOSED]';
+    const gone = { class: StateError, code: 'ERR_DISPOSED', op: 'matmulAsync', message } as const;
+    const other = await createEngine({ threads: 1 });
+    await rejects(() => calls.matmul(), gone, await watch(other, q, k, v, a, b, x));
+    other.dispose();
   });
   it('in an abort handler, and what was aborted then', async () => {
     const engine = await createEngine({ threads, maxMemory: 2 ** 26 });
@@ -196,8 +204,8 @@ describe.each([1, 3])('dispose() of an engine of %i threads', (threads) => {
     const results = Promise.allSettled([first, second]);
     controller.abort();
     const [x, y] = (await results) as [PromiseRejectedResult, PromiseRejectedResult];
-    if (threads > 1) matches(x.reason as StateError, { ...terminated, op: 'attentionAsync' });
+    if (threads > 1) matches(x.reason as StateError, terminated('attention'));
     else expect(x.reason).toBe(controller.signal.reason);
-    matches(y.reason as StateError, { ...terminated, op: 'forwardAsync' });
+    matches(y.reason as StateError, terminated('forward'));
   });
 });

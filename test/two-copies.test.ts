@@ -16,12 +16,12 @@ const theirs = await import('../src/index.ts');
 const shape = { M: 240, N: 256, K: 320 };
 const [a, b] = [normal(shape.M * shape.K, 1), normal(shape.K * shape.N, 2)];
 
-it('are two (fault 64)', () => {
+it('are two', () => {
   expect(theirs.createEngine).not.toBe(ours.createEngine);
   expect(theirs.Tensor).not.toBe(ours.Tensor);
 });
 
-it('compute side by side, with threads', async () => {
+it('compute side by side, with threads (fault 64)', async () => {
   const options = { threads: 2, simd: 'baseline', maxMemory: 2 ** 26 } as const;
   const engines = await Promise.all([ours.createEngine(options), theirs.createEngine(options)]);
   const expected = engines[0].matmul(a, b, shape);
@@ -35,7 +35,7 @@ it('compute side by side, with threads', async () => {
   engines[0].dispose();
 });
 
-it('refuse what is not theirs', async () => {
+it('refuse what is not theirs (fault 64)', async () => {
   const own = await ours.createEngine({ threads: 1 });
   const other = await theirs.createEngine({ threads: 1 });
   const x = own.tensor([2, 2], Float32Array.of(1, 2, 3, 4));
@@ -45,21 +45,33 @@ it('refuse what is not theirs', async () => {
   const square = new Float32Array(4);
   const layer = { modelDim: 2, heads: 1, weights: { wq: square, wk: square, wv: square, wo: square } };
   const mha = new theirs.MultiHeadAttention({ ...layer, engine: other });
-  const uses: readonly [arg: string, use: () => unknown][] = [
-    ['a', () => other.matmul(x as never, x as never)],
-    ['b', () => other.matmul(square, packed as never, { M: 2 })],
-    ['out', () => other.matmul(square, square, { M: 2, N: 2, K: 2, out: x as never })],
-    ['cache', () => mha.forward(new Float32Array(2), { seqQ: 1, cache: cache })],
-    ['engine', () => new theirs.MultiHeadAttention({ ...layer, engine: own })],
+  const copy = 'got object — what createEngine of this very copy of heed gives';
+  const uses: readonly [op: string, arg: string, words: string, use: () => unknown][] = [
+    ['matmul', 'a', 'Float32Array, got object', () => other.matmul(x as never, x as never)],
+    ['matmul', 'b', 'Float32Array, got object', () => other.matmul(square, packed as never, { M: 2 })],
+    [
+      ...(['matmul', 'out', 'Float32Array, got object'] as const),
+      () => other.matmul(square, square, { M: 2, N: 2, K: 2, out: x as never }),
+    ],
+    [
+      ...(['forward', 'cache', 'KVCache, got object'] as const),
+      () => mha.forward(new Float32Array(2), { seqQ: 1, cache: cache }),
+    ],
+    [
+      ...(['MultiHeadAttention', 'engine', `Engine, ${copy}`] as const),
+      () => new theirs.MultiHeadAttention({ ...layer, engine: own }),
+    ],
   ];
   const watched = await watch(own, x, cache);
   const bits = golden(other);
-  for (const [arg, use] of uses) {
-    const error = refuses(use, { class: theirs.HeedTypeError, code: 'ERR_ARG_TYPE', arg }, watched);
+  for (const [op, arg, words, use] of uses) {
+    const message = `${op}: "${arg}" expected ${words} [ERR_ARG_TYPE]`;
+    const refusal = { class: theirs.HeedTypeError, code: 'ERR_ARG_TYPE', op, arg, message } as const;
+    const error = refuses(use, refusal, watched);
     expect(error).not.toBeInstanceOf(ours.HeedTypeError);
   }
   expect(golden(other)).toEqual(bits);
   const error = await rejection(other.matmulAsync(x as never, x as never));
-  matches(error, { class: theirs.HeedTypeError, code: 'ERR_ARG_TYPE' });
+  matches(error, { class: theirs.HeedTypeError, code: 'ERR_ARG_TYPE', op: 'matmulAsync', arg: 'a' });
   for (const engine of [own, other]) engine.dispose();
 });
