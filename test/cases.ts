@@ -201,6 +201,16 @@ export const optionAttention: readonly AttentionCase[] = [
     options: { seqQ: 30, seqK: 9, heads: 2, headDim: 16, sinks: Float32Array.of(1, -2), causal: true },
   },
   {
+    // 512 rows are an item: what is looked up by row is looked up in the second, too.
+    name: 'options of rows, several items',
+    options: {
+      ...{ seqQ: 600, seqK: 12, heads: 2, kvHeads: 1, headDim: 4 },
+      mask: { data: bytes(2 * 600, 11, 0.8), shape: [1, 2, 600, 1] },
+      bias: { data: normal(2 * 600, 12), shape: [1, 2, 600, 1] },
+      ...{ alibi: Float32Array.of(0.01, -0.02), sinks: Float32Array.of(0.5, -1) },
+    },
+  },
+  {
     name: 'packed sequences',
     options: {
       cuSeqlensQ: Int32Array.of(0, 40, 40, 41, 140),

@@ -48,7 +48,7 @@ describe.each(builds)('%s', (build) => {
   });
 
   it.each(['f32', 'f16'] as const)('a cache of %s', (dtype) => {
-    const cache = { batch: 2, kvHeads: 2, headDim: 7, valueDim: 5, capacity: 100, dtype };
+    const cache = { batch: 2, kvHeads: 2, headDim: 7, valueDim: 5, capacity: 98, dtype };
     for (const seqQ of [1, 4, 6]) {
       fences(cacheCall({ cache, heads: 4, appends: [9, 1, 88], seqQ }));
       fences(
@@ -57,10 +57,13 @@ describe.each(builds)('%s', (build) => {
     }
   });
 
-  it('scratch that is used up: a row of many columns, and whole panels before a whole block of float16', () => {
+  it('scratch that is used up: a row of many columns, and whole panels before a whole block of keys', () => {
     fences(matmulCall({ name: '', options: { M: 1, N: 1030, K: 3 } }));
     const cache = { kvHeads: 1, headDim: 128, capacity: BK, dtype: 'f16' } as const;
     fences(cacheCall({ cache, heads: 1, appends: [BK], seqQ: 8 }));
+    // Values of two kilobytes are copied side by side for an item of 128 rows.
+    const far = { seqQ: 128, seqK: BK, heads: 2, headDim: 4, valueDim: 256 };
+    fences(attentionCall({ options: far }, false));
   });
 
   it('a mask of five rows, alike for all keys', () => {

@@ -334,8 +334,12 @@ describe.each(builds)('scores to weights, %s', (build) => {
         new Float32Array(8).fill(Infinity),
         normal(8, 2, 50),
       ]) {
-        const actual = run(s, m, Float32Array.from(specials));
-        for (const [at, x] of s.entries()) if (x === -Infinity) expect(actual[at]).toBe(0);
+        // Each of them in each lane.
+        for (const turn of LANES) {
+          const inverse = Float32Array.from(LANES, (lane) => specials[(lane + turn) % 8]!);
+          const actual = run(s, m, inverse);
+          for (const [at, x] of s.entries()) if (x === -Infinity) expect(actual[at]).toBe(0);
+        }
       }
     });
 

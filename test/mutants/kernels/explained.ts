@@ -41,13 +41,17 @@ const RULES: readonly Rule[] = [
     /^constant \d16 /,
     /^\(i32\.eq \(i32\.const \d16\)/,
   ),
-  rule('speed', /^select\/(rows|columns)(Add|Max)$/, /^if negated/, /i32\.const 616/),
+  rule('speed', /^select\/(rows|columns)(Add|Max)$/, /^(if|select) negated/, /i32\.const 616/),
   rule('speed', /^(gemm\/rowTimesPanels|decode\/attend)$/, /^(EqInt32 → NeInt32|if negated)/, /1x32|1x16/),
   rule('speed', TILES, /^AndInt32 → OrInt32/, /^\(i32\.shl \(i32\.and \(i32\.const -4\)/),
   rule('speed', /^kernels\/f32-pack\/f32Pack$/, /^constant 8 → 9/, /^\(i32\.eq /),
   rule('speed', /^select-rows\/dots$/, /^(AndInt32 → OrInt32|constant 3 → \d)/, /i32\.const 3\)/),
   rule('speed', /^select-rows\/sweep$/, /^(if negated|LeFloat64|constant 16777216)/, /16777216/),
   rule('speed', /^select-rows\/sweep$/, /^constant [48] → [59]/, /^\(i32\.ge_s /),
+  // The last whole vectors are left to the loop of single numbers.
+  rule('speed', /^kernels\/f32-(score-mask|transpose)\//, /^Ge([SU])Int32 → Gt\1/, /^\(if \(i32\.ge_/),
+  // An item is computed once more, by the kernels that know of NaN.
+  rule('speed', /^decode\/isRight$/, /^lane \d of zeros/, /^\(local\.set /),
   // Panels of weights that overlap are computed twice.
   rule('speed', /^weights\/weights$/, /^constant 8 → 7/, /^\(i32\.add /),
   // Scores that could be finished as they are multiplied go the longer way: without a softcap capHalf is 0, not 1.
@@ -64,6 +68,8 @@ const RULES: readonly Rule[] = [
   rule('room', /^attention\/attentionScratch$/, /^constant 256 → 257/, /^\(i32\.le_s /),
   rule('room', /^panel\/nearBlock$/, /^constant 3 → 4/, /^\(i32\.add /),
 
+  rule('room', /^weights\/weighPanel$/, /^constant 15584 → 15585/, /^\(i32\.add /),
+
   // ---- unread ----
   // One panel has no next one.
   rule('unread', /^panel\/panelScores$/, /^constant 0 → /, /^\(call \$assembly\/select\/rowsMax /),
@@ -75,13 +81,22 @@ const RULES: readonly Rule[] = [
   // Weights are never asked for float16 or packed sequences.
   rule('unreached', /^weights\/scores$/, /./, /f16Widen|offset=60 \(local|i32\.const 3\) \) \(i32\.const -4/),
   // A sum of weights has that of the largest score in it, 1: it is not negative and not subnormal; 0 is looked for before.
-  rule('unreached', /NativeMathf\.log$/, /^(constant (31|192937984) →|SubFloat32 → Add)/, /./),
+  rule(
+    'unreached',
+    /NativeMathf\.log$/,
+    /^(constant (31|192937984) →|SubFloat32 → Add|DivFloat32 → Mul)/,
+    /./,
+  ),
 
   // ---- the same ----
   // The host aligns it up.
   rule('same', /^probe\/heapBase$/, /^constant /, /./),
   // All lanes are the same.
   rule('same', /^probe\/multiplyAdd$/, /^lane 0 → 1/, /./),
+  // Sizes are of whole floats: 1 more or less is no other multiple of 4.
+  rule('same', /^kernels\/f32-copy-rows\//, /^constant -64 → -63/, /^\(i32\.sub /),
+  // Any score beyond 2.3e38 is infinite, so none lies between these.
+  rule('same', /^panel\/startSoftmax$/, /^lane \d of a constant/, /0xff7fffff/),
   // Places and counts are not negative.
   rule('same', /^(gemm\/|attention\/|decode\/|panel\/|weights\/)/, /^ShrSInt32 → ShrUInt32/, /./),
 
