@@ -7,7 +7,7 @@
 import { readdirSync } from 'node:fs';
 
 /** What is refused, and how. */
-const DOOR = 'door* again kv-cache-faults layer-options limits reference tensors';
+const DOOR = 'door* again kv-cache-faults layer-options limits reference';
 
 /** What each option means, in small numbers. */
 const MEANING = 'semantics* pytorch rope merge kv-cache kv-cache-ring layer needles tiles';
@@ -15,7 +15,7 @@ const MEANING = 'semantics* pytorch rope merge kv-cache kv-cache-ring layer need
 /** Of each: its files, their tests, and how many per cent of the mutants are to be killed, at least. */
 export const FOLDERS = {
   checks: folder('src/checks', `${DOOR} brought engine user-objects`, 95),
-  memory: folder('src/memory', 'allocator copy engine limits matmul-pieces memory tensors transfers', 95),
+  memory: folder('src/memory', 'allocator copy engine limits memory orphans transfers', 95),
   threads: folder(
     'src/threads',
     'threads-block threads-pool pool-model machine threads-abort threads-async threads-faults threads-small threads-spawn threads-start transfers',
@@ -27,7 +27,10 @@ export const FOLDERS = {
   wasm: folder('src/wasm', 'brought engine inlined machine'),
   reference: folder('src/reference', 'math pytorch reference semantics* rope merge'),
   // The files of src/ itself.
-  src: folder('src', `${DOOR} ${MEANING} engine machine matmul-pieces memory threads-async tile transfers`),
+  src: folder(
+    'src',
+    `${DOOR} ${MEANING} engine machine matmul-pieces memory tensors threads-async tile transfers`,
+  ),
 };
 
 function folder(path, tests, least = 90) {
