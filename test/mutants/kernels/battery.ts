@@ -6,6 +6,6 @@ export const FILES: readonly string[] = [
   .map((name) => `kernels/${name}`)
   .concat(['exp', 'needles', 'decode', 'merge', 'rope', 'kv-cache', 'kv-cache-ring'])
   .concat(['semantics', 'semantics-options', 'semantics-scores', 'properties', 'properties-laws'])
-  .concat(['properties-options', 'properties-packed'])
+  .concat(['properties-operations', 'properties-caches'])
   .concat(['integers', 'matmul-pieces', 'tiles', 'accuracy', 'sigmas', 'fences', 'pytorch'])
   .map((name) => `${name}.test.ts`);

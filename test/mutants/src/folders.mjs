@@ -18,11 +18,15 @@ export const FOLDERS = {
   memory: folder('src/memory', 'allocator copy engine limits memory orphans transfers', 95),
   threads: folder(
     'src/threads',
-    'threads-block threads-pool pool-model machine threads-abort threads-async threads-faults threads-small threads-spawn threads-start transfers',
+    'threads-block threads-pool threads-spawn threads-small threads-start threads-async threads-abort threads-faults threads-silent ' +
+      'properties-threads machine transfers',
     95,
   ),
   options: folder('src/options', `${DOOR} ${MEANING} brought engine threads-abort`),
-  launch: folder('src/launch', `${MEANING} again door-kernels integers kv-cache-model limits threads-small`),
+  launch: folder(
+    'src/launch',
+    `${MEANING} again door-kernels integers properties-caches limits threads-small`,
+  ),
   operations: folder('src/operations', `${DOOR} ${MEANING} memory threads-async transfers`),
   wasm: folder('src/wasm', 'brought engine inlined machine'),
   reference: folder('src/reference', 'math pytorch reference semantics* rope merge'),
