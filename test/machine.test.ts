@@ -14,11 +14,10 @@ import type { Build } from './builds.ts';
 import { f32 } from './data.ts';
 import { makesNone } from './no-engine.ts';
 import { fault, golden, goldenIs, matches, rejection, watch, type Refusal } from './nothing-lost.ts';
+import { calls, type Library, type Plain } from './plain-calls.ts';
 import { float, patched, trapping } from './wasm-bytes.ts';
 
 const shape = { seqQ: 2, headDim: 2 };
-
-type Library = typeof import('../src/index.ts');
 
 /** A copy of the library that has not looked at the machine yet. */
 async function fresh(): Promise<Library> {
@@ -230,28 +229,6 @@ describe('damaged kernels (fault 61)', () => {
   });
 });
 
-/** Calls of plain functions, by what they run. */
-const calls = {
-  prefill: ({ attention }: Library) => attention(f32(20), f32(20), f32(20), { seqQ: 5, headDim: 4 }),
-  decoding: ({ attention }: Library) => attention(f32(8), f32(20), f32(20), { seqQ: 2, seqK: 5, headDim: 4 }),
-  packed: ({ attention }: Library) =>
-    attention(f32(28), f32(28), f32(28), { cuSeqlensQ: Int32Array.of(0, 5, 7), headDim: 4 }),
-  weights: ({ attentionWeights }: Library) =>
-    attentionWeights(f32(8), f32(8), f32(8), { seqQ: 2, headDim: 4 }),
-  matmul: ({ matmul }: Library) => matmul(f32(4), f32(4), { M: 2, N: 2, K: 2 }),
-  rope: ({ rope }: Library) => rope(f32(8), { seq: 2, heads: 1, headDim: 4 }),
-  merge: ({ mergeAttention }: Library) =>
-    mergeAttention([{ out: f32(4), logSumExp: f32(2) }], { seqQ: 2, valueDim: 2 }),
-  layer({ MultiHeadAttention }: Library) {
-    const weights = { wq: f32(4), wk: f32(4), wv: f32(4), wo: f32(4) };
-    const layer = new MultiHeadAttention({ modelDim: 2, heads: 1, weights });
-    const out = layer.forward(f32(4), { seqQ: 2 });
-    layer.dispose();
-    return out;
-  },
-};
-type Plain = keyof typeof calls;
-
 describe('plain functions test what they are about to run', () => {
   const rows: readonly [driver: DriverName, notice: readonly Plain[]][] = [
     ['attention', ['prefill', 'packed', 'weights', 'merge', 'layer']],
@@ -357,22 +334,23 @@ describe('a kernel that traps at work (fault 68)', () => {
     broken = true;
     const error = fault(() => engine.matmul(x, x));
     broken = false;
-    const code = 'ERR_TRAP';
-    const message = `matmul: a kernel trapped [${code}]`;
-    matches(error, { class: library.KernelTrapError, code, op: 'matmul', message, cause: thrown });
+    const message = 'matmul: a kernel trapped [ERR_TRAP]';
+    matches(error, {
+      class: library.KernelTrapError,
+      code: 'ERR_TRAP',
+      op: 'matmul',
+      message,
+      cause: thrown,
+    });
     expect(engine.memory.used).toBe(used);
     const words =
       'a kernel of this engine has trapped — ' +
       'dispose of it and create a new one; for the plain functions releaseMemory() does both [ERR_POISONED]';
     const poisoned = { class: library.StateError, code: 'ERR_POISONED' } as const;
-    matches(
-      fault(() => engine.matmul(x, x)),
-      { ...poisoned, op: 'matmul', message: `matmul: ${words}` },
-    );
-    matches(
-      fault(() => engine.tensor([1])),
-      { ...poisoned, op: 'tensor', message: `tensor: ${words}` },
-    );
+    const uses = { matmul: () => engine.matmul(x, x), tensor: () => engine.tensor([1]) };
+    for (const [op, use] of Object.entries(uses)) {
+      matches(fault(use), { ...poisoned, op, message: `${op}: ${words}` });
+    }
     expect([...x.data]).toEqual([1, 2, 3, 4]);
     x.dispose();
     expect(engine.memory.used).toBe(0);
