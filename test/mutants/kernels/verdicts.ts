@@ -36,13 +36,13 @@ export class Verdicts {
     }
   }
 
-  /** The battery as it was measured, or is: of a file that is as it was, and of the same wasm, nothing is measured again. */
+  /** The battery as it was measured, or is: of a file that is as it was, with the same wasm and helpers, nothing is measured again. */
   async tests(measure: (files: readonly string[]) => Promise<Known[]>): Promise<readonly Known[]> {
     const file = `${this.#folder}/tests.json`;
     const before = existsSync(file)
       ? (JSON.parse(readFileSync(file, 'utf8')) as Record<string, Known[]>)
       : {};
-    const stamps = new Map(FILES.map((each) => [each, stampOf([this.#wasm, `test/${each}`])]));
+    const stamps = new Map(FILES.map((each) => [each, stampOf([this.#wasm, `test/${each}`, ...helpers()])]));
     const missing = FILES.filter((each) => before[stamps.get(each)!] === undefined);
     const measured = missing.length > 0 ? await measure(missing) : [];
     const now = FILES.map((each) => {
