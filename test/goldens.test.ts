@@ -40,12 +40,16 @@ describe('goldens', () => {
     expect(await hashesOf({ simd: 'baseline', threads })).toEqual(recorded);
   });
 
-  it.runIf(builds.includes('relaxed'))('relaxed: the same of two engines, with threads too', async () => {
-    const first = await hashesOf({ simd: 'relaxed', threads: 1 });
-    // A hash, and no two that disagree.
-    for (const hash of Object.values(first)) expect(hash).toMatch(/^[0-9a-f]{64}$/);
-    expect(await hashesOf({ simd: 'relaxed', threads: counts[0] ?? 1 })).toEqual(first);
-  });
+  // Of the relaxed build the bits are the machine's own.
+  it.each(builds.filter((build) => build === 'relaxed'))(
+    '%s: the same of two engines, with threads too',
+    async (simd) => {
+      const first = await hashesOf({ simd, threads: 1 });
+      // A hash, and no two that disagree.
+      for (const hash of Object.values(first)) expect(hash).toMatch(/^[0-9a-f]{64}$/);
+      expect(await hashesOf({ simd, threads: counts[0] ?? 1 })).toEqual(first);
+    },
+  );
 
   it('tell one input from another, and its place in a batch', async () => {
     const engine = await engineOf('baseline');
