@@ -89,8 +89,8 @@ export function inTurns(mutants: readonly Mutant[], seed: number): Mutant[] {
 function read(file: string): binaryen.Module {
   const module = binaryen.readBinary(readFileSync(file));
   module.setFeatures(binaryen.Features.All);
-  // asc leaves what a literal epilogue rules out: nothing gets there, so no test could tell.
-  module.runPasses(['precompute-propagate', 'vacuum']);
+  // asc leaves what a literal epilogue rules out, and locals that nothing reads: nothing gets there, so no test could tell.
+  module.runPasses(['precompute-propagate', 'simplify-locals-nostructure', 'vacuum']);
   return module;
 }
 
