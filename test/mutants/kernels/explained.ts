@@ -52,6 +52,8 @@ const RULES: readonly Rule[] = [
   rule('speed', /^kernels\/f32-(score-mask|transpose)\//, /^Ge([SU])Int32 → Gt\1/, /^\(if \(i32\.ge_/),
   // An item is computed once more, by the kernels that know of NaN.
   rule('speed', /^decode\/isRight$/, /^lane \d of zeros/, /^\(local\.set /),
+  // The first time already with those.
+  rule('speed', /^(attention\/attention|decode\/decode)$/, /^constant 0 → -?1/, /^\(call .*\/attend /),
   // Panels of weights that overlap are computed twice.
   rule('speed', /^weights\/weights$/, /^constant 8 → 7/, /^\(i32\.add /),
   // Scores that could be finished as they are multiplied go the longer way: without a softcap capHalf is 0, not 1.
@@ -64,6 +66,7 @@ const RULES: readonly Rule[] = [
 
   // ---- scratch: what is asked for, and where in it things lie. Of dimensions there is room for eight more ----
   rule('room', /Scratch$/, /^constant (\d+) → (?!0)/, /f64\.(add|mul|max) /),
+  rule('room', /^rope\/ropeScratch$/, /^(constant 2 → 1|ShrUInt32 → ShlInt32)/, /^\(i32\.shr_u /),
   rule('room', /^attention\/attentionScratch$/, /^offset 48 → 44/, /offset=48/),
   rule('room', /^attention\/attentionScratch$/, /^constant 256 → 257/, /^\(i32\.le_s /),
   rule('room', /^panel\/nearBlock$/, /^constant 3 → 4/, /^\(i32\.add /),
@@ -91,6 +94,15 @@ const RULES: readonly Rule[] = [
   // ---- the same ----
   // The host aligns it up.
   rule('same', /^probe\/heapBase$/, /^constant /, /./),
+  // True is what is not 0.
+  rule('same', /^(attention\/attention|decode\/decode)$/, /^constant 1 → 2/, /^\(call .*\/attend /),
+  // What is subtracted is 0, and of −0 and 0 the powers are one.
+  rule(
+    'same',
+    /^testing\/exp2FourVectors$/,
+    /^SubVecF32x4 → AddVecF32x4/,
+    /\(f32x4\.sub .*0x00000000 0x00000000/,
+  ),
   // All lanes are the same.
   rule('same', /^probe\/multiplyAdd$/, /^lane 0 → 1/, /./),
   // Sizes are of whole floats: 1 more or less is no other multiple of 4.
