@@ -52,6 +52,9 @@ const RULES: readonly Rule[] = [
   rule('speed', /^kernels\/f32-(score-mask|transpose)\//, /^Ge([SU])Int32 → Gt\1/, /^\(if \(i32\.ge_/),
   // An item is computed once more, by the kernels that know of NaN.
   rule('speed', /^decode\/isRight$/, /^lane \d of zeros/, /^\(local\.set /),
+  // Rows in another order, or some of them twice.
+  rule('speed', /^merge\/merge$/, /./, /\(i32\.ge_u \(i32\.load \S+ offset=36 .*offset=40/),
+  rule('speed', /^merge\/merge$/, /^constant 4 → 3/, /^\(i32\.add /),
   // The first time already with those.
   rule('speed', /^(attention\/attention|decode\/decode)$/, /^constant 0 → -?1/, /^\(call .*\/attend /),
   // Panels of weights that overlap are computed twice.
@@ -71,18 +74,25 @@ const RULES: readonly Rule[] = [
   rule('room', /^attention\/attentionScratch$/, /^constant 256 → 257/, /^\(i32\.le_s /),
   rule('room', /^panel\/nearBlock$/, /^constant 3 → 4/, /^\(i32\.add /),
 
+  rule('room', /^pack\/pack$/, /^constant 8 → 9/, /^\(i32\.lt_s /),
   rule('room', /^weights\/weighPanel$/, /^constant 15584 → 15585/, /^\(i32\.add /),
 
   // ---- unread ----
   // One panel has no next one.
   rule('unread', /^panel\/panelScores$/, /^constant 0 → /, /^\(call \$assembly\/select\/rowsMax /),
   rule('unread', /^kernels\/f32-gemv\/f32Gemv1$/, /^constant 0 → /, /^\(call .*lastColumns /),
+  // A fifth row is written once more, as the first of the next four.
+  rule('unread', /^merge\/merge$/, /^constant 4 → 5/, /^\((select|i32\.gt_s) /),
   // Lanes beyond the last row repeat it, or are rows behind it: computed, never stored.
   rule('unread', /^panel\/openPanel$/, /^constant 1 → 0/, /^\(i32\.sub /),
 
   // ---- unreached ----
   // Weights are never asked for float16 or packed sequences.
   rule('unreached', /^weights\/scores$/, /./, /f16Widen|offset=60 \(local|i32\.const 3\) \) \(i32\.const -4/),
+  // A transposed B is packed in items of all its steps.
+  rule('unreached', /^pack\/pack$/, /^constant 4 → /, /^\(if \(result i32\) .*offset=40/),
+  // An item has a row, at least.
+  rule('unreached', /^merge\/merge$/, /^LtSInt32 → LeSInt32/, /^\(if \(i32\.lt_s /),
   // A sum of weights has that of the largest score in it, 1: it is not negative and not subnormal; 0 is looked for before.
   rule(
     'unreached',
@@ -94,6 +104,8 @@ const RULES: readonly Rule[] = [
   // ---- the same ----
   // The host aligns it up.
   rule('same', /^probe\/heapBase$/, /^constant /, /./),
+  // Of four rows there are four, with > 3 and with > 4.
+  rule('same', /^merge\/merge$/, /^constant 4 → 3/, /^\(i32\.gt_s /),
   // True is what is not 0.
   rule('same', /^(attention\/attention|decode\/decode)$/, /^constant 1 → 2/, /^\(call .*\/attend /),
   // What is subtracted is 0, and of −0 and 0 the powers are one.
@@ -110,7 +122,12 @@ const RULES: readonly Rule[] = [
   // Any score beyond 2.3e38 is infinite, so none lies between these.
   rule('same', /^panel\/startSoftmax$/, /^lane \d of a constant/, /0xff7fffff/),
   // Places and counts are not negative.
-  rule('same', /^(gemm\/|attention\/|decode\/|panel\/|weights\/)/, /^ShrSInt32 → ShrUInt32/, /./),
+  rule('same', /^(gemm|pack|attention|decode|panel|weights)\//, /^ShrSInt32 → ShrUInt32/, /./),
+  // Where a B that lies is packed, its rows are as long as those of C.
+  rule('same', /^pack\/pack$/, /^offset 48 → 52/, /^\((if \(result i32\)|call .*f32Pack )/),
+  // Of eight columns there are eight, with > 7, too; 0 is below 8, and not above.
+  rule('same', /^pack\/pack$/, /^constant 8 → 7/, /^\(i32\.gt_s /),
+  rule('same', /^pack\/pack$/, /^LtSInt32 → LeSInt32/, /^\(if \(i32\.lt_s /),
 
   // ---- the law ----
   rule('law', /NativeMathf\.log$/, /^constant -8388608 → -8388607/, /^\(i32\.and /),
