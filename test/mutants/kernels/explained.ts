@@ -81,6 +81,14 @@ const RULES: readonly Rule[] = [
   // One panel has no next one.
   rule('unread', /^panel\/panelScores$/, /^constant 0 → /, /^\(call \$assembly\/select\/rowsMax /),
   rule('unread', /^kernels\/f32-gemv\/f32Gemv1$/, /^constant 0 → /, /^\(call .*lastColumns /),
+  rule(
+    'unread',
+    /^panel\/addAlibi$/,
+    /^(SubInt32 → AddInt32|constant 1 → 0)/,
+    /i32\.sub \(local\.get \$\d+\) \(i32\.const 1\)/,
+  ),
+  // Of what is loaded nothing is used: it is in the cache then.
+  rule('unread', /^kernels\/f32-touch\/f32Touch$/, /^OrInt32 → AndInt32/, /./),
   // A fifth row is written once more, as the first of the next four.
   rule('unread', /^merge\/merge$/, /^constant 4 → 5/, /^\((select|i32\.gt_s) /),
   // Lanes beyond the last row repeat it, or are rows behind it: computed, never stored.
@@ -115,6 +123,9 @@ const RULES: readonly Rule[] = [
     /^SubVecF32x4 → AddVecF32x4/,
     /\(f32x4\.sub .*0x00000000 0x00000000/,
   ),
+  rule('same', /^kernels\/f32-score-mask\/f32MaskSeen$/, /^constant 1 → 2/, /^\((local\.set|select|if) /),
+  // Lanes are 4 bytes apart: the last begins at 28.
+  rule('same', /^kernels\/f32-score-mask\/f32MaskSeen$/, /^constant 32 → 31/, /^\(i32\.lt_u /),
   // All lanes are the same.
   rule('same', /^probe\/multiplyAdd$/, /^lane 0 → 1/, /./),
   // Sizes are of whole floats: 1 more or less is no other multiple of 4.
@@ -125,7 +136,7 @@ const RULES: readonly Rule[] = [
   rule('same', /^(gemm|pack|attention|decode|panel|weights)\//, /^ShrSInt32 → ShrUInt32/, /./),
   // Where a B that lies is packed, its rows are as long as those of C.
   rule('same', /^pack\/pack$/, /^offset 48 → 52/, /^\((if \(result i32\)|call .*f32Pack )/),
-  // Of eight columns there are eight, with > 7, too; 0 is below 8, and not above.
+  // Of eight columns there are eight, with > 7, too; the first lane, 0, is below 8 and not above.
   rule('same', /^pack\/pack$/, /^constant 8 → 7/, /^\(i32\.gt_s /),
   rule('same', /^pack\/pack$/, /^LtSInt32 → LeSInt32/, /^\(if \(i32\.lt_s /),
 
