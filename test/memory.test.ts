@@ -7,6 +7,7 @@ import { createEngine, MemoryLimitError, MultiHeadAttention } from '../src/index
 import type { Engine, Tensor } from '../src/index.ts';
 import { Call } from '../src/call.ts';
 import { runtimeOf } from '../src/engine.ts';
+import { tooMuch } from '../src/memory/limit.ts';
 import { builds } from './builds.ts';
 import { normal } from './data.ts';
 import { SharedBuffer } from './door.ts';
@@ -279,4 +280,10 @@ describe.each(builds)('%s', (build) => {
     expect(engine.memory.used).toBe(used);
     expect(golden(engine)).toEqual(watched.fresh);
   });
+});
+
+it('whether there is too little, or what there is lies in pieces, is told at the byte (fault 22)', () => {
+  const words = 'but in no piece that is large enough';
+  expect(tooMuch('tensor', 6, 4, 10, undefined).message).toContain(words);
+  expect(tooMuch('tensor', 7, 4, 10, undefined).message).not.toContain(words);
 });
