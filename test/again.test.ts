@@ -23,6 +23,8 @@ const resolve = (options: object, Q: unknown = q): AttentionProblem =>
 
 describe('the problem of a call', () => {
   it('is that of the one before where numbers, words and lengths are the same', () => {
+    const kept = { ...good, queryOffset: 3 };
+    expect(resolveAttention('attention', PLAIN, q, k, v, kept).again).toBe(true);
     const first = resolve(good);
     expect(resolve({ ...good })).toBe(first);
     expect(resolveAttention('attention', PLAIN, q, k, v, good)).toEqual({
@@ -247,11 +249,27 @@ describe.each(builds)('%s', (build) => {
       expect(error.code).toBe(code);
     };
     const two = engine.tensor([1, 3, 2, 2]);
-    refused(HeedRangeError, 'ERR_OVERLAP', () => engine.attention(a, b, c, { out: b }));
+    for (const operand of [a, b, c]) {
+      refused(HeedRangeError, 'ERR_OVERLAP', () => engine.attention(a, b, c, { out: operand }));
+    }
+    for (const shape of [
+      [2, 4, 3, 1],
+      [1, 3, 8],
+      [1, 3, 2, 4, 1],
+    ]) {
+      refused(HeedRangeError, 'ERR_SHAPE', () => engine.attention(a, b, c, { out: engine.tensor(shape) }));
+    }
+    refused(HeedTypeError, 'ERR_ARG_TYPE', () => engine.attention(a, b, c, { out: f32(24) }));
     refused(HeedRangeError, 'ERR_SHAPE', () => engine.attention(a, two, c, { out }));
     refused(HeedRangeError, 'ERR_SHAPE', () => engine.attention(a, b, c, { out: two }));
     refused(StateError, 'ERR_FOREIGN_TENSOR', () => engine.attention(a, foreign.tensor([1, 3, 2, 4]), c));
     refused(StateError, 'ERR_FOREIGN_TENSOR', () => foreign.attention(a, b, c));
+    const gone = engine.tensor([1, 3, 2, 4]);
+    gone.dispose();
+    const error = fault(() => engine.attention(a, b, c, { out: gone }));
+    expect(error.message).toBe(
+      'attention: "out" expected a live tensor, got one that has been disposed of [ERR_DISPOSED]',
+    );
     c.dispose();
     refused(StateError, 'ERR_DISPOSED', () => engine.attention(a, b, c, { out }));
 
@@ -272,6 +290,44 @@ describe.each(builds)('%s', (build) => {
     foreign.dispose();
   });
 
+  it('results of tensors have the dimensions of their order, the second time too', async () => {
+    const engine = await engineOf(build);
+    for (const [options, query, key, result] of [
+      [{}, [2, 3, 4, 5], [2, 7, 2, 5], [2, 3, 4, 5]],
+      [{ layout: 'bhsd' }, [2, 4, 3, 5], [2, 2, 7, 5], [2, 4, 3, 5]],
+      [
+        { cuSeqlensQ: Int32Array.of(0, 1, 3), cuSeqlensK: Int32Array.of(0, 4, 7) },
+        [3, 4, 5],
+        [7, 2, 5],
+        [3, 4, 5],
+      ],
+    ] as const) {
+      const Q = engine.tensor(
+        query,
+        normal(
+          query.reduce((n, each) => n * each),
+          1,
+        ),
+      );
+      const K = engine.tensor(
+        key,
+        normal(
+          key.reduce((n, each) => n * each),
+          2,
+        ),
+      );
+      const first = engine.attention(Q, K, K, options);
+      const out = engine.tensor(result);
+      for (let turn = 0; turn < 2; turn++) {
+        const again = engine.attention(Q, K, K, options);
+        expect(again.shape).toEqual(result);
+        expect(again.data).toEqual(first.data);
+        expect(engine.attention(Q, K, K, { ...options, out }).data).toEqual(first.data);
+      }
+    }
+    engine.dispose();
+  });
+
   it('no array of a call is held', async () => {
     const engine = await engineOf(build);
     const held: WeakRef<object>[] = [];
@@ -280,8 +336,11 @@ describe.each(builds)('%s', (build) => {
       const [a, b, c, out] = given as [Float32Array, Float32Array, Float32Array, Float32Array];
       const options = { seqQ: 6, heads: 2, headDim: 2, out };
       const [mask, bias] = [new Uint8Array(36), f32(36)];
-      engine.attention(a, b, c, options);
-      engine.attention(a, b, c, options);
+      for (let turn = 0; turn < 2; turn++) engine.attention(a, b, c, options);
+      const first = given[7]!;
+      for (let turn = 0; turn < 2; turn++) {
+        engine.attention(a, b, c, { out: first, seqQ: 6, heads: 2, headDim: 2, causal: true });
+      }
       engine.attention(a, b, c, { ...options, mask, bias, logSumExp: f32(12) });
       engine.matmul(a, b, {
         M: 4,

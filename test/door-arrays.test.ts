@@ -5,7 +5,7 @@
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { HeedRangeError, HeedTypeError } from '../src/errors.ts';
-import { PLAIN } from '../src/checks/index.ts';
+import { PLAIN, view } from '../src/checks/index.ts';
 import { resolveAttention } from '../src/options/attention.ts';
 import { attention } from '../src/reference.ts';
 import { f32 } from './data.ts';
@@ -17,6 +17,13 @@ const kernel = (q: unknown, k: unknown, v: unknown, more: object = {}): unknown 
   resolveAttention('attention', PLAIN, q, k, v, { ...shape, ...more });
 const reference = (q: unknown, k: unknown, v: unknown, more: object = {}): unknown =>
   attention(q as Float32Array, k as Float32Array, v as Float32Array, { ...shape, ...more });
+
+it('a view begins where it is told to within its array, on the same memory', () => {
+  const buffer = new ArrayBuffer(40);
+  const found = view(new Float32Array(buffer, 8, 6), 2, 3);
+  expect(found.buffer).toBe(buffer);
+  expect([found.byteOffset, found.length]).toEqual([16, 3]);
+});
 
 describe('wrong kinds (faults 7–9, 12)', () => {
   const make = 'new Float32Array(x) makes one';

@@ -2,13 +2,14 @@
  * The door of a cache: what making, appending and attending refuse, word for word (docs/reliability.md, faults 37 and 38, and
  * those of every argument), nothing lost. What a cache refuses for what is in it is in kv-cache-faults.
  */
-import { describe, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { AttendOptions, HeedErrorCode } from '../src/index.ts';
+import { forRing, type CacheState } from '../src/options/cache.ts';
 import { builds, engineOf } from './builds.ts';
 import { FAULTY, filled, untyped } from './caches.ts';
 import { f32 } from './data.ts';
 import { absent, refusal, resizable } from './door.ts';
-import { pattern, refuses, watch } from './nothing-lost.ts';
+import { fault, pattern, refuses, watch } from './nothing-lost.ts';
 
 type Row = readonly [name: string, given: unknown, arg: string, code: HeedErrorCode, words: string];
 
@@ -267,6 +268,18 @@ const ringed: readonly Row[] = [
     '[before, 0] with before + seqQ at most capacity 96, got before 96 with seqQ 1',
   ],
 ];
+
+it('a ring of two sequences that has lost tokens of one', () => {
+  const state = { capacity: 96, ring: true, lengths: [20, 190], oldest: [0, 100] } as unknown as CacheState;
+  const call = (before: number) => (): void => {
+    forRing('attend', state, { mask: undefined, bias: undefined, before }, 2);
+  };
+  expect(call(88)).not.toThrow();
+  expect(fault(call(89)).message).toBe(
+    'attend: "window" expected one that reaches no token that has fallen out of the ring, ' +
+      'got before 89 with seqQ 2 [ERR_CACHE_WINDOW]',
+  );
+});
 
 describe.each(builds)('%s', async (build) => {
   const engine = await engineOf(build);

@@ -93,6 +93,22 @@ describe('MultiHeadAttention', () => {
         'ERR_UNKNOWN_OPTION',
         'one of modelDim, heads, kvHeads, headDim, contextDim, weights, weightLayout, rope, engine, got an unknown option',
       ],
+      [{ rope: { theta: -1 } }, 'rope.theta', 'ERR_RANGE', 'a finite number above 0, got -1'],
+      [{ rope: { scaling: '1' } }, 'rope.scaling', 'ERR_ARG_TYPE', 'number, got string'],
+      [{ rope: { interleaved: 1 } }, 'rope.interleaved', 'ERR_ARG_TYPE', 'boolean, got number'],
+      [
+        { rope: { rotaryDim: 4 } },
+        'rope.rotaryDim',
+        'ERR_RANGE',
+        'an even integer from 2 to headDim 2, got 4',
+      ],
+      [
+        { rope: { base: 500 } },
+        'rope.base',
+        'ERR_UNKNOWN_OPTION',
+        'one of theta, rotaryDim, interleaved, scaling, got an unknown option',
+      ],
+      [{ rope: 10000 }, 'rope', 'ERR_ARG_TYPE', 'an object, got number'],
       [{ weights: null }, 'weights', 'ERR_ARG_TYPE', 'an object, got null'],
       [{ weights: [f32(1)] }, 'weights', 'ERR_ARG_TYPE', 'an object, got Array'],
       [{ weights: undefined }, 'weights.wq', 'ERR_ARG_TYPE', 'Float32Array, got undefined'],
@@ -195,6 +211,15 @@ describe('forward', () => {
     expect(problem.sequence(1)).toMatchObject({ offset: 1, firstQuery: 3, firstKey: 4 });
     expect([problem.context, problem.out, problem.logSumExp?.value]).toEqual([context, out, logSumExp]);
     expect(problem.out).toBe(out);
+  });
+  it('turns keys of a context by as many positions as there are: what is too far is refused', () => {
+    const turned = resolveLayer({ ...good, rope: { scaling: 1e-9 } });
+    const given = { batch: 2, seqQ: 1, context: f32(40) };
+    expect(fault(() => resolveForward('forward', turned, f32(12), { ...given, seqK: 4 })).message).toBe(
+      'forward: "scaling" expected one that makes no angle larger than 2147483648, got 1e-9 [ERR_RANGE]',
+    );
+    const near = { ...given, seqK: 3, context: f32(30) };
+    expect(() => resolveForward('forward', turned, f32(12), near)).not.toThrow();
   });
   it('seqK without a context may be stated, if it is seqQ', () => {
     expect(resolveForward('forward', layer, x, { batch: 2, seqQ: 3, seqK: 3 }).seqK).toBe(3);

@@ -79,6 +79,14 @@ describe('matmul', () => {
           'or length 15 (N 5 × K 3), one matrix for the whole batch',
       ],
       [
+        { batch: 2, M: 1, N: 5 },
+        'b',
+        'ERR_SHAPE',
+        'Float32Array of length 30 (batch 2 × K 3 × N 5), got length 12 — ' +
+          'or length 15 (K 3 × N 5), one matrix for the whole batch',
+      ],
+      [{ batch: 2, M: 3 }, 'a', 'ERR_SHAPE', 'Float32Array of length 18 (batch 2 × M 3 × K 3), got length 6'],
+      [
         { batch: 2 ** 16, M: 2 ** 16, K: 2 },
         'a',
         'ERR_SIZE',

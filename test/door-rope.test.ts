@@ -113,6 +113,7 @@ describe('rope', () => {
       [{ offset: [1] }, 'offset', 'ERR_SHAPE', 'length 2, got length 1'],
       [{ offset: [1, '2'] }, 'offset[1]', 'ERR_ARG_TYPE', `${first}, got string`],
       [{ offset: [1, 0.5] }, 'offset[1]', 'ERR_RANGE', `${first}, got a number that is none`],
+      [{ offset: [0, -(2 ** 31) - 1] }, 'offset[1]', 'ERR_RANGE', `${first}, got a number that is none`],
       [{ offset: [2 ** 31, 0] }, 'offset[0]', 'ERR_RANGE', `${first}, got a number that is none`],
       [{ positions: [1, 2, 3, 4, 5, 6] }, 'positions', 'ERR_ARG_TYPE', 'Int32Array, got Array'],
       [{ positions: f32(6) }, 'positions', 'ERR_ARG_TYPE', 'Int32Array, got Float32Array'],

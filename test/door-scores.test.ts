@@ -230,6 +230,7 @@ describe('keyLengths (fault 71)', () => {
     ['5', 'string'],
     [new BigInt64Array(2), 'BigInt64Array'],
     [view(8), 'DataView'],
+    [new ArrayBuffer(8), 'ArrayBuffer'],
   ]);
   const each = 'an integer from 0 to 5';
   table(

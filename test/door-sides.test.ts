@@ -47,6 +47,10 @@ describe('memory that is gone (faults 13, 15), and code of the caller (faults 41
     const inside = { [name]: { data: x, shape: [1, 1, 3, 5] } };
     expect(fault(() => resolve(good, inside))).toMatchObject({ code: 'ERR_DETACHED', arg: `${name}.data` });
   });
+  it('an array is one, whatever fields it was given', () => {
+    const mask = Object.assign(u8(15), { data: f32(1), shape: [1, 1, 1, 1] });
+    expect(resolve(good, { mask }).mask?.data.value).toBe(mask);
+  });
   it('a mask on a buffer that shrank, cuSeqlensQ that went', () => {
     const memory = resizable(30);
     const mask = new Uint8Array(memory, 15);

@@ -125,6 +125,18 @@ describe('attention', () => {
       code: 'ERR_SHAPE',
     });
   });
+  it('out shares no memory with logSumExp, whichever of them is a tensor', () => {
+    const [one, three] = [t(2, 3, 4, 1), t(2, 4, 3)];
+    const words =
+      'attention: "out" expected memory of its own, got memory that "logSumExp" uses too [ERR_OVERLAP]';
+    const arrays = { batch: 2, seqQ: 3, heads: 4, headDim: 1 };
+    for (const call of [
+      () => attend(f32(24), f32(24), f32(24), { ...arrays, out: three.data, logSumExp: three }),
+      () => attend(t(2, 3, 4, 1), t(2, 3, 4, 1), t(2, 3, 4, 1), { out: one, logSumExp: one.data }),
+    ]) {
+      expect(fault(call).message).toBe(words);
+    }
+  });
   it('out may be no input', () => {
     // An empty one neither, though it shares no byte.
     for (const [i, name, batch] of [
@@ -172,6 +184,11 @@ describe('matmul', () => {
     const batched = { ...flat, batch: 5, outShape: [5, 2, 4] };
     expect(multiply(t(5, 2, 3), t(3, 4)).problem).toMatchObject(batched);
     expect(multiply(t(5, 2, 3), t(5, 3, 4)).problem).toMatchObject({ ...batched, sharedB: false });
+    expect(multiply(t(5, 3, 2), t(3, 4), { transposeA: true }).problem).toMatchObject(batched);
+    expect(multiply(t(5, 2, 3), t(5, 4, 3), { transposeB: true }).problem).toMatchObject({
+      ...batched,
+      sharedB: false,
+    });
     expect(multiply(t(2, 3), t(1, 3, 4)).problem).toMatchObject({
       ...flat,
       sharedB: false,

@@ -342,6 +342,8 @@ describe('option values', () => {
     ['scale', 1n, 'ERR_ARG_TYPE', 'number', 'bigint'],
     ['scale', null, 'ERR_ARG_TYPE', 'number', 'null'],
     ['layout', 'bsdh', 'ERR_OPTION', "'bshd' or 'bhsd'", "'bsdh'"],
+    ['layout', 'x'.repeat(24), 'ERR_OPTION', "'bshd' or 'bhsd'", `'${'x'.repeat(24)}'`],
+    ['layout', 'x'.repeat(25), 'ERR_OPTION', "'bshd' or 'bhsd'", 'a string of length 25'],
     ['layout', 'x'.repeat(1000), 'ERR_OPTION', "'bshd' or 'bhsd'", 'a string of length 1000'],
     ['layout', 0, 'ERR_ARG_TYPE', "'bshd' or 'bhsd'", 'number'],
     ['queryOffset', 0.5, 'ERR_RANGE', offset, '0.5'],

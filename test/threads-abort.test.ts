@@ -10,6 +10,7 @@ import {
   type Engine,
   type MultiHeadAttention,
 } from '../src/index.ts';
+import { takeSignal } from '../src/options/signal.ts';
 import {
   a,
   asked,
@@ -26,8 +27,18 @@ import {
   x,
   type Calls,
 } from './async-calls.ts';
+import { f32 } from './data.ts';
 import { FaultyWorkers } from './faulty-workers.ts';
-import { matches, refuses, rejection, rejects, watch, type Refusal, type Watch } from './nothing-lost.ts';
+import {
+  fault,
+  matches,
+  refuses,
+  rejection,
+  rejects,
+  watch,
+  type Refusal,
+  type Watch,
+} from './nothing-lost.ts';
 import { expectSameBits } from './problems.ts';
 
 /** How many of those who have listened to a signal since now are not done with it. */
@@ -39,6 +50,32 @@ function listening(signal: AbortSignal): () => number {
     return added.mock.calls.filter(([, listener]) => !gone.includes(listener)).length;
   };
 }
+
+describe('the signal among options', () => {
+  it('undefined is none, and the others stay as they are', () => {
+    const others = { seqQ: 2, out: f32(4) };
+    expect(takeSignal('test', { ...others, signal: undefined })).toEqual({ signal: undefined, rest: others });
+    const { signal } = new AbortController();
+    expect(takeSignal('test', { ...others, signal })).toEqual({ signal, rest: others });
+    expect(takeSignal('test', others)).toEqual({ signal: undefined, rest: others });
+  });
+  it('what is no object is left to those who read options', () => {
+    for (const rest of [undefined, null, 3, 'signal']) {
+      expect(takeSignal('test', rest)).toEqual({ signal: undefined, rest });
+    }
+  });
+  it('what is none is told by its kind', () => {
+    for (const [signal, kind] of [
+      [null, 'null'],
+      [{ aborted: false }, 'object'],
+      [() => undefined, 'function'],
+    ] as const) {
+      expect(fault(() => takeSignal('test', { signal })).message).toBe(
+        `test: "signal" expected AbortSignal, got ${kind} [ERR_ARG_TYPE]`,
+      );
+    }
+  });
+});
 
 describe.each([1, 2, 5])('%i threads', (threads) => {
   const workers = new FaultyWorkers();

@@ -9,6 +9,7 @@ import { createEngine, EnvironmentError, type EngineOptions } from '../src/index
 import { runtimeOf } from '../src/engine.ts';
 import { workerSource } from '../src/generated/worker.ts';
 import { JOB } from '../src/threads/protocol.ts';
+import { cores, whyNoThreads } from '../src/threads/machine.ts';
 import { Pool } from '../src/threads/pool.ts';
 import { normal } from './data.ts';
 import { hasOneThread, makesNone } from './no-engine.ts';
@@ -212,6 +213,9 @@ describe('where there can be no threads: ERR_NO_THREADS (fault 56)', () => {
     vi.unstubAllGlobals();
     vi.stubGlobal('SharedArrayBuffer', undefined);
     await none(headers);
+    // One that is isolated, in a browser that has none all the same (WebKitGTK).
+    vi.stubGlobal('crossOriginIsolated', true);
+    await none('this JavaScript engine has no shared memory for WebAssembly');
   });
   it('no workers, no shared memory', async () => {
     const builtin: (id: string) => object | undefined = process.getBuiltinModule.bind(process);
@@ -230,6 +234,38 @@ describe('where there can be no threads: ERR_NO_THREADS (fault 56)', () => {
     refusal = new RangeError('could not allocate memory');
     await noSpace({});
   });
+});
+
+it('the cores of machines that tell of them otherwise, or of none', () => {
+  const others = { getBuiltinModule: () => undefined };
+  for (const [host, count] of [
+    [{ process: undefined, navigator: { hardwareConcurrency: 3 } }, 3],
+    [{ process: {}, navigator: { hardwareConcurrency: 64 } }, 8],
+    [{ process: others, navigator: { hardwareConcurrency: 5 } }, 5],
+    [{ process: { getBuiltinModule: () => ({}) }, navigator: {} }, 1],
+    [{ process: undefined, navigator: undefined }, 1],
+    [{ process: undefined, navigator: { hardwareConcurrency: 0 } }, 1],
+  ] as const) {
+    for (const [name, value] of Object.entries(host)) vi.stubGlobal(name, value);
+    const found = cores();
+    vi.unstubAllGlobals();
+    expect(found).toBe(count);
+  }
+});
+it('whether there are workers, where Node is none or an old one', () => {
+  for (const [host, why] of [
+    [{ process: undefined, Worker: class {} }, ''],
+    [{ process: {}, Worker: class {} }, ''],
+    [{ process: { getBuiltinModule: () => undefined }, Worker: undefined }, 'has no workers'],
+    [{ process: undefined, Worker: undefined }, 'has no workers'],
+  ] as const) {
+    for (const [name, value] of Object.entries(host)) vi.stubGlobal(name, value);
+    const found = [false, true].map((hasFactory) => whyNoThreads(hasFactory));
+    vi.unstubAllGlobals();
+    expect(found[0]).toContain(why);
+    expect(found[0] === '').toBe(why === '');
+    expect(found[1]).toBe('');
+  }
 });
 
 describe('threads (fault 55)', () => {

@@ -4,11 +4,12 @@
  * what has changed. Ends with 1 where a folder has too few killed.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { node24 } from '../../../scripts/node24.mjs';
 import { npmCi } from '../../../scripts/platform.mjs';
 import { FOLDERS } from './folders.mjs';
+import { report } from './report.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 process.chdir(`${here}../../..`);
@@ -27,19 +28,8 @@ for (const folder of named.length > 0 ? named : Object.keys(FOLDERS)) {
   const { status } = spawnSync(node24(), words, { stdio: 'inherit', env });
   if (status !== 0) process.exit(status ?? 1);
   const { least } = FOLDERS[folder];
-  if (score(folder) < least) {
+  if (report(folder) < least) {
     console.log(`${folder}: less than ${least} %`);
     process.exitCode = 1;
   }
-}
-
-/** Per cent of the mutants that are killed, with a line that says what became of all. */
-function score(folder) {
-  const { files } = JSON.parse(readFileSync(`build/mutants/${folder}.json`, 'utf8'));
-  const count = { Killed: 0, Timeout: 0, Survived: 0, NoCoverage: 0, Ignored: 0, RuntimeError: 0 };
-  for (const { mutants } of Object.values(files)) for (const { status } of mutants) count[status]++;
-  const killed = count.Killed + count.Timeout;
-  const percent = (100 * killed) / (killed + count.Survived + count.NoCoverage);
-  console.log(`${folder}: ${percent.toFixed(2)} %`, count);
-  return percent;
 }

@@ -33,6 +33,7 @@ export default {
   reporters: ['clear-text', 'progress-append-only'],
   clearTextReporter: { reportTests: false, logTests: false, allowColor: false },
   concurrency: 1,
-  timeoutMS: 10_000,
+  timeoutMS: 8000,
+  timeoutFactor: 1.25,
   disableTypeChecks: false,
 };
