@@ -259,7 +259,7 @@ describe.each(builds)('%s', (build) => {
     ]) {
       refused(HeedRangeError, 'ERR_SHAPE', () => engine.attention(a, b, c, { out: engine.tensor(shape) }));
     }
-    refused(HeedTypeError, 'ERR_ARG_TYPE', () => engine.attention(a, b, c, { out: f32(24) }));
+    refused(HeedTypeError, 'ERR_ARG_TYPE', () => engine.attention(a, b, c, { out: f32(24) as never }));
     refused(HeedRangeError, 'ERR_SHAPE', () => engine.attention(a, two, c, { out }));
     refused(HeedRangeError, 'ERR_SHAPE', () => engine.attention(a, b, c, { out: two }));
     refused(StateError, 'ERR_FOREIGN_TENSOR', () => engine.attention(a, foreign.tensor([1, 3, 2, 4]), c));
@@ -290,6 +290,8 @@ describe.each(builds)('%s', (build) => {
     foreign.dispose();
   });
 
+  const sizeOf = (shape: readonly number[]): number => shape.reduce((n, each) => n * each, 1);
+
   it('results of tensors have the dimensions of their order, the second time too', async () => {
     const engine = await engineOf(build);
     for (const [options, query, key, result] of [
@@ -302,20 +304,8 @@ describe.each(builds)('%s', (build) => {
         [3, 4, 5],
       ],
     ] as const) {
-      const Q = engine.tensor(
-        query,
-        normal(
-          query.reduce((n, each) => n * each),
-          1,
-        ),
-      );
-      const K = engine.tensor(
-        key,
-        normal(
-          key.reduce((n, each) => n * each),
-          2,
-        ),
-      );
+      const Q = engine.tensor(query, normal(sizeOf(query), 1));
+      const K = engine.tensor(key, normal(sizeOf(key), 2));
       const first = engine.attention(Q, K, K, options);
       const out = engine.tensor(result);
       for (let turn = 0; turn < 2; turn++) {

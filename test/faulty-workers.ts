@@ -28,8 +28,11 @@ const FAULTS = [
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
-/** Words: the fault, items until it happens, faults so far, items that workers have run, how often those that wait were let go on, who failed. */
-const [FAULT, COUNTDOWN, HAPPENED, ITEMS, GO, WHO] = [0, 1, 2, 3, 4, 5];
+/**
+ * Words: the fault, items until it happens, faults so far, items that workers have run, how often those that wait were let go on, who
+ * failed, and the fault of the item behind that.
+ */
+const [FAULT, COUNTDOWN, HAPPENED, ITEMS, GO, WHO, NEXT] = [0, 1, 2, 3, 4, 5, 6];
 
 const PREFIX = `{
   const { workerData: words, threadId } = require('node:worker_threads');
@@ -51,7 +54,8 @@ const PREFIX = `{
       kernels[name] = (...given) => {
         const fault = Atomics.load(words, ${FAULT});
         if (fault !== 0 && Atomics.sub(words, ${COUNTDOWN}, 1) === 1) {
-          Atomics.store(words, ${FAULT}, 0);
+          Atomics.store(words, ${COUNTDOWN}, 1);
+          Atomics.store(words, ${FAULT}, Atomics.exchange(words, ${NEXT}, 0));
           Atomics.store(words, ${WHO}, threadId);
           const go = Atomics.load(words, ${GO});
           Atomics.add(words, ${HAPPENED}, 1);
@@ -88,6 +92,8 @@ export class FaultyWorkers {
   readonly workers: Worker[] = [];
   /** Items that the caller's thread has run. */
   own = 0;
+  /** Whether it never comes to one. */
+  stuck = false;
   readonly #words = new Int32Array(new SharedArrayBuffer(64));
   readonly #options: WorkerOptions;
   /** The word whose change the caller's thread waits for before it runs an item. */
@@ -124,9 +130,13 @@ export class FaultyWorkers {
     return worker;
   };
 
-  /** Has it happen to the worker that begins an item when workers have begun so many. The caller's thread lets them be first. */
-  arm(fault: Fault, items = 0): void {
+  /**
+   * Has it happen to the worker that begins an item when workers have begun so many, and `next` to the one that begins another. The
+   * caller's thread lets them be first.
+   */
+  arm(fault: Fault, items = 0, next: Fault = 'none'): void {
     const words = this.#words;
+    Atomics.store(words, NEXT, FAULTS.indexOf(next));
     Atomics.store(words, COUNTDOWN, items + 1);
     Atomics.store(words, FAULT, FAULTS.indexOf(fault));
     this.#waits = { word: HAPPENED, before: this.happened, patience: PATIENCE };
@@ -144,6 +154,7 @@ export class FaultyWorkers {
   }
 
   disarm(): void {
+    Atomics.store(this.#words, NEXT, 0);
     Atomics.store(this.#words, FAULT, 0);
     this.#waits = undefined;
   }
@@ -186,6 +197,7 @@ export class FaultyWorkers {
       watched[name] = (args: number, begin: number, end: number, scratch: number) => {
         const waits = this.#waits;
         this.#waits = undefined;
+        while (this.stuck);
         if (waits) wait(words, waits.word, waits.before, waits.patience);
         this.own++;
         kernels[name](args, begin, end, scratch);

@@ -220,19 +220,26 @@ describe('a claim is lost', () => {
   const states = { none: NONE, busy: BUSY, spinning: SPINNING, parked: PARKED, gone: GONE };
   type State = keyof typeof states;
 
-  const lost = (ticket: number, state: number, ...workers: readonly State[]): boolean => {
+  const asked = (known: boolean, ticket: number, state: number, ...workers: readonly State[]): boolean => {
     const { words } = block(() => undefined);
     [words[TICKET], words[LEFT], words[STATE]] = [ticket, 1, state];
     // Who asks is no worker.
     words[stateOf(0)] = GONE;
     for (const [i, worker] of workers.entries()) words[stateOf(i + 1)] = states[worker];
-    return isOrphan(words, workers.length + 1);
+    return isOrphan(words, workers.length + 1, known);
   };
+  const lost = asked.bind(undefined, false);
 
   it('if nothing is there to be claimed, nobody is at work and somebody has gone', () => {
     expect(lost(0, RUNNING, 'gone', 'parked')).toBe(true);
     expect(lost(0, RUNNING, 'spinning', 'none')).toBe(true);
     expect(lost(0, RUNNING, 'none', 'spinning')).toBe(true);
+  });
+  it('or one is known to have gone, whoever has its number now', () => {
+    expect(asked(true, 0, RUNNING, 'spinning', 'parked')).toBe(true);
+    expect(asked(true, 1, RUNNING, 'spinning', 'parked')).toBe(false);
+    expect(asked(true, 0, OVER, 'spinning', 'parked')).toBe(false);
+    expect(asked(true, 0, RUNNING, 'spinning', 'busy')).toBe(false);
   });
   it('and else not', () => {
     expect(lost(1, RUNNING, 'gone')).toBe(false);

@@ -253,9 +253,10 @@ it('the cores of machines that tell of them otherwise, or of none', () => {
   }
 });
 it('whether there are workers, where Node is none or an old one', () => {
+  const PageWorker = (): undefined => undefined;
   for (const [host, why] of [
-    [{ process: undefined, Worker: class {} }, ''],
-    [{ process: {}, Worker: class {} }, ''],
+    [{ process: undefined, Worker: PageWorker }, ''],
+    [{ process: {}, Worker: PageWorker }, ''],
     [{ process: { getBuiltinModule: () => undefined }, Worker: undefined }, 'has no workers'],
     [{ process: undefined, Worker: undefined }, 'has no workers'],
   ] as const) {

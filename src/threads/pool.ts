@@ -378,7 +378,7 @@ export class Pool {
     const look = (): void => {
       if (this.#running === undefined || job.number !== number) return;
       this.#member.work();
-      if (job.over || isOrphan(words, this.threads)) {
+      if (job.over || isOrphan(words, this.threads, true)) {
         Atomics.store(words, STATE, OVER);
         this.#ended(number);
       } else setTimeout(look, 1);

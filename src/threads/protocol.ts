@@ -98,13 +98,12 @@ const LOOKS = 4096;
 /**
  * Whether what is left of a job was claimed by a worker that has gone: nothing is there to be claimed, and no thread that lives has a
  * claim. With no ticket left none is made until a step opens, so the looks of one round are as good as one. To be asked by the
- * caller, who has no claim then.
+ * caller, who has no claim then. `gone`: that one has is known; another may have its number by now.
  */
-export function isOrphan(words: Int32Array, threads: number): boolean {
+export function isOrphan(words: Int32Array, threads: number, gone = false): boolean {
   const step = words[STEP];
   const left = Atomics.load(words, LEFT);
   if (Atomics.load(words, TICKET) !== 0) return false;
-  let gone = false;
   for (let t = 1; t < threads; t++) {
     const state = Atomics.load(words, stateOf(t));
     if (state === BUSY) return false;
