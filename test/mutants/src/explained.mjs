@@ -35,9 +35,81 @@ const RULES = {
     ['done < bytes', /./, /<=/, 'one more piece, of no bytes'],
     ['(toAt - fromAt) % 8', /./, /./, 'which way it copies: the bytes are the same'],
   ],
-  'src/threads/pool.ts': [],
-  'src/threads/program.ts': [],
-  'src/threads/protocol.ts': [],
+  'src/options/again.ts': [
+    ['i < names.length', /./, /<=/, 'one more of nothing'],
+    ['i < values.length', /./, /<=/, 'one more of nothing'],
+    ['out >= 0', /./, /^true$/, 'a field of no name is set'],
+    [
+      'outShape !== undefined &&',
+      /./,
+      /./,
+      'where it says no more often, `resolve` does it all: it costs time only',
+    ],
+    ["arg: 'out'", /^'out'$/, /./, 'whoever reads the name has read it in the first call'],
+    ['again: true', /^true$/, /./, 'the launch is looked up anew: it costs time only'],
+    ['a !== 0 || Object.is', /./, /./, 'it says no more often: `resolve` does it all'],
+  ],
+  'src/options/layer.ts': [
+    ['to < part.length', /./, /<=/, 'one more row, of no numbers'],
+    ['i < names.length', /./, /<=/, 'one more of nothing: both are undefined'],
+  ],
+  'src/options/rope.ts': [
+    ['...absent', /./, /./, 'what is missing is undefined as well'],
+    ['check.length(op, arg, x)', /./, /./, 'lengths are looked at once more, with all others'],
+  ],
+  'src/options/scores.ts': [
+    ['shape.length !== 4', /^shape.length !== 4$/, /^false$/, '`values` has taken four, no more and no less'],
+    ['data$', /./, /./, 'there is one "data" in it, at its end'],
+  ],
+  'src/threads/crew.ts': [
+    [
+      "why: 'lost'",
+      /./,
+      /^""$/,
+      'of a worker that never began the cause is told, not which kind of end it was',
+    ],
+    ["why: 'threw', worker: thread, cause });", /./, /^""$/, 'the same'],
+  ],
+  'src/threads/job.ts': [["before = ''", /./, /./, 'what is compared with it begins with a number']],
+  'src/threads/machine.ts': [
+    ['which a page has only', /./, /./, 'it is made as the module loads, before the mutant is switched on'],
+    ['Cross-Origin-Opener-Policy', /./, /./, 'the same'],
+  ],
+  'src/threads/pool.ts': [
+    [
+      'this.#waiting.length > 0',
+      /./,
+      /^false$/,
+      'calls wait while none runs where there is no worker: it is asked for beside',
+    ],
+    ['job.publish(program, false)', /^false$/, /./, 'a message that nobody waits for'],
+    ['member.is(', /./, /^;$/, 'of the caller it is only asked whether he is parked'],
+    ['CLAIMS]! - 1', /./, /./, 'one more is woken: it costs time only'],
+    [
+      'if (member.spin(over)) continue;',
+      /./,
+      /^false$/,
+      'a wait without a spin before it: it costs time only',
+    ],
+    ['job.death !== undefined', /./, /^true$/, 'without a death nobody is gone'],
+    ['t < this.threads', /./, /<=/, 'no thread has that number'],
+    ['performance.now() > until', /./, />=/, 'one look more'],
+    ['this.#member.spin(quiet)', /./, /./, 'it looks without a rest'],
+    ['compareExchange(words, CANCEL, 0, ABORTED)', /./, /./, 'the rest is computed, and never read'],
+    ['Atomics.store(words, STATE, OVER);', /./, /./, 'the next job says what it is'],
+    [
+      'Atomics.load(words, TICKET) === 0',
+      /./,
+      /^(true|.*\|\|.*)$/,
+      'a race of a few instructions: a step that opens between two looks; a wait for what has come returns at once',
+    ],
+    ['return false;', /^false$/, /./, 'patience looks itself whether anything was done'],
+  ],
+  'src/threads/program.ts': [['at - DRIVER', /./, /./, 'DRIVER is 0']],
+  'src/threads/protocol.ts': [
+    ['at + DRIVER', /./, /./, 'DRIVER is 0'],
+    ['performance.now() < until', /./, /<=/, 'one look more'],
+  ],
 };
 
 /** Why a survivor may live; undefined: it is a hole in the tests. */
