@@ -83,7 +83,8 @@ const RULES = {
       'calls wait while none runs where there is no worker: it is asked for beside',
     ],
     ['job.publish(program, false)', /^false$/, /./, 'a message that nobody waits for'],
-    ['member.is(', /./, /^;$/, 'of the caller it is only asked whether he is parked'],
+    ['member.is(BUSY);', /./, /^;$/, 'of the caller it is only asked whether he is parked'],
+    ['#member.is(NONE);', /./, /^;$/, 'the same'],
     ['CLAIMS]! - 1', /./, /./, 'one more is woken: it costs time only'],
     [
       'if (member.spin(over)) continue;',
@@ -103,7 +104,12 @@ const RULES = {
       /^(true|.*\|\|.*)$/,
       'a race of a few instructions: a step that opens between two looks; a wait for what has come returns at once',
     ],
-    ['return false;', /^false$/, /./, 'patience looks itself whether anything was done'],
+    [
+      'if (member.spin(over)) return false;',
+      /^false$/,
+      /./,
+      'patience looks itself whether anything was done',
+    ],
   ],
   'src/threads/program.ts': [['at - DRIVER', /./, /./, 'DRIVER is 0']],
   'src/threads/protocol.ts': [
