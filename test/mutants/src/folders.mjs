@@ -12,6 +12,8 @@ const DOOR = 'door* again kv-cache-faults layer-options limits reference';
 /** What each option means, in small numbers. */
 const MEANING = 'semantics* pytorch rope merge kv-cache kv-cache-ring layer needles tiles';
 
+const OF_TENSORS = ['scope.ts', 'tensor.ts'];
+
 /** Of each: its files, their tests, and how many per cent of the mutants are to be killed, at least. */
 export const FOLDERS = {
   checks: folder('src/checks', `${DOOR} brought engine user-objects`, 95),
@@ -30,15 +32,19 @@ export const FOLDERS = {
   operations: folder('src/operations', `${DOOR} ${MEANING} memory threads-async transfers`),
   wasm: folder('src/wasm', 'brought engine inlined machine'),
   reference: folder('src/reference', 'math pytorch reference semantics* rope merge'),
-  // The files of src/ itself.
+  // The files of src/ itself, in two parts: the tests of the second must be apart, and take twice as long.
   src: folder(
     'src',
-    `${DOOR} ${MEANING} engine machine matmul-pieces memory tensors threads-async tile transfers`,
+    `${DOOR} ${MEANING} engine machine matmul-pieces memory threads-async tile transfers`,
+    90,
+    (name) => !OF_TENSORS.includes(name),
   ),
+  tensors: folder('src', 'tensors memory transfers', 90, (name) => OF_TENSORS.includes(name)),
 };
 
-function folder(path, tests, least = 90) {
-  const files = readdirSync(new URL(`../../../${path}`, import.meta.url)).map((name) => `${path}/${name}`);
+function folder(path, tests, least = 90, mine = () => true) {
+  const names = readdirSync(new URL(`../../../${path}`, import.meta.url)).filter(mine);
+  const files = names.map((name) => `${path}/${name}`);
   return {
     files: files.filter((file) => file.endsWith('.ts') && file !== 'src/threads/worker.ts'),
     tests: tests.split(' ').map((name) => `test/${name}.test.ts`),
