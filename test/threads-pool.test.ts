@@ -84,7 +84,12 @@ describe('a job whose last claim is done', () => {
     await Promise.resolve();
     expect(played.pool.busy).toBe(true);
     await played.hearAll();
-    expect(await end).toMatchObject({ why: 'threw', worker: 1, cause: { message: 'spoiled' } });
+    const cause = {
+      name: 'TypeError',
+      message: 'spoiled',
+      stack: expect.stringContaining('TypeError: spoiled') as string,
+    };
+    expect(await end).toMatchObject({ why: 'threw', worker: 1, cause });
   });
 });
 
@@ -102,6 +107,22 @@ describe("the caller's own thread", () => {
     fails = false;
     expect(pool.run(program(4))).toBeUndefined();
     expect(workers).toHaveLength(1);
+  });
+  it('what a worker threw in a call that was waited for is heard later, and is not of the next', async () => {
+    let inItsMiddle = true;
+    const played = await play(2, () => {
+      if (!inItsMiddle) return;
+      inItsMiddle = false;
+      worker.throws = 0;
+      worker.work();
+    });
+    const worker = played.workers[0]!;
+    expect(played.pool.run(program(4))).toMatchObject({ why: 'threw' });
+    const next = played.pool.start(program(2), undefined);
+    await played.hearAll();
+    worker.work();
+    await played.hearAll();
+    expect(await next).toBeUndefined();
   });
   it('where it may not wait, a worker that says nothing is given up after two minutes of spinning', async () => {
     vi.spyOn(Atomics, 'wait').mockImplementation(() => {
@@ -162,6 +183,22 @@ describe('a signal', () => {
     expect(pool.busy).toBe(false);
     workers[0]!.work();
     expect(kernel).not.toHaveBeenCalled();
+  });
+  it('that is aborted while the job waits: it is not begun', async () => {
+    const kernel = vi.fn();
+    const played = await play(2, kernel);
+    const controller = new AbortController();
+    const first = played.pool.start(program(2), undefined);
+    const second = played.pool.start(program(3), controller.signal);
+    const third = played.pool.start(program(4), undefined);
+    controller.abort();
+    expect(await second).toEqual({ why: 'aborted' });
+    for (let turns = 0; turns < 3; turns++) {
+      played.workers[0]!.work();
+      await played.hearAll();
+    }
+    expect([await first, await third]).toEqual([undefined, undefined]);
+    expect(kernel).toHaveBeenCalledTimes(6);
   });
   it('is let go of when the job has ended, well or not', async () => {
     const played = await play(2, () => undefined);

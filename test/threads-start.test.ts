@@ -74,6 +74,11 @@ async function noSpace(options: EngineOptions): Promise<void> {
 describe('a worker that does not start: ERR_WORKER_START (fault 52)', () => {
   const code = 'ERR_WORKER_START';
 
+  const silent = { on: () => undefined, postMessage: () => undefined };
+  const full = (): never => {
+    throw new Error('no more');
+  };
+
   it.each<[string, () => unknown, string]>([
     [
       'its factory throws',
@@ -89,6 +94,7 @@ describe('a worker that does not start: ERR_WORKER_START (fault 52)', () => {
       () => Promise.resolve(running(workerSource)),
       'workerFactory gave no worker',
     ],
+    ['its factory gives one that takes no message', () => ({ ...silent, postMessage: full }), 'no more'],
     ['it throws', running("throw new Error('not today')"), 'not today'],
     ['it exits', running('process.exit(9)'), 'it ended with code 9'],
     ['it has nothing to do', running(''), 'it ended with code 0'],
@@ -96,8 +102,6 @@ describe('a worker that does not start: ERR_WORKER_START (fault 52)', () => {
     const options = { workerFactory: factory } as EngineOptions;
     await refused(options, { code, words: notStarted(words), cause: { message: words } });
   });
-
-  const silent = { on: () => undefined, postMessage: () => undefined };
 
   it('it says nothing for ten seconds', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });

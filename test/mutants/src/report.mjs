@@ -1,10 +1,15 @@
 /** What has come of the mutants of a folder: of each file how many, the survivors at their places, and the share that is killed. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { explanation } from './explained.mjs';
 
 /** Prints it. Returns per cent killed of what can be seen. */
 export function report(folder) {
-  const { files } = JSON.parse(readFileSync(`build/mutants/${folder}.json`, 'utf8'));
+  const file = `build/mutants/${folder}.json`;
+  if (!existsSync(file)) {
+    console.log(`${folder}: not run yet`);
+    return 0;
+  }
+  const { files } = JSON.parse(readFileSync(file, 'utf8'));
   const all = counts();
   const holes = [];
   const reasons = new Set();
