@@ -52,10 +52,10 @@ const PREFIX = `{
     for (const name of ${JSON.stringify(DRIVERS)}) {
       const driver = kernels[name];
       kernels[name] = (...given) => {
-        const fault = Atomics.load(words, ${FAULT});
-        if (fault !== 0 && Atomics.sub(words, ${COUNTDOWN}, 1) === 1) {
-          Atomics.store(words, ${COUNTDOWN}, 1);
-          Atomics.store(words, ${FAULT}, Atomics.exchange(words, ${NEXT}, 0));
+        if (Atomics.load(words, ${FAULT}) !== 0 && Atomics.sub(words, ${COUNTDOWN}, 1) === 1) {
+          const next = Atomics.exchange(words, ${NEXT}, 0);
+          const fault = Atomics.exchange(words, ${FAULT}, next);
+          if (next !== 0) Atomics.store(words, ${COUNTDOWN}, 1);
           Atomics.store(words, ${WHO}, threadId);
           const go = Atomics.load(words, ${GO});
           Atomics.add(words, ${HAPPENED}, 1);

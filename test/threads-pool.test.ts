@@ -5,7 +5,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Program } from '../src/threads/program.ts';
 import { BUSY, GONE, NONE, OVER, PARKED, SPINNING, STATE, STOP, stateOf } from '../src/threads/protocol.ts';
-import { play, type Played } from './played-workers.ts';
+import { play, type Played, type PlayedWorker } from './played-workers.ts';
 
 afterEach(() => {
   vi.useRealTimers();
@@ -110,19 +110,21 @@ describe("the caller's own thread", () => {
   });
   it('what a worker threw in a call that was waited for is heard later, and is not of the next', async () => {
     let inItsMiddle = true;
-    const played = await play(2, () => {
+    const played = await play(4, () => {
       if (!inItsMiddle) return;
       inItsMiddle = false;
-      worker.throws = 0;
-      worker.work();
+      first.throws = 0;
+      first.work();
     });
-    const worker = played.workers[0]!;
+    const [first, second, third] = played.workers as [PlayedWorker, PlayedWorker, PlayedWorker];
     expect(played.pool.run(program(4))).toMatchObject({ why: 'threw' });
     const next = played.pool.start(program(2), undefined);
-    await played.hearAll();
-    worker.work();
-    await played.hearAll();
-    expect(await next).toBeUndefined();
+    // The second throws while the third is in the middle of the last item.
+    second.throws = 0;
+    third.meanwhile = second;
+    third.work();
+    for (const worker of [first, third, second]) worker.hear();
+    expect(await next).toMatchObject({ why: 'threw', worker: 2 });
   });
   it('where it may not wait, a worker that says nothing is given up after two minutes of spinning', async () => {
     vi.spyOn(Atomics, 'wait').mockImplementation(() => {
