@@ -273,18 +273,26 @@ describe.each(builds)('%s', (build) => {
     c.dispose();
     refused(StateError, 'ERR_DISPOSED', () => engine.attention(a, b, c, { out }));
 
-    const [x, w] = [engine.tensor([1, 4], normal(4, 1)), normal(24, 2)];
+    // Whole numbers, so that each order of addition is exact.
+    const w = Float32Array.from({ length: 24 }, (_, i) => i);
+    const x = engine.tensor([1, 4], w.subarray(1, 5));
     const panels = [
       engine.packMatrix(w.subarray(0, 20), { K: 4, N: 5 }),
       engine.packMatrix(w, { K: 4, N: 6 }),
     ];
-    const products = panels.map((each) => engine.matmul(x, each).data.slice());
+    const products = panels.map(({ N }) =>
+      Float32Array.from(reference.matmul(x.data, w.subarray(0, 4 * N), { M: 1, K: 4, N })),
+    );
     for (let turn = 0; turn < 2; turn++) {
       expect(panels.map((each) => engine.matmul(x, each).data)).toEqual(products);
       expect(panels.map((each) => engine.matmul(x.data, each, { M: 1 }))).toEqual(products);
     }
+    const deeper = engine.packMatrix(w.subarray(0, 20), { K: 5, N: 4 });
+    refused(HeedRangeError, 'ERR_SHAPE', () => engine.matmul(x, deeper));
     panels[0]!.dispose();
-    refused(StateError, 'ERR_DISPOSED', () => engine.matmul(x, panels[0]!));
+    const disposed =
+      'matmul: "b" expected a live packed matrix, got one that has been disposed of [ERR_DISPOSED]';
+    expect(fault(() => engine.matmul(x, panels[0]!)).message).toBe(disposed);
     engine.dispose();
     refused(StateError, 'ERR_DISPOSED', () => engine.matmul(x, panels[1]!));
     foreign.dispose();
