@@ -1,10 +1,24 @@
 /**
  * The pool beside workers that are played: the schedules that chance seldom finds, and what the caller's own thread does
- * (docs/threads.md). Any schedule at all is in pool-model.test.ts.
+ * (docs/threads.md). Any schedule at all is in test/properties/.
  */
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Program } from '../src/threads/program.ts';
-import { BUSY, GONE, NONE, OVER, PARKED, SPINNING, STATE, STOP, stateOf } from '../src/threads/protocol.ts';
+import {
+  ABORTED,
+  BUSY,
+  CANCEL,
+  EPOCH,
+  GONE,
+  NONE,
+  OVER,
+  PARKED,
+  SPINNING,
+  STATE,
+  STOP,
+  TICKET,
+  stateOf,
+} from '../src/threads/protocol.ts';
 import { play, type Played, type PlayedWorker } from './played-workers.ts';
 
 afterEach(() => {
@@ -84,12 +98,97 @@ describe('a job whose last claim is done', () => {
     await Promise.resolve();
     expect(played.pool.busy).toBe(true);
     await played.hearAll();
-    const cause = {
-      name: 'TypeError',
-      message: 'spoiled',
-      stack: expect.stringContaining('TypeError: spoiled') as string,
-    };
-    expect(await end).toMatchObject({ why: 'threw', worker: 1, cause });
+    const failure = await end;
+    expect(failure).toMatchObject({
+      why: 'threw',
+      worker: 1,
+      cause: { name: 'TypeError', message: 'spoiled' },
+    });
+    expect((failure!.cause as Error).stack).toContain('TypeError: spoiled');
+  });
+});
+
+describe('a job in which a worker ends', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  });
+
+  /** Of two workers the first ends with a claim of six while the second is at work. */
+  const oneEnds = async () => {
+    const kernel = vi.fn();
+    const played = await play(3, kernel);
+    const [first, second] = played.workers as [PlayedWorker, PlayedWorker];
+    const end = played.pool.start(program(6), undefined);
+    second.is(BUSY);
+    first.dies = 0;
+    first.work();
+    await played.hearAll();
+    return { ...played, kernel, second, end };
+  };
+
+  it('waits for those that are at work, and does no more of it', async () => {
+    const { kernel, second, end } = await oneEnds();
+    const settled = vi.fn();
+    void end.then(settled);
+    await vi.advanceTimersByTimeAsync(20);
+    expect(settled).not.toHaveBeenCalled();
+    second.is(PARKED);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(settled.mock.calls).toMatchObject([[{ why: 'exited', exitCode: 7 }]]);
+    expect(kernel).not.toHaveBeenCalled();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+  it('waits for nobody when the pool is stopped', async () => {
+    const { pool, end } = await oneEnds();
+    expect(vi.getTimerCount()).toBe(1);
+    pool.stop();
+    expect(await end).toEqual({ why: 'stopped' });
+    await vi.advanceTimersByTimeAsync(20);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+  it('leaves the next alone when it has ended otherwise', async () => {
+    const kernel = vi.fn();
+    const { pool, workers, control, hearAll } = await play(3, kernel);
+    const [first, second] = workers as [PlayedWorker, PlayedWorker];
+    const end = pool.start(program(2), undefined);
+    const next = pool.start(program(3), undefined);
+    // The first ends between two claims, in the middle of the second's item.
+    kernel.mockImplementationOnce(() => {
+      first.is(BUSY);
+      first.terminate();
+      first.hear();
+    });
+    second.work();
+    await hearAll();
+    expect(await end).toMatchObject({ why: 'exited' });
+    await vi.advanceTimersByTimeAsync(20);
+    expect([control[TICKET], kernel.mock.calls.length]).toEqual([3, 1]);
+    second.work();
+    await hearAll();
+    expect(await next).toBeUndefined();
+  });
+  it('that was asleep: others are woken, as they may have been meant', async () => {
+    const { pool, workers, control, hearAll } = await play(3, vi.fn());
+    const end = pool.start(program(1), undefined);
+    const { [EPOCH]: before } = control;
+    workers[0]!.terminate();
+    await hearAll();
+    expect(control[EPOCH]).toBe(before! + 1);
+    workers[1]!.work();
+    await hearAll();
+    expect(await end).toBeUndefined();
+  });
+  it('that was asleep, for the last time: it goes on with those that are left', async () => {
+    const { pool, workers, hearAll } = await play(3, vi.fn());
+    const end = pool.start(program(3), undefined);
+    for (const at of [0, 2, 3]) {
+      workers[at]!.terminate();
+      await hearAll();
+    }
+    expect(pool).toMatchObject({ degraded: true, helps: true, busy: true });
+    workers[1]!.work();
+    await hearAll();
+    expect(await end).toBeUndefined();
   });
 });
 
@@ -222,7 +321,10 @@ it('stop() asks workers to go, ends them, and all jobs once', async () => {
   const { pool, workers, control, hearAll } = await play(3, () => undefined);
   const ends = [1, 2, 3].map(() => pool.start(program(2), undefined));
   expect(pool.busy).toBe(true);
+  const { [EPOCH]: before } = control;
   pool.stop();
+  // What is under way ends with its claims, and who sleeps hears of it.
+  expect([control[CANCEL], control[EPOCH]]).toEqual([ABORTED, before! + 1]);
   pool.stop('degraded');
   expect(await Promise.all(ends)).toEqual([1, 2, 3].map(() => ({ why: 'stopped' })));
   expect(control[STOP]).toBe(1);
