@@ -220,7 +220,12 @@ describe('a claim is lost', () => {
   const states = { none: NONE, busy: BUSY, spinning: SPINNING, parked: PARKED, gone: GONE };
   type State = keyof typeof states;
 
-  const asked = (known: boolean, ticket: number, state: number, ...workers: readonly State[]): boolean => {
+  const asked = (
+    known: boolean | undefined,
+    ticket: number,
+    state: number,
+    ...workers: readonly State[]
+  ): boolean => {
     const { words } = block(() => undefined);
     [words[TICKET], words[LEFT], words[STATE]] = [ticket, 1, state];
     // Who asks is no worker.
@@ -228,7 +233,7 @@ describe('a claim is lost', () => {
     for (const [i, worker] of workers.entries()) words[stateOf(i + 1)] = states[worker];
     return isOrphan(words, workers.length + 1, known);
   };
-  const lost = asked.bind(undefined, false);
+  const lost = asked.bind(undefined, undefined);
 
   it('if nothing is there to be claimed, nobody is at work and somebody has gone', () => {
     expect(lost(0, RUNNING, 'gone', 'parked')).toBe(true);

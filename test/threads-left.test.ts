@@ -5,6 +5,7 @@
  * @node its workers tell of their end, and a vm ends a script that does not end
  */
 import { expect, it, vi } from 'vitest';
+import type { Signal } from '../src/options/signal.ts';
 import { a, b, goesOn, interrupted, make, shape } from './faulty-engines.ts';
 import { rejection } from './nothing-lost.ts';
 import { expectSameBits } from './problems.ts';
@@ -35,6 +36,7 @@ it('a caller that waits is woken by the last worker, not by its clock', async ()
 it('a call that is ended from outside, whose only worker has gone: the next does what is left (fault 74)', async () => {
   const made = await make();
   const { engine, workers, expected } = made;
+  const second = workers.made(2);
   // The worker goes with its first item; the caller's thread never comes to one.
   workers.arm('exit');
   workers.stuck = true;
@@ -45,8 +47,30 @@ it('a call that is ended from outside, whose only worker has gone: the next does
   // Two minutes of looks at the clock would be many more.
   expect(now.mock.calls.length).toBeLessThan(1000);
   vi.restoreAllMocks();
-  await workers.made(2);
+  // What was left has been done away with: an asynchronous call is not ended by the next look at it.
+  const later = engine.matmulAsync(a, b, shape);
+  expectSameBits(engine.matmul(a, b, shape), expected);
+  expectSameBits(await later, expected);
+  await second;
   await goesOn(made);
+});
+
+it('a call that is aborted without a reason leaves no memory (fault 45)', async () => {
+  const { engine } = await make();
+  const { used } = engine.memory;
+  const aborts: (() => void)[] = [];
+  const signal: Signal = {
+    aborted: false,
+    reason: undefined,
+    addEventListener: (_: string, abort: () => void) => aborts.push(abort),
+    removeEventListener: () => undefined,
+    throwIfAborted: () => undefined,
+  };
+  const call = engine.matmulAsync(a, b, { ...shape, signal });
+  expect(aborts).toHaveLength(1);
+  aborts[0]!();
+  await expect(call).rejects.toBeUndefined();
+  expect(engine.memory.used).toBe(used);
 });
 
 it('a stack that ends, wherever that is: the call throws, and the next is right (fault 69)', async () => {

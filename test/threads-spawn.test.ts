@@ -7,7 +7,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { workerSource } from '../src/generated/worker.ts';
 import { Crew } from '../src/threads/crew.ts';
-import { begin, ways } from '../src/threads/spawn.ts';
+import { begin, ways, type WorkerLike } from '../src/threads/spawn.ts';
 import type { Begin } from '../src/threads/worker.ts';
 
 /** What a worker was made of, and with what options. */
@@ -107,6 +107,91 @@ describe('a worker of a page', () => {
     expect(ways(undefined)).toEqual([]);
     await expect(crew().crew.start()).rejects.toThrow('there are no workers here');
   });
+});
+
+describe('a crew', () => {
+  /** Of a factory's: it says and does what a test has it do. */
+  const makers = () => {
+    const listeners = new Map<string, (given: unknown) => void>();
+    const worker = {
+      on: (event: string, listener: (given: unknown) => void) => listeners.set(event, listener),
+      postMessage: vi.fn(),
+    };
+    const owner = { said: vi.fn(), joined: vi.fn(), left: vi.fn(), dwindled: vi.fn() };
+    const factory = vi.fn(() => worker as unknown as WorkerLike);
+    const crew = new Crew({ ...message, threads: 2 }, factory, owner);
+    const hear = (event: string, given: unknown): void => {
+      listeners.get(event)!(given);
+    };
+    return { listeners, owner, factory, crew, hear };
+  };
+
+  it('has one way for all: one that does not start where another has is not started otherwise', async () => {
+    refused = () => made.length === 1;
+    await expect(crew().crew.start()).rejects.toThrow('refused by a policy');
+    expect(made).toHaveLength(1);
+  });
+  it('that has been stopped tries no other way', async () => {
+    const { crew: workers } = crew();
+    const asked = vi.fn(() => {
+      workers.stop();
+      return true;
+    });
+    refused = asked;
+    await expect(workers.start()).rejects.toThrow('refused by a policy');
+    expect(asked).toHaveBeenCalledTimes(1);
+  });
+  it('that is stopped gives up those that have not begun', async () => {
+    const { crew: workers, owner } = makers();
+    const start = workers.start();
+    workers.stop();
+    await expect(start).rejects.toThrow();
+    expect(owner.left.mock.calls).toEqual([[1, { why: 'stopped', worker: 1 }]]);
+    expect(owner.dwindled).not.toHaveBeenCalled();
+  });
+  it('hears of an end once, and of nothing behind it', async () => {
+    const { crew: workers, owner, hear } = makers();
+    const start = workers.start();
+    hear('exit', 3);
+    hear('exit', 4);
+    hear('message', { heed: 'ready' });
+    await expect(start).rejects.toThrow('it ended with code 3');
+    expect(owner.left.mock.calls).toEqual([[1, { why: 'exited', worker: 1, exitCode: 3, cause: undefined }]]);
+    expect(owner.joined).not.toHaveBeenCalled();
+  });
+  it('that has been stopped hears of no end any more', async () => {
+    const { crew: workers, owner, hear, factory } = makers();
+    const start = workers.start();
+    hear('message', { heed: 'ready' });
+    await start;
+    const stopped = { terminate: vi.fn() };
+    Object.assign(factory.mock.results[0]!.value as object, stopped);
+    workers.stop();
+    expect(stopped.terminate).toHaveBeenCalledTimes(1);
+    hear('exit', 1);
+    expect([owner.left, owner.dwindled].map(({ mock }) => mock.calls)).toEqual([[], []]);
+    expect(factory).toHaveBeenCalledTimes(1);
+  });
+  it('is told by a worker of Node’s why it ends: a message that cannot be read, too', async () => {
+    const { crew: workers, listeners, hear } = makers();
+    const start = workers.start();
+    expect([...listeners.keys()]).toEqual(['message', 'messageerror', 'error', 'exit']);
+    hear('messageerror', new Error('no module'));
+    hear('exit', 1);
+    await expect(start).rejects.toThrow('no module');
+  });
+});
+
+it('a worker of Node’s is made of the text inside the package, without the flags of who starts it', () => {
+  const Worker = vi.fn(function make() {
+    return {};
+  });
+  vi.spyOn(process, 'getBuiltinModule').mockReturnValue({ Worker });
+  const all = ways(undefined);
+  expect(all).toHaveLength(1);
+  all[0]!();
+  const options = { eval: true, name: 'heed', execArgv: [] };
+  expect(Worker.mock.calls).toEqual([[workerSource, Object.assign(Object.create(null), options)]]);
 });
 
 it('a worker whose factory ends the engine is ended as soon as it has begun', async () => {

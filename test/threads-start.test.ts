@@ -76,7 +76,9 @@ describe('a worker that does not start: ERR_WORKER_START (fault 52)', () => {
 
   const silent = { on: () => undefined, postMessage: () => undefined };
   const full = (): never => {
-    throw new Error('no more');
+    // A factory's own worker may throw anything.
+    // eslint-disable-next-line @typescript-eslint/only-throw-error
+    throw 'no more';
   };
 
   it.each<[string, () => unknown, string]>([
@@ -89,12 +91,17 @@ describe('a worker that does not start: ERR_WORKER_START (fault 52)', () => {
     ],
     ['its factory gives nothing', () => undefined, 'workerFactory gave no worker'],
     ['its factory gives something else', () => ({}), 'workerFactory gave no worker'],
+    ['its factory gives what hears nothing', () => ({ on: silent.on }), 'workerFactory gave no worker'],
+    [
+      'its factory gives what says nothing',
+      () => ({ postMessage: silent.postMessage }),
+      'workerFactory gave no worker',
+    ],
     [
       'its factory gives a promise',
       () => Promise.resolve(running(workerSource)),
       'workerFactory gave no worker',
     ],
-    ['its factory gives one that takes no message', () => ({ ...silent, postMessage: full }), 'no more'],
     ['it throws', running("throw new Error('not today')"), 'not today'],
     ['it exits', running('process.exit(9)'), 'it ended with code 9'],
     ['it has nothing to do', running(''), 'it ended with code 0'],
@@ -103,6 +110,18 @@ describe('a worker that does not start: ERR_WORKER_START (fault 52)', () => {
     await refused(options, { code, words: notStarted(words), cause: { message: words } });
   });
 
+  it('its factory gives one that takes no message, and throws what is no error', async () => {
+    const workerFactory = (): object => ({ ...silent, postMessage: full });
+    await refused({ workerFactory } as EngineOptions, { code, words: notStarted('no more') });
+  });
+  it('none of our own can be made', async () => {
+    vi.spyOn(process.getBuiltinModule('node:worker_threads'), 'Worker').mockImplementation(function refuse() {
+      throw new Error('denied');
+    });
+    const hint =
+      'a page whose policy refuses blob: needs a workerFactory, Node under --permission needs --allow-worker';
+    await refused({}, { code, words: `a worker could not be started (denied) — ${hint}` });
+  });
   it('it says nothing for ten seconds', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     let [seconds, terminated] = [0, 0];

@@ -163,10 +163,7 @@ export class Pool {
         break;
       }
     }
-    member.is(NONE);
-    // Their ends are not heard of yet: they have no part in the next job.
-    if (job.death !== undefined)
-      for (let t = 1; t < this.threads; t++) Atomics.compareExchange(words, stateOf(t), GONE, NONE);
+    this.#leaves();
     const failure = job.outcome(program);
     if (failure?.why === 'lost') this.#giveUp();
     return failure;
@@ -191,8 +188,15 @@ export class Pool {
       }
       this.#member.spin(quiet);
     }
-    this.#member.is(NONE);
     Atomics.store(words, STATE, OVER);
+    this.#leaves();
+  }
+
+  /** This thread has no part in a job any more, nor have workers that have gone, whose ends are not heard of yet. */
+  #leaves(): void {
+    const words = this.#words;
+    this.#member.is(NONE);
+    for (let t = 1; t < this.threads; t++) Atomics.compareExchange(words, stateOf(t), GONE, NONE);
   }
 
   /** Runs a program on the workers, and at once behind it what `more` gives, after those that came before. */
