@@ -6,7 +6,7 @@ import { runInNewContext } from 'node:vm';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { builds, engineOf } from './builds.ts';
 import { equal } from './equal.ts';
-import { refusal, resizable, SharedBuffer } from './door.ts';
+import { resizable, SharedBuffer } from './door.ts';
 import {
   gone,
   tooLarge,
@@ -17,6 +17,7 @@ import {
   wrongScores,
 } from './faulty-arguments.ts';
 import { goesOn, golden, passesOn, pattern, refusesEach, watch, type Watch } from './nothing-lost.ts';
+import { refusal } from './refusals.ts';
 import {
   argument,
   changed,

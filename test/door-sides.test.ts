@@ -8,8 +8,9 @@ import { HeedRangeError, type Engine, type HeedError } from '../src/index.ts';
 import { resolveAttention } from '../src/options/attention.ts';
 import { builds, engineOf } from './builds.ts';
 import { f32, normal } from './data.ts';
-import { good, packed, refusal, resizable, resolve } from './door.ts';
+import { good, packed, resizable, resolve } from './door.ts';
 import { fault, pattern, refuses, refusesEach, watch, type Refusal } from './nothing-lost.ts';
+import { refusal } from './refusals.ts';
 
 const u8 = (n: number): Uint8Array => new Uint8Array(n).fill(1);
 const i32 = (...starts: number[]): Int32Array => Int32Array.of(...starts);

@@ -4,8 +4,9 @@
  */
 import type { HeedErrorCode } from '../src/index.ts';
 import { normal } from './data.ts';
-import { absent, refusal, resizable } from './door.ts';
+import { absent, resizable } from './door.ts';
 import type { Faulty } from './nothing-lost.ts';
+import { refusal, unknownOption } from './refusals.ts';
 import { argument, changed, type Given, type Operation } from './operations.ts';
 
 const MOST = 2 ** 32;
@@ -139,16 +140,10 @@ export function* tooLarge(o: Operation): Iterable<Faulty> {
 }
 
 export function* unknown(o: Operation): Iterable<Faulty> {
-  const known = o.op.endsWith('Async') ? [...o.known, 'signal'] : o.known;
-  const near = [...o.known].sort((a, b) => b.length - a.length)[0]!;
-  const words = `one of ${known.join(', ')}, got an unknown option`;
-  const cases = [
-    [`${near}x`, `${words} — did you mean "${near}"?`],
-    ['0', words],
-  ] as const;
-  for (const [name, expected] of cases) {
+  const longest = [...o.known].sort((a, b) => b.length - a.length)[0]!;
+  for (const [name, near] of [[`${longest}x`, longest], ['0']] as const) {
     const call = (): unknown => o.call(o.operands, { ...o.options, [name]: undefined });
-    yield { call, refusal: refusal(o.op, name, 'ERR_UNKNOWN_OPTION', expected) };
+    yield { call, refusal: unknownOption(o.op, name, o.known, near) };
   }
 }
 

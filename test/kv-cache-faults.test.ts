@@ -9,8 +9,8 @@ import type { AppendOptions, KVCache } from '../src/index.ts';
 import { builds, engineOf } from './builds.ts';
 import { FAULTY, filled, untyped } from './caches.ts';
 import { f32, normal } from './data.ts';
-import { refusal } from './door.ts';
 import { fault, matches, pattern, refuses, watch, type Refusal } from './nothing-lost.ts';
+import { refusal } from './refusals.ts';
 
 describe.each(builds)('%s', (build) => {
   describe('for what is in it', async () => {

@@ -14,8 +14,8 @@ import type {
 } from '../src/index.ts';
 import { builds, engineOf } from './builds.ts';
 import { normal } from './data.ts';
-import { refusal } from './door.ts';
 import { fault, pattern, refusesEach, watch, type Faulty } from './nothing-lost.ts';
+import { refusal } from './refusals.ts';
 
 const [modelDim, heads, kvHeads, headDim] = [20, 6, 2, 10];
 const dims = { modelDim, heads, kvHeads, headDim };

@@ -7,8 +7,8 @@ import { createEngine, HeedTypeError, MultiHeadAttention, StateError } from '../
 import type { Engine, ForwardOptions, MultiHeadAttentionOptions } from '../src/index.ts';
 import { builds, engineOf } from './builds.ts';
 import { normal } from './data.ts';
-import { refusal } from './door.ts';
 import { fault, matches, pattern, refuses, watch } from './nothing-lost.ts';
+import { refusal } from './refusals.ts';
 
 const MIB = 2 ** 20;
 

@@ -13,8 +13,20 @@ import { createEngine, type Engine } from '../src/index.ts';
 import type { Build } from './builds.ts';
 import { f32 } from './data.ts';
 import { makesNone } from './no-engine.ts';
-import { fault, golden, goldenIs, matches, rejection, watch, type Refusal } from './nothing-lost.ts';
+import {
+  fault,
+  goesOn,
+  golden,
+  goldenIs,
+  matches,
+  passesOn,
+  refuses,
+  rejection,
+  watch,
+  type Refusal,
+} from './nothing-lost.ts';
 import { calls, type Library, type Plain } from './plain-calls.ts';
+import { ended, poisoned, sentence, trapped } from './refusals.ts';
 import { float, patched, trapping } from './wasm-bytes.ts';
 
 const shape = { seqQ: 2, headDim: 2 };
@@ -64,14 +76,17 @@ afterAll(() => {
   beside.dispose();
 });
 
+/** A code and words of a copy's EnvironmentError, and its other fields. */
+type Told = Omit<Refusal, 'class' | 'op' | 'message'> & { readonly words: string };
+
+function told({ EnvironmentError }: Library, op: string, { words, ...rest }: Told): Refusal {
+  return { ...sentence(op, rest.code, words), ...rest, class: EnvironmentError };
+}
+
 /** Refused where the copy has its default engine made, and where one is asked for; then the machine is as it was. */
-async function refusedBoth(
-  { createEngine: make, attention, EnvironmentError }: Library,
-  { message, ...refusal }: Omit<Refusal, 'class' | 'op'>,
-): Promise<void> {
-  const of = (op: string): Refusal => {
-    return { class: EnvironmentError, op, ...refusal, message: `${op}: ${message!} [${refusal.code}]` };
-  };
+async function refusedBoth(library: Library, wanted: Told): Promise<void> {
+  const { createEngine: make, attention } = library;
+  const of = (op: string): Refusal => told(library, op, wanted);
   matches(
     fault(() => attention(f32(4), f32(4), f32(4), shape)),
     of('attention'),
@@ -103,20 +118,20 @@ describe('a JavaScript engine', () => {
     validateOnly(() => false);
     await refusedBoth(await fresh(), {
       code: 'ERR_NO_SIMD',
-      message:
+      words:
         'this JavaScript engine has no WebAssembly SIMD — it is in Node 16.4, Chrome 91, Firefox 89, Safari 16.4 and later',
     });
   });
   it("without relaxed SIMD: 'auto' takes baseline and says so, 'relaxed' is ERR_NO_RELAXED_SIMD (fault 58)", async () => {
     validateOnly((bytes) => Buffer.compare(bytes, baseline) === 0);
-    const { createEngine: make, EnvironmentError } = await fresh();
+    const library = await fresh();
+    const { createEngine: make } = library;
     const { features } = await make({ threads: 1 });
     expect(features.simd).toBe('baseline');
     expect(features.reason).toContain('baseline SIMD: this JavaScript engine has no relaxed SIMD');
     const hint = "Node has it from version 22 on; simd: 'auto' takes what there is";
-    const code = 'ERR_NO_RELAXED_SIMD';
-    const message = `createEngine: this JavaScript engine has no relaxed SIMD — ${hint} [${code}]`;
-    const refusal = { class: EnvironmentError, code, message } as const;
+    const words = `this JavaScript engine has no relaxed SIMD — ${hint}`;
+    const refusal = told(library, 'createEngine', { code: 'ERR_NO_RELAXED_SIMD', words });
     await makesNone(() => make({ threads: 1, simd: 'relaxed' }), refusal, { beside, next: asItIs });
   });
   it('whose page forbids compilation: ERR_CSP with the directive (fault 59)', async () => {
@@ -126,7 +141,7 @@ describe('a JavaScript engine', () => {
       throw cause;
     });
     const library = await fresh();
-    await refusedBoth(library, { code: 'ERR_CSP', message: noCompiling, cause });
+    await refusedBoth(library, { code: 'ERR_CSP', words: noCompiling, cause });
     expect(library.attention(f32(4), f32(4), f32(4), shape)).toEqual(f32(4));
   });
   it('whose page forbids instances: ERR_CSP too (fault 59)', async () => {
@@ -135,13 +150,9 @@ describe('a JavaScript engine', () => {
     vi.spyOn(WebAssembly, 'Instance').mockImplementation(function refuse() {
       throw cause;
     });
-    const { createEngine: make, EnvironmentError } = await fresh();
-    const refusal = {
-      class: EnvironmentError,
-      code: 'ERR_CSP',
-      message: `createEngine: ${noCompiling} [ERR_CSP]`,
-      cause,
-    } as const;
+    const library = await fresh();
+    const { createEngine: make } = library;
+    const refusal = told(library, 'createEngine', { code: 'ERR_CSP', words: noCompiling, cause });
     const refused = vi.mocked(WebAssembly.Instance).getMockImplementation()!;
     for (const wasm of [undefined, module]) {
       vi.spyOn(WebAssembly, 'Instance').mockImplementation(refused);
@@ -157,7 +168,7 @@ describe('a JavaScript engine', () => {
     });
     await refusedBoth(library, {
       code: 'ERR_MEMORY_RESERVE',
-      message:
+      words:
         'no address space for one more memory beside the 1 that this process has made — ' +
         'share one engine instead of making many, and dispose of those that are done',
       instances: 1,
@@ -168,12 +179,17 @@ describe('a JavaScript engine', () => {
   });
 });
 
+const wrong = {
+  code: 'ERR_WASM_INTEGRITY',
+  words: 'the kernels compute wrong results — the package may be damaged: install it again',
+} as const;
+
 describe('damaged kernels (fault 61)', () => {
   it('bytes that are no module', async () => {
     for (const bytes of [baseline.subarray(0, baseline.length / 2), baseline.subarray(8), Uint8Array.of()]) {
       await refusedBoth(await freshOn(bytes), {
         code: 'ERR_WASM_INTEGRITY',
-        message: 'the bytes of the kernels are no valid module — install the package again',
+        words: 'the bytes of the kernels are no valid module — install the package again',
       });
     }
   });
@@ -182,13 +198,9 @@ describe('damaged kernels (fault 61)', () => {
     const other = patched(baseline, [0x7f, 0x00, 0x41, ABI_VERSION, 0x0b], [0x7f, 0x00, 0x41, 63, 0x0b]);
     await refusedBoth(await freshOn(other), {
       code: 'ERR_WASM_INTEGRITY',
-      message: `the baseline kernels speak ABI 63, this code ABI ${ABI_VERSION}`,
+      words: `the baseline kernels speak ABI 63, this code ABI ${ABI_VERSION}`,
     });
   });
-  const wrong = {
-    code: 'ERR_WASM_INTEGRITY',
-    message: 'the kernels compute wrong results — the package may be damaged: install it again',
-  } as const;
   it.each([
     ['f32x4.add → sub', [0xfd, 0xe4, 0x01], [0xfd, 0xe5, 0x01]],
     ['f32x4.mul → add', [0xfd, 0xe6, 0x01], [0xfd, 0xe4, 0x01]],
@@ -205,16 +217,16 @@ describe('damaged kernels (fault 61)', () => {
   it('tiles that add, and no others: a bias, or a sum of more than one depth block', async () => {
     const bytes = trapping(baseline, 'rowsAdd');
     const other = await freshOn(bytes);
-    expect(await rejection(other.createEngine({ threads: 1, simd: 'baseline' }))).toMatchObject({
-      code: wrong.code,
-    });
+    const make = other.createEngine({ threads: 1, simd: 'baseline' });
+    matches(await rejection(make), told(other, 'createEngine', wrong));
     // A second later tiles are timed, before any is tested.
     for (const later of [0, 1000]) {
       const library = await freshOn(bytes);
       const now = vi.spyOn(performance, 'now').mockReturnValue(0);
       expect(library.attention(f32(4), f32(4), f32(4), shape)).toEqual(f32(4));
       now.mockReturnValue(later);
-      expect(fault(() => library.matmul(f32(4), f32(4), { M: 2, N: 2, K: 2 })).code).toBe(wrong.code);
+      const multiply = (): unknown => library.matmul(f32(4), f32(4), { M: 2, N: 2, K: 2 });
+      matches(fault(multiply), told(library, 'matmul', wrong));
     }
   });
   it('one build at fault: the next one runs, and the reason is told', async () => {
@@ -223,9 +235,8 @@ describe('damaged kernels (fault 61)', () => {
     expect(engine.features.simd).toBe('baseline');
     expect(engine.features.reason).toContain('not relaxed SIMD: this JavaScript engine computes it wrongly');
     expect(engine.attention(f32(4), f32(4), f32(4), shape)).toEqual(f32(4));
-    expect(await rejection(library.createEngine({ threads: 1, simd: 'relaxed' }))).toMatchObject({
-      code: 'ERR_WASM_INTEGRITY',
-    });
+    const make = library.createEngine({ threads: 1, simd: 'relaxed' });
+    matches(await rejection(make), told(library, 'createEngine', wrong));
   });
 });
 
@@ -261,7 +272,10 @@ describe('plain functions test what they are about to run', () => {
     const { library } = await faulty((_, driver) => driver === 'attention');
     for (let i = 0; i < 2; i++) {
       expect(calls.decoding(library)).toEqual(f32(8));
-      expect(fault(() => calls.prefill(library)).code).toBe('ERR_WASM_INTEGRITY');
+      matches(
+        fault(() => calls.prefill(library)),
+        told(library, 'attention', wrong),
+      );
     }
   });
   it('after they have read their options, once', async () => {
@@ -331,32 +345,26 @@ describe('a kernel that traps at work (fault 68)', () => {
     const [engine, other] = [await library.createEngine(options), await library.createEngine(options)];
     const x = engine.tensor([2, 2], Float32Array.of(1, 2, 3, 4));
     const { used } = engine.memory;
-    broken = true;
-    const error = fault(() => engine.matmul(x, x));
-    broken = false;
-    const message = 'matmul: a kernel trapped [ERR_TRAP]';
-    matches(error, {
-      class: library.KernelTrapError,
-      code: 'ERR_TRAP',
-      op: 'matmul',
-      message,
-      cause: thrown,
-    });
+    const watched = await watch(other);
+    const call = (): unknown => {
+      broken = true;
+      try {
+        return engine.matmul(x, x);
+      } finally {
+        broken = false;
+      }
+    };
+    refuses(call, { ...trapped('matmul'), class: library.KernelTrapError, cause: thrown }, watched);
     expect(engine.memory.used).toBe(used);
-    const words =
-      'a kernel of this engine has trapped — ' +
-      'dispose of it and create a new one; for the plain functions releaseMemory() does both [ERR_POISONED]';
-    const poisoned = { class: library.StateError, code: 'ERR_POISONED' } as const;
     const uses = { matmul: () => engine.matmul(x, x), tensor: () => engine.tensor([1]) };
     for (const [op, use] of Object.entries(uses)) {
-      matches(fault(use), { ...poisoned, op, message: `${op}: ${words}` });
+      refuses(use, { ...poisoned(op), class: library.StateError }, watched);
     }
     expect([...x.data]).toEqual([1, 2, 3, 4]);
     x.dispose();
     expect(engine.memory.used).toBe(0);
     engine.dispose();
-    expect(fault(() => engine.tensor([1])).code).toBe('ERR_DISPOSED');
-    await goldenIs(other);
+    refuses(() => engine.tensor([1]), { ...ended('tensor', 'engine'), class: library.StateError }, watched);
     // As the message says: another one takes its place.
     await goldenIs(await library.createEngine(options));
   });
@@ -365,12 +373,18 @@ describe('a kernel that traps at work (fault 68)', () => {
     const { library } = await faulty(() => full);
     const engine = await library.createEngine({ threads: 1, simd: 'baseline' });
     const x = engine.tensor([2, 2], f32(4));
-    const { used } = engine.memory;
+    const watched = await watch(engine, x.data);
     thrown = new RangeError('Maximum call stack size exceeded');
-    full = true;
-    expect(() => engine.matmul(x, x)).toThrow(thrown);
-    full = false;
-    expect(engine.memory.used).toBe(used);
+    const call = (): unknown => {
+      full = true;
+      try {
+        return engine.matmul(x, x);
+      } finally {
+        full = false;
+      }
+    };
+    await passesOn(thrown, call, watched);
+    goesOn(watched);
     expect([...engine.matmul(x, x).data]).toEqual([0.5, 0.5, 0.5, 0.5]);
   });
 });
@@ -394,10 +408,10 @@ it('threads.js that is not there: ERR_WORKER_START, one thread with the reason (
   });
   const library = await fresh();
   const reason = "threads.js beside the package's code could not be loaded";
-  const refusal: Refusal = {
-    ...{ class: library.EnvironmentError, code: 'ERR_WORKER_START', cause: expect.any(Error) as Error },
-    message: `createEngine: ${reason} — deploy it too [ERR_WORKER_START]`,
-  };
+  const refusal = told(library, 'createEngine', {
+    ...{ code: 'ERR_WORKER_START', cause: expect.any(Error) as Error },
+    words: `${reason} — deploy it too`,
+  });
   const next = (): Promise<Engine> => library.createEngine({ threads: 1 });
   await makesNone(() => library.createEngine({ threads: 2 }), refusal, { beside, next });
   const engine = await library.createEngine();

@@ -8,8 +8,8 @@ import type { Engine, KVCache, PackedMatrix, Values } from '../src/index.ts';
 import { builds, engineOf } from './builds.ts';
 import { collect } from './collect.ts';
 import { normal } from './data.ts';
-import { refusal } from './door.ts';
 import { fault, goesOn, golden, pattern, refuses, rejects, watch } from './nothing-lost.ts';
+import { refusal } from './refusals.ts';
 import { expectSameBits } from './problems.ts';
 
 const MIB = 2 ** 20;

@@ -3,21 +3,15 @@
  * synchronous ones, whatever happens to operands and memory meanwhile.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import {
-  HeedTypeError,
-  StateError,
-  type Engine,
-  type KVCache,
-  type MultiHeadAttention,
-  type Tensor,
-} from '../src/index.ts';
+import type { Engine, KVCache, MultiHeadAttention, Tensor } from '../src/index.ts';
 import { runtimeOf } from '../src/engine.ts';
 import { a, asked, b, k, layerOf, names, product, q, shape, v, x, type Calls } from './async-calls.ts';
 import { normal } from './data.ts';
 import { resizable } from './door.ts';
 import { FaultyWorkers } from './faulty-workers.ts';
-import { fault, matches, rejection } from './nothing-lost.ts';
+import { fault, matches, rejection, type Refusal } from './nothing-lost.ts';
 import { expectSameBits } from './problems.ts';
+import { lost, sentence } from './refusals.ts';
 
 describe.each([1, 2, 5])('%i threads', (threads) => {
   const workers = new FaultyWorkers();
@@ -168,7 +162,8 @@ describe.each([1, 2, 5])('%i threads', (threads) => {
       layer.forward(x.subarray(0, 480), { seqQ: 10, cache: other }),
     );
     const result = steps({ cache });
-    const busy = { class: StateError, code: 'ERR_BUSY' } as const;
+    const busy = (op: string): Refusal =>
+      sentence(op, 'ERR_BUSY', 'this cache is used by an asynchronous call — await that call first');
     const token = x.subarray(0, 48);
     for (const [op, call] of [
       [
@@ -186,9 +181,9 @@ describe.each([1, 2, 5])('%i threads', (threads) => {
       ],
       ['forward', () => layer.forward(token, { seqQ: 1, cache })],
     ] as const) {
-      matches(fault(call), { ...busy, op });
+      matches(fault(call), busy(op));
     }
-    matches(await rejection(steps({ cache })), { ...busy, op: 'forwardAsync' });
+    matches(await rejection(steps({ cache })), busy('forwardAsync'));
     expect(cache.length).toBe(10);
     expectSameBits(await result, layer.forward(token, { seqQ: 1, cache: other }));
     expect(cache.length).toBe(11);
@@ -210,7 +205,7 @@ describe.each([1, 2, 5])('%i threads', (threads) => {
       const out = new Float32Array(expected[name].length);
       const result = rejection(calls[name]({ out }));
       structuredClone(out.buffer, { transfer: [out.buffer] });
-      matches(await result, { class: HeedTypeError, code: 'ERR_DETACHED', arg: 'out' });
+      matches(await result, lost(`${name}Async`, 'out'));
       expectSameBits(await calls[name](), expected[name]);
     }
   });
@@ -229,7 +224,7 @@ describe.each([1, 2, 5])('%i threads', (threads) => {
       const given = { batch: 2, seqQ: 5, cache, window: [40, 0], out } as const;
       const pass = rejection(layer.forwardAsync(tokens.slice(0, 2 * 5 * 48), given));
       structuredClone(out.buffer, { transfer: [out.buffer] });
-      matches(await pass, { class: HeedTypeError, code: 'ERR_DETACHED', arg: 'out' });
+      matches(await pass, lost('forwardAsync', 'out'));
       expect(cache.length).toBe(190);
       expectSameBits(cache.attend(query, { heads: 4, window: [95, 0] }), before);
       cache.dispose();
