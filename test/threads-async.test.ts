@@ -9,7 +9,16 @@ import { a, asked, b, k, layerOf, names, product, q, shape, v, x, type Calls } f
 import { normal } from './data.ts';
 import { resizable } from './door.ts';
 import { FaultyWorkers } from './faulty-workers.ts';
-import { fault, matches, rejection, type Refusal } from './nothing-lost.ts';
+import {
+  fault,
+  losesNothing,
+  matches,
+  rejection,
+  rejects,
+  watch,
+  type Refusal,
+  type Watch,
+} from './nothing-lost.ts';
 import { expectSameBits } from './problems.ts';
 import { lost, sentence } from './refusals.ts';
 
@@ -19,10 +28,12 @@ describe.each([1, 2, 5])('%i threads', (threads) => {
   let layer: MultiHeadAttention;
   let calls: Calls;
   let expected: Record<keyof Calls, Float32Array>;
+  let watched: Watch;
   let used: number;
 
   beforeAll(async () => {
     ({ engine, layer, calls, expected } = asked(await workers.engine({ threads })));
+    watched = await watch(engine, q, k, v, a, b, x);
     used = engine.memory.used;
   });
   afterEach(() => {
@@ -57,28 +68,29 @@ describe.each([1, 2, 5])('%i threads', (threads) => {
       Float32Array,
       Float32Array,
     ];
-    const results = [
-      engine.attentionAsync(Q, K, V, shape),
-      engine.matmulAsync(A, B, product),
-      layer.forwardAsync(X, { seqQ: 60 }),
-    ];
-    for (const [i, each] of operands.entries()) {
-      if (i % 3 === 0) each.fill(NaN);
-      else if (i % 3 === 1) structuredClone(each.buffer, { transfer: [each.buffer] });
-      else (each.buffer as ReturnType<typeof resizable>).resize(0);
-    }
-    for (const [i, name] of names.entries()) expectSameBits(await results[i]!, expected[name]);
+    await losesNothing(async () => {
+      const results = [
+        engine.attentionAsync(Q, K, V, shape),
+        engine.matmulAsync(A, B, product),
+        layer.forwardAsync(X, { seqQ: 60 }),
+      ];
+      for (const [i, each] of operands.entries()) {
+        if (i % 3 === 0) each.fill(NaN);
+        else if (i % 3 === 1) structuredClone(each.buffer, { transfer: [each.buffer] });
+        else (each.buffer as ReturnType<typeof resizable>).resize(0);
+      }
+      for (const [i, name] of names.entries()) expectSameBits(await results[i]!, expected[name]);
+    }, watched);
   });
 
   it('first come, first served; many at once give what they give one by one (fault 40)', async () => {
     const order: number[] = [];
-    const results = await Promise.all(
-      Array.from({ length: 60 }, async (_, i) => {
-        const result = await calls[names[i % 3]!]();
-        order.push(i);
-        return result;
-      }),
-    );
+    const call = async (_: unknown, i: number): Promise<Float32Array> => {
+      const result = await calls[names[i % 3]!]();
+      order.push(i);
+      return result;
+    };
+    const results = await losesNothing(() => Promise.all(Array.from({ length: 60 }, call)), watched);
     for (const [i, result] of results.entries()) expectSameBits(result, expected[names[i % 3]!]);
     // A pass of the layer takes a turn more to come out than what is behind it.
     expect(order.filter((i) => i % 3 < 2)).toEqual(order.filter((i) => i % 3 < 2).sort((m, n) => m - n));
@@ -116,39 +128,42 @@ describe.each([1, 2, 5])('%i threads', (threads) => {
       engine.tensor([130, 70]),
     ];
     const size = (): number => engine.memory.used - used;
-    const [A, B, C] = operands() as [Tensor, Tensor, Tensor];
-    const all = size();
-    const result = engine.matmulAsync(A, B, { out: C });
-    const during = size();
-    A.dispose();
-    B.dispose();
-    expect(size()).toBe(during);
-    expect(await result).toBe(C);
-    expectSameBits(C.data, expected.matmul);
-    expect(size()).toBeLessThan(all);
-    C.dispose();
-    expect(size()).toBe(0);
-    // The same of a call that is aborted, and of one that another's abort does not touch.
-    const [D, E, F] = operands() as [Tensor, Tensor, Tensor];
-    const controller = new AbortController();
-    const aborted = engine.matmulAsync(D, E, { out: F, signal: controller.signal });
-    const other = engine.matmulAsync(D, E);
-    for (const each of [D, E, F]) each.dispose();
-    controller.abort();
-    await expect(aborted).rejects.toBe(controller.signal.reason);
-    const product = await other;
-    expectSameBits(product.data, expected.matmul);
-    product.dispose();
+    await losesNothing(async () => {
+      const [A, B, C] = operands() as [Tensor, Tensor, Tensor];
+      const all = size();
+      const result = engine.matmulAsync(A, B, { out: C });
+      const during = size();
+      A.dispose();
+      B.dispose();
+      expect(size()).toBe(during);
+      expect(await result).toBe(C);
+      expectSameBits(C.data, expected.matmul);
+      expect(size()).toBeLessThan(all);
+      C.dispose();
+      expect(size()).toBe(0);
+      // The same of a call that is aborted, and of one that another's abort does not touch.
+      const [D, E, F] = operands() as [Tensor, Tensor, Tensor];
+      const controller = new AbortController();
+      const aborted = engine.matmulAsync(D, E, { out: F, signal: controller.signal });
+      const other = engine.matmulAsync(D, E);
+      for (const each of [D, E, F]) each.dispose();
+      controller.abort();
+      await expect(aborted).rejects.toBe(controller.signal.reason);
+      const product = await other;
+      expectSameBits(product.data, expected.matmul);
+      product.dispose();
+    }, watched);
   });
 
   it('a layer that is disposed of during a pass: the same, and where it does not come to that (fault 33)', async () => {
     for (const signal of [undefined, AbortSignal.abort()]) {
-      const other = layerOf(engine);
-      const result = other.forwardAsync(x, { seqQ: 60, signal });
-      other.dispose();
-      if (signal === undefined) expectSameBits(await result, expected.forward);
-      else await expect(result).rejects.toBe(signal.reason);
-      expect(engine.memory.used).toBe(used);
+      await losesNothing(async () => {
+        const other = layerOf(engine);
+        const result = other.forwardAsync(x, { seqQ: 60, signal });
+        other.dispose();
+        if (signal === undefined) expectSameBits(await result, expected.forward);
+        else await expect(result).rejects.toBe(signal.reason);
+      }, watched);
     }
   });
 
@@ -203,9 +218,12 @@ describe.each([1, 2, 5])('%i threads', (threads) => {
   it('a result whose array is detached meanwhile: ERR_DETACHED', async () => {
     for (const name of names) {
       const out = new Float32Array(expected[name].length);
-      const result = rejection(calls[name]({ out }));
-      structuredClone(out.buffer, { transfer: [out.buffer] });
-      matches(await result, lost(`${name}Async`, 'out'));
+      const gone = (): Promise<unknown> => {
+        const result = calls[name]({ out });
+        structuredClone(out.buffer, { transfer: [out.buffer] });
+        return result;
+      };
+      await rejects(gone, lost(`${name}Async`, 'out'), watched);
       expectSameBits(await calls[name](), expected[name]);
     }
   });
@@ -222,9 +240,12 @@ describe.each([1, 2, 5])('%i threads', (threads) => {
       const before = cache.attend(query, { heads: 4, window: [95, 0] });
       const out = new Float32Array(2 * 5 * 48);
       const given = { batch: 2, seqQ: 5, cache, window: [40, 0], out } as const;
-      const pass = rejection(layer.forwardAsync(tokens.slice(0, 2 * 5 * 48), given));
-      structuredClone(out.buffer, { transfer: [out.buffer] });
-      matches(await pass, lost('forwardAsync', 'out'));
+      const gone = (): Promise<unknown> => {
+        const pass = layer.forwardAsync(tokens.slice(0, 2 * 5 * 48), given);
+        structuredClone(out.buffer, { transfer: [out.buffer] });
+        return pass;
+      };
+      await rejects(gone, lost('forwardAsync', 'out'), await watch(engine, cache, tokens));
       expect(cache.length).toBe(190);
       expectSameBits(cache.attend(query, { heads: 4, window: [95, 0] }), before);
       cache.dispose();
