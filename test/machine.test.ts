@@ -84,14 +84,31 @@ function told({ EnvironmentError }: Library, op: string, { words, ...rest }: Tol
 }
 
 /** Refused where the copy has its default engine made, and where one is asked for; then the machine is as it was. */
-async function refusedBoth(library: Library, wanted: Told): Promise<void> {
+async function refusedBoth(library: Library, wanted: Told, during: typeof now = now): Promise<void> {
   const { createEngine: make, attention } = library;
-  const of = (op: string): Refusal => told(library, op, wanted);
   matches(
-    fault(() => attention(f32(4), f32(4), f32(4), shape)),
-    of('attention'),
+    await rejection(during(() => attention(f32(4), f32(4), f32(4), shape))),
+    told(library, 'attention', wanted),
   );
-  await makesNone(() => make({ threads: 1, simd: 'baseline' }), of('createEngine'), { beside, next: asItIs });
+  const refusal = told(library, 'createEngine', wanted);
+  await makesNone(() => during(() => make({ threads: 1, simd: 'baseline' })), refusal, {
+    beside,
+    next: asItIs,
+  });
+}
+
+async function now<T>(call: () => T | Promise<T>): Promise<T> {
+  return await call();
+}
+
+/** Calls where there is no WebAssembly, but for those who have taken it before. */
+async function without<T>(call: () => T | Promise<T>): Promise<T> {
+  vi.stubGlobal('WebAssembly', undefined);
+  try {
+    return await call();
+  } finally {
+    vi.unstubAllGlobals();
+  }
 }
 
 /** An engine of a machine that nothing is wrong with any more. */
@@ -121,6 +138,11 @@ describe('a JavaScript engine', () => {
       words:
         'this JavaScript engine has no WebAssembly SIMD — it is in Node 16.4, Chrome 91, Firefox 89, Safari 16.4 and later',
     });
+  });
+  it('without WebAssembly: ERR_NO_SIMD, which says so (fault 57)', async () => {
+    const words =
+      "this JavaScript engine has no WebAssembly — node --jitless and a browser's lockdown mode leave it out";
+    await refusedBoth(await fresh(), { code: 'ERR_NO_SIMD', words }, without);
   });
   it("without relaxed SIMD: 'auto' takes baseline and says so, 'relaxed' is ERR_NO_RELAXED_SIMD (fault 58)", async () => {
     validateOnly((bytes) => Buffer.compare(bytes, baseline) === 0);
