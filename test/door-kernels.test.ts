@@ -178,7 +178,8 @@ describe.each(surfaces.map((each) => [each.name, each] as const))(
         it('a product of dimensions that is too large (fault 21)', () => refusesEach(tooLarge(o), watched));
       }
       if (o.known.includes('scale')) {
-        it('what scores are not told (faults 71, 72)', () => refusesEach(wrongScores(o, floats), watched));
+        it('what scores are not told (faults 13, 71, 72)', () =>
+          refusesEach(wrongScores(o, floats), watched));
       }
       const [out, sums] = outputs;
       if (out && sums) {

@@ -11,7 +11,7 @@ import { tooMuch } from '../src/memory/limit.ts';
 import { builds } from './builds.ts';
 import { normal } from './data.ts';
 import { SharedBuffer } from './door.ts';
-import { fault, golden, matches, pattern, refuses, rejects, watch } from './nothing-lost.ts';
+import { fault, golden, losesNothing, matches, pattern, refuses, rejects, watch } from './nothing-lost.ts';
 import { noRoom } from './refusals.ts';
 
 const MIB = 2 ** 20;
@@ -231,7 +231,6 @@ describe.each(builds)('%s', (build) => {
     const [q, out] = [normal(64, 5), pattern(64)];
     const x = engine.tensor([1, 8, 1, 8], q);
     const watched = await watch(engine, q, x);
-    const { used } = engine.memory;
     const wanted = engine.attention(q, q, q, { seqQ: 8, headDim: 8 });
     let [refused, passed] = [0, 0];
     /** Calls at every depth on the way back from where the stack ends. */
@@ -251,11 +250,9 @@ describe.each(builds)('%s', (build) => {
         refused++;
       }
     };
-    dive();
+    await losesNothing(dive, watched);
     expect(refused).toBeGreaterThan(0);
     expect(passed).toBe(3);
-    expect(engine.memory.used).toBe(used);
-    expect(golden(engine)).toEqual(watched.fresh);
   });
 });
 

@@ -144,12 +144,15 @@ describe('a synchronous call that is ended from outside, as by the time of a scr
     'leaves nobody at work on memory when a %s one follows',
     async (kind) => {
       const { engine, workers, expected } = await make();
-      interruptedBy(workers, 'delay', () => engine.matmul(other, b, shape));
-      const { items } = workers;
-      const next = kind === 'synchronous' ? engine.matmul(a, b, shape) : engine.matmulAsync(a, b, shape);
-      // The item that took so long is done, before anything else was begun.
-      expect(workers.items).toBeGreaterThan(items);
-      expectSameBits(await next, expected);
+      const ends = async (): Promise<void> => {
+        interruptedBy(workers, 'delay', () => engine.matmul(other, b, shape));
+        const { items } = workers;
+        const next = kind === 'synchronous' ? engine.matmul(a, b, shape) : engine.matmulAsync(a, b, shape);
+        // The item that took so long is done, before anything else was begun.
+        expect(workers.items).toBeGreaterThan(items);
+        expectSameBits(await next, expected);
+      };
+      await losesNothing(ends, await watch(engine, a, b, other));
       for (let i = 0; i < 20; i++) expectSameBits(engine.matmul(a, b, shape), expected);
     },
   );

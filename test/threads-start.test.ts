@@ -153,6 +153,24 @@ describe('a worker that does not start: ERR_WORKER_START (fault 52)', () => {
     // The page's own console need not hear of what the caller is told.
     expect(prevented).toBe(2);
   });
+  it('of this JavaScript engine’s own, as Node under --permission has none: the words say what is missing (fault 63)', async () => {
+    const cause = Object.assign(new Error('Access to this API has been restricted'), {
+      code: 'ERR_ACCESS_DENIED',
+    });
+    const denied = {
+      Worker: function refuse() {
+        throw cause;
+      },
+    };
+    const builtin: (id: string) => object | undefined = process.getBuiltinModule.bind(process);
+    vi.spyOn(process, 'getBuiltinModule').mockImplementation((id: string) => {
+      return id === 'node:worker_threads' ? denied : builtin(id);
+    });
+    const words =
+      `a worker could not be started (${cause.message}) — a page whose policy refuses blob: needs a workerFactory, ` +
+      'Node under --permission needs --allow-worker';
+    await refused({}, { ...sentence(op, 'ERR_WORKER_START', words), cause }, words);
+  });
   it('one of several: the others end', async () => {
     let count = 0;
     const workerFactory = (): Worker => running(count++ === 1 ? 'process.exit(9)' : workerSource)();
