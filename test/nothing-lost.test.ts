@@ -64,6 +64,9 @@ describe('nothing lost', async () => {
       refuses(() => refuse(engine), expected, watched);
     });
   }
+  it('fails where memory was to stay in use, and does not', () => {
+    expect(() => refuses(() => refuse(engine), expected, { ...watched, quarantine: true })).toThrow();
+  });
   it('fails where the engine does not go on as a fresh one', async () => {
     const other = await createEngine({ threads: 1 });
     const broken = await watch(other);

@@ -3,13 +3,13 @@
  * (docs/reliability.md, faults 18, 26, 27, 31, 32, 35). At the wrong time or place: wrong-state.
  */
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { createEngine, MultiHeadAttention, StateError } from '../src/index.ts';
+import { createEngine, MultiHeadAttention } from '../src/index.ts';
 import type { Engine, KVCache, PackedMatrix, Values } from '../src/index.ts';
 import { builds, engineOf } from './builds.ts';
 import { collect } from './collect.ts';
 import { normal } from './data.ts';
 import { fault, goesOn, golden, pattern, refuses, rejects, watch } from './nothing-lost.ts';
-import { refusal } from './refusals.ts';
+import { disposed, refusal } from './refusals.ts';
 import { expectSameBits } from './problems.ts';
 
 const MIB = 2 ** 20;
@@ -108,16 +108,7 @@ describe.each(builds)('%s', (build) => {
       const gone = engine.tensor([1, 4, 1, 4]);
       gone.dispose();
       const other = engine.tensor([1, 4, 1, 4], normal(16, 1));
-      const message =
-        'tensor: "data" expected a live tensor, got one that has been disposed of [ERR_DISPOSED]';
-      const refusal = {
-        class: StateError,
-        code: 'ERR_DISPOSED',
-        op: 'tensor',
-        arg: 'data',
-        message,
-      } as const;
-      refuses(() => gone.data, refusal, await watch(engine, other));
+      refuses(() => gone.data, disposed('tensor', 'data', 'tensor'), await watch(engine, other));
     });
     it('as out may not lie under logSumExp (fault 18)', async () => {
       const engine = await engineOf(build);
@@ -257,14 +248,13 @@ describe.each(builds)('%s', (build) => {
         const target = engine.tensor([size], pattern(size));
         const run = (data: Float32Array): unknown => call({ engine, layer, cache }, { [arg]: data });
         const watched = await watch(engine, target, cache);
-        const message =
-          `${op}: "${arg}" expected memory that stays where it is, ` +
-          "got a view of this engine's memory, which this call had to grow — " +
-          'take tensor.data again and repeat the call, or pass tensors [ERR_STALE_VIEW]';
-        const refusal = { class: StateError, code: 'ERR_STALE_VIEW', op, arg, message } as const;
+        const words =
+          "memory that stays where it is, got a view of this engine's memory, which this call had to grow — " +
+          'take tensor.data again and repeat the call, or pass tensors';
+        const late = refusal(op, arg, 'ERR_STALE_VIEW', words);
         const stale = (): unknown => run(target.data);
-        if (op.endsWith('Async')) await rejects(stale as () => Promise<unknown>, refusal, watched);
-        else refuses(stale, refusal, watched);
+        if (op.endsWith('Async')) await rejects(stale as () => Promise<unknown>, late, watched);
+        else refuses(stale, late, watched);
         const wanted = new Float32Array(size);
         await run(wanted);
         await run(target.data);
