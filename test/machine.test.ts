@@ -1,41 +1,22 @@
 /**
- * Faults of the machine underneath (docs/reliability.md, faults 24, 52, 57–59, 61, 68, 69), played in fresh copies of the library,
- * since a module remembers what it has found out.
+ * Faults of the machine underneath (docs/reliability.md, faults 24, 52, 57–59, 61), played in fresh copies of the library. Kernels
+ * that fail at work are in a test of their own.
  *
  * @node fresh copies of the library are those of Node's module runner
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ABI_VERSION } from '../common/abi.ts';
-import type { Driver } from '../src/wasm/exports.ts';
 import * as inlined from '../src/wasm/inlined.ts';
-import type * as Instantiate from '../src/wasm/instantiate.ts';
 import { createEngine, type Engine } from '../src/index.ts';
 import type { Build } from './builds.ts';
 import { f32 } from './data.ts';
+import { faulty, forget, fresh, told, WRONG, type Told } from './fresh-copies.ts';
 import { makesNone } from './no-engine.ts';
-import {
-  fault,
-  goesOn,
-  golden,
-  goldenIs,
-  matches,
-  passesOn,
-  refuses,
-  rejection,
-  watch,
-  type Refusal,
-} from './nothing-lost.ts';
-import { calls, type Library, type Plain } from './plain-calls.ts';
-import { ended, poisoned, sentence, trapped } from './refusals.ts';
+import { fault, golden, matches, rejection, watch } from './nothing-lost.ts';
+import type { Library } from './plain-calls.ts';
 import { float, patched, trapping } from './wasm-bytes.ts';
 
 const shape = { seqQ: 2, headDim: 2 };
-
-/** A copy of the library that has not looked at the machine yet. */
-async function fresh(): Promise<Library> {
-  vi.resetModules();
-  return import('../src/index.ts');
-}
 
 const baseline = inlined.bytesOf('baseline');
 const validate = WebAssembly.validate.bind(WebAssembly);
@@ -76,13 +57,6 @@ afterAll(() => {
   beside.dispose();
 });
 
-/** A code and words of a copy's EnvironmentError, and its other fields. */
-type Told = Omit<Refusal, 'class' | 'op' | 'message'> & { readonly words: string };
-
-function told({ EnvironmentError }: Library, op: string, { words, ...rest }: Told): Refusal {
-  return { ...sentence(op, rest.code, words), ...rest, class: EnvironmentError };
-}
-
 /** Refused where the copy has its default engine made, and where one is asked for; then the machine is as it was. */
 async function refusedBoth(library: Library, wanted: Told, during: typeof now = now): Promise<void> {
   const { createEngine: make, attention } = library;
@@ -117,14 +91,7 @@ function asItIs(): Promise<Engine> {
   return createEngine({ threads: 1 });
 }
 
-afterEach(() => {
-  vi.restoreAllMocks();
-  vi.unstubAllGlobals();
-  vi.doUnmock('../src/wasm/inlined.ts');
-  vi.doUnmock('../src/wasm/instantiate.ts');
-  vi.doUnmock('../src/threads/index.ts');
-  vi.resetModules();
-});
+afterEach(forget);
 
 describe('a JavaScript engine', () => {
   const noCompiling =
@@ -201,11 +168,6 @@ describe('a JavaScript engine', () => {
   });
 });
 
-const wrong = {
-  code: 'ERR_WASM_INTEGRITY',
-  words: 'the kernels compute wrong results — the package may be damaged: install it again',
-} as const;
-
 describe('damaged kernels (fault 61)', () => {
   it('bytes that are no module', async () => {
     for (const bytes of [baseline.subarray(0, baseline.length / 2), baseline.subarray(8), Uint8Array.of()]) {
@@ -230,17 +192,17 @@ describe('damaged kernels (fault 61)', () => {
     ['the sign of a coefficient of 2^x', float(-0.306852788), float(0.306852788)],
     ['one bit of the next one', float(0.240226552), float(0.240226552 - 2 ** -5)],
   ] as const)('wrong arithmetic: %s', async (_, from, to) => {
-    await refusedBoth(await freshOn(patched(baseline, from, to)), wrong);
+    await refusedBoth(await freshOn(patched(baseline, from, to)), WRONG);
   });
   it('a kernel that traps is not trusted either', async () => {
     const { library } = await faulty(() => true);
-    await refusedBoth(library, wrong);
+    await refusedBoth(library, WRONG);
   });
   it('tiles that add, and no others: a bias, or a sum of more than one depth block', async () => {
     const bytes = trapping(baseline, 'rowsAdd');
     const other = await freshOn(bytes);
     const make = other.createEngine({ threads: 1, simd: 'baseline' });
-    matches(await rejection(make), told(other, 'createEngine', wrong));
+    matches(await rejection(make), told(other, 'createEngine', WRONG));
     // A second later tiles are timed, before any is tested.
     for (const later of [0, 1000]) {
       const library = await freshOn(bytes);
@@ -248,7 +210,7 @@ describe('damaged kernels (fault 61)', () => {
       expect(library.attention(f32(4), f32(4), f32(4), shape)).toEqual(f32(4));
       now.mockReturnValue(later);
       const multiply = (): unknown => library.matmul(f32(4), f32(4), { M: 2, N: 2, K: 2 });
-      matches(fault(multiply), told(library, 'matmul', wrong));
+      matches(fault(multiply), told(library, 'matmul', WRONG));
     }
   });
   it('one build at fault: the next one runs, and the reason is told', async () => {
@@ -258,156 +220,7 @@ describe('damaged kernels (fault 61)', () => {
     expect(engine.features.reason).toContain('not relaxed SIMD: this JavaScript engine computes it wrongly');
     expect(engine.attention(f32(4), f32(4), f32(4), shape)).toEqual(f32(4));
     const make = library.createEngine({ threads: 1, simd: 'relaxed' });
-    matches(await rejection(make), told(library, 'createEngine', wrong));
-  });
-});
-
-describe('plain functions test what they are about to run', () => {
-  const rows: readonly [driver: DriverName, notice: readonly Plain[]][] = [
-    ['attention', ['prefill', 'packed', 'weights', 'merge', 'layer']],
-    ['decode', ['decoding', 'packed', 'weights', 'merge', 'layer']],
-    ['weights', ['weights', 'merge', 'layer']],
-    ['gemm', ['matmul', 'merge', 'layer']],
-    ['rope', ['rope', 'merge', 'layer']],
-  ];
-  it.each(rows)(
-    '%s that computes nothing: the next build takes over when it is asked for',
-    async (driver, notice) => {
-      const { library: right } = await faulty(() => false);
-      for (const name of notice) {
-        const { library, made } = await faulty((build, each) => build === 'relaxed' && each === driver);
-        thrown = undefined;
-        const others = (Object.keys(calls) as Plain[]).filter((each) => !notice.includes(each));
-        for (const each of others) expect(calls[each](library)).toEqual(calls[each](right));
-        expect(made).toEqual(['relaxed']);
-        const expected = calls[name](right);
-        for (let i = 0; i < 2; i++) {
-          expect(calls[name](library), name).toEqual(expected);
-          expect(made).toEqual(['relaxed', 'relaxed', 'baseline']);
-        }
-        for (const each of Object.values(calls)) each(library);
-        expect(made).toHaveLength(3);
-      }
-    },
-  );
-  it('and throw where it fails in every build, while others go on', async () => {
-    const { library } = await faulty((_, driver) => driver === 'attention');
-    for (let i = 0; i < 2; i++) {
-      expect(calls.decoding(library)).toEqual(f32(8));
-      matches(
-        fault(() => calls.prefill(library)),
-        told(library, 'attention', wrong),
-      );
-    }
-  });
-  it('after they have read their options, once', async () => {
-    const { library, made } = await faulty((build) => build === 'relaxed');
-    const seqQ = vi.fn(() => 2);
-    const options = {
-      headDim: 2,
-      get seqQ(): number {
-        return seqQ();
-      },
-    };
-    expect(library.attention(f32(4), f32(4), f32(4), options)).toEqual(f32(4));
-    expect(seqQ).toHaveBeenCalledTimes(1);
-    expect(made).toEqual(['relaxed', 'relaxed', 'baseline']);
-  });
-  it('and after they have checked their arguments', async () => {
-    const { library } = await faulty(() => true);
-    const { attention, matmul } = library;
-    expect(fault(() => attention(f32(4), f32(4), f32(4), { seqQ: 3, headDim: 2 })).code).toBe('ERR_SHAPE');
-    expect(fault(() => matmul(f32(4), f32(4), { M: -1, N: 2, K: 2 })).code).toBe('ERR_DIM');
-    expect(fault(() => matmul(f32(4), f32(4), { M: 2, N: 2, K: 2 })).code).toBe('ERR_WASM_INTEGRITY');
-  });
-});
-
-const DRIVERS = ['attention', 'decode', 'weights', 'gemm', 'rope'] as const;
-type DriverName = (typeof DRIVERS)[number];
-
-/** What faulty kernels throw; undefined: they do nothing. */
-let thrown: Error | undefined;
-
-/**
- * A copy of the library with both builds, baseline kernels under either name, that fail where told to, with a trap if nobody says
- * otherwise; and which instances it has made.
- */
-async function faulty(
-  fails: (build: Build, driver: DriverName) => boolean,
-): Promise<{ library: Library; made: Build[] }> {
-  thrown = new WebAssembly.RuntimeError('unreachable');
-  const made: Build[] = [];
-  const real = await vi.importActual<typeof Instantiate>('../src/wasm/instantiate.ts');
-  vi.doMock('../src/wasm/instantiate.ts', () => ({
-    ...real,
-    supports: () => true,
-    compile: () => Promise.resolve(),
-    compileSync: () => undefined,
-    instantiate(op: string, build: Build, maxMemory: number): Instantiate.Instance {
-      made.push(build);
-      const { memory, kernels } = real.instantiate(op, 'baseline', maxMemory);
-      const drivers = DRIVERS.map((driver) => {
-        const run = (...given: Parameters<Driver>): void => {
-          if (!fails(build, driver)) kernels[driver](...given);
-          else if (thrown !== undefined) throw thrown;
-        };
-        return [driver, run] as const;
-      });
-      return { build, memory, kernels: { ...kernels, ...Object.fromEntries(drivers) } };
-    },
-  }));
-  return { library: await fresh(), made };
-}
-
-describe('a kernel that traps at work (fault 68)', () => {
-  it('ends its engine, whose tensors can still be read, and no other', async () => {
-    let broken = false;
-    const { library } = await faulty(() => broken);
-    const options = { simd: 'baseline' } as const;
-    const [engine, other] = [await library.createEngine(options), await library.createEngine(options)];
-    const x = engine.tensor([2, 2], Float32Array.of(1, 2, 3, 4));
-    const { used } = engine.memory;
-    const watched = await watch(other);
-    const call = (): unknown => {
-      broken = true;
-      try {
-        return engine.matmul(x, x);
-      } finally {
-        broken = false;
-      }
-    };
-    refuses(call, { ...trapped('matmul'), class: library.KernelTrapError, cause: thrown }, watched);
-    expect(engine.memory.used).toBe(used);
-    const uses = { matmul: () => engine.matmul(x, x), tensor: () => engine.tensor([1]) };
-    for (const [op, use] of Object.entries(uses)) {
-      refuses(use, { ...poisoned(op), class: library.StateError }, watched);
-    }
-    expect([...x.data]).toEqual([1, 2, 3, 4]);
-    x.dispose();
-    expect(engine.memory.used).toBe(0);
-    engine.dispose();
-    refuses(() => engine.tensor([1]), { ...ended('tensor', 'engine'), class: library.StateError }, watched);
-    // As the message says: another one takes its place.
-    await goldenIs(await library.createEngine(options));
-  });
-  it("a stack that ends inside a kernel is the caller's RangeError, and ends nothing (fault 69)", async () => {
-    let full = false;
-    const { library } = await faulty(() => full);
-    const engine = await library.createEngine({ threads: 1, simd: 'baseline' });
-    const x = engine.tensor([2, 2], f32(4));
-    const watched = await watch(engine, x.data);
-    thrown = new RangeError('Maximum call stack size exceeded');
-    const call = (): unknown => {
-      full = true;
-      try {
-        return engine.matmul(x, x);
-      } finally {
-        full = false;
-      }
-    };
-    await passesOn(thrown, call, watched);
-    goesOn(watched);
-    expect([...engine.matmul(x, x).data]).toEqual([0.5, 0.5, 0.5, 0.5]);
+    matches(await rejection(make), told(library, 'createEngine', WRONG));
   });
 });
 

@@ -28,12 +28,12 @@ export const FOLDERS = {
     `${MEANING} again door-kernels integers properties-caches limits threads-small`,
   ),
   operations: folder('src/operations', `${DOOR} ${MEANING} memory threads-async transfers`),
-  wasm: folder('src/wasm', 'brought engine inlined machine'),
+  wasm: folder('src/wasm', 'brought engine inlined machine*'),
   reference: folder('src/reference', 'math pytorch reference semantics* rope merge'),
   // The files of src/ itself.
   src: folder(
     'src',
-    `${DOOR} ${MEANING} engine machine matmul-pieces memory tensors threads-async tile transfers`,
+    `${DOOR} ${MEANING} engine machine* matmul-pieces memory tensors threads-async tile transfers`,
   ),
 };
 
