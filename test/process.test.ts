@@ -9,7 +9,7 @@ import { builds, engineOf } from './builds.ts';
 import { gc } from './collect.ts';
 import { normal } from './data.ts';
 import { makesNone } from './no-engine.ts';
-import { fault, matches, refuses, watch } from './nothing-lost.ts';
+import { fault, goesOn, matches, refuses, watch } from './nothing-lost.ts';
 import { noRoom, refusal } from './refusals.ts';
 import { mixedCalls } from './workload.ts';
 
@@ -40,6 +40,7 @@ describe.each(builds)('%s', (build) => {
     expect(process.memoryUsage().arrayBuffers - arrayBuffers).toBeLessThan(64 * MIB);
     calls.end();
     expect(engine.memory.used).toBe(0);
+    goesOn(await watch(engine));
     engine.dispose();
   });
 
