@@ -11,18 +11,13 @@ import { fileURLToPath } from 'node:url';
 import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ABI_VERSION } from '../common/abi.ts';
-import {
-  createEngine,
-  EnvironmentError,
-  HeedRangeError,
-  type Engine,
-  type EngineOptions,
-} from '../src/index.ts';
+import { createEngine, type Engine, type EngineOptions } from '../src/index.ts';
 import { sharedOf } from '../src/threads/shared.ts';
 import { EXPORTS } from '../src/wasm/exports.ts';
 import { builds, engineOf } from './builds.ts';
 import { makesNone } from './no-engine.ts';
 import { golden, matches, rejection, type Refusal } from './nothing-lost.ts';
+import { refusal, sentence } from './refusals.ts';
 import { float, patched, trapping } from './wasm-bytes.ts';
 
 const fileOf = (build: string): URL => new URL(`../build/${build}.wasm`, import.meta.url);
@@ -60,8 +55,10 @@ afterAll(() => {
   server.close();
 });
 
+const op = 'createEngine';
+
 /** It is refused, and nothing is left. */
-async function refused(options: EngineOptions, refusal: Omit<Refusal, 'op'>): Promise<void> {
+async function refused(options: EngineOptions, refusal: Refusal): Promise<void> {
   await makesNone(() => createEngine(options), refusal);
 }
 
@@ -110,6 +107,9 @@ it('as another type than its own, as it is not streamed', async () => {
   engine.dispose();
 });
 
+const deploy =
+  'deploy the files of dist/wasm with each version; a build of your own is taken as a compiled module';
+
 it('as a data: URL, which no message repeats', async () => {
   const urlOf = (bytes: Uint8Array): string =>
     `data:application/wasm;base64,${Buffer.from(bytes).toString('base64')}`;
@@ -117,45 +117,27 @@ it('as a data: URL, which no message repeats', async () => {
   expect(engine.features.simd).toBe('baseline');
   engine.dispose();
   const url = urlOf(otherVersion);
-  const message =
-    `createEngine: ${url.slice(0, 119)}… is none of the builds of this version — deploy the files of dist/wasm with each ` +
-    'version; a build of your own is taken as a compiled module [ERR_WASM_INTEGRITY]';
-  await refused({ wasm: url }, { class: EnvironmentError, code: 'ERR_WASM_INTEGRITY', message, url });
+  const words = `${url.slice(0, 119)}… is none of the builds of this version — ${deploy}`;
+  await refused({ wasm: url }, { ...sentence(op, 'ERR_WASM_INTEGRITY', words), url });
 });
 
 it('threads of a compiled module: ERR_NO_THREADS', async () => {
   const wasm = new WebAssembly.Module(baseline);
-  await refused(
-    { wasm, threads: 2 },
-    {
-      ...{ class: EnvironmentError, code: 'ERR_NO_THREADS', arg: 'threads' },
-      message:
-        `createEngine: "threads" expected 1 or 'auto' with such a wasm, got 2 — wasm is a compiled module, ` +
-        'whose memory cannot be shared [ERR_NO_THREADS]',
-    },
-  );
+  const words =
+    "1 or 'auto' with such a wasm, got 2 — wasm is a compiled module, whose memory cannot be shared";
+  await refused({ wasm, threads: 2 }, refusal(op, 'threads', 'ERR_NO_THREADS', words));
 });
 
 it('and a simd that it is not: ERR_OPTION', async () => {
   for (const wasm of [new WebAssembly.Module(baseline), fileOf('baseline')]) {
-    await refused(
-      { wasm, simd: 'relaxed' },
-      {
-        ...{ class: HeedRangeError, code: 'ERR_OPTION', arg: 'simd' },
-        message: `createEngine: "simd" expected 'auto' or 'baseline', which wasm is, got 'relaxed' [ERR_OPTION]`,
-      },
-    );
+    const words = "'auto' or 'baseline', which wasm is, got 'relaxed'";
+    await refused({ wasm, simd: 'relaxed' }, refusal(op, 'simd', 'ERR_OPTION', words));
   }
 });
 
 it.skipIf(builds.includes('relaxed'))('relaxed SIMD by its URL where there is none', async () => {
-  const message =
-    'createEngine: this JavaScript engine has no relaxed SIMD — give it the baseline build, or no wasm at all ' +
-    '[ERR_NO_RELAXED_SIMD]';
-  await refused(
-    { wasm: fileOf('relaxed') },
-    { class: EnvironmentError, code: 'ERR_NO_RELAXED_SIMD', message },
-  );
+  const words = 'this JavaScript engine has no relaxed SIMD — give it the baseline build, or no wasm at all';
+  await refused({ wasm: fileOf('relaxed') }, sentence(op, 'ERR_NO_RELAXED_SIMD', words));
 });
 
 describe("a module that is not heed's: ERR_WASM_INTEGRITY (fault 61)", () => {
@@ -177,13 +159,8 @@ describe("a module that is not heed's: ERR_WASM_INTEGRITY (fault 61)", () => {
     ],
   ];
   it.each(rows)('%s', async (_, bytes, problem) => {
-    await refused(
-      { wasm: new WebAssembly.Module(bytes) },
-      {
-        ...{ class: EnvironmentError, code: 'ERR_WASM_INTEGRITY' },
-        message: `createEngine: ${problem} — ${hint} [ERR_WASM_INTEGRITY]`,
-      },
-    );
+    const wasm = new WebAssembly.Module(bytes);
+    await refused({ wasm }, sentence(op, 'ERR_WASM_INTEGRITY', `${problem} — ${hint}`));
   });
   it('without any one of its exports', async () => {
     const exported = WebAssembly.Module.exports(new WebAssembly.Module(baseline)).map(({ name }) => name);
@@ -195,38 +172,25 @@ describe("a module that is not heed's: ERR_WASM_INTEGRITY (fault 61)", () => {
       const wasm = new WebAssembly.Module(
         patched(baseline, letters(name), letters(`${name.slice(0, -1)}~`)) as Uint8Array<ArrayBuffer>,
       );
-      matches(await rejection(createEngine({ wasm })), {
-        ...{ class: EnvironmentError, code: 'ERR_WASM_INTEGRITY', op: 'createEngine' },
-        message: `createEngine: ${roof} — ${hint} [ERR_WASM_INTEGRITY]`,
-      });
+      const foreign = sentence(op, 'ERR_WASM_INTEGRITY', `${roof} — ${hint}`);
+      matches(await rejection(createEngine({ wasm })), foreign);
     }
   });
   it.each([
     ['computes wrongly', patched(baseline, float(-0.306852788), float(0.306852788))],
     ['traps', trapping(baseline, 'rowsAdd')],
   ])('one that %s', async (_, bytes) => {
-    await refused(
-      { wasm: new WebAssembly.Module(bytes as Uint8Array<ArrayBuffer>) },
-      {
-        ...{ class: EnvironmentError, code: 'ERR_WASM_INTEGRITY' },
-        message: 'createEngine: the kernels compute wrong results — wasm may be damaged [ERR_WASM_INTEGRITY]',
-      },
-    );
+    const wasm = new WebAssembly.Module(bytes as Uint8Array<ArrayBuffer>);
+    const words = 'the kernels compute wrong results — wasm may be damaged';
+    await refused({ wasm }, sentence(op, 'ERR_WASM_INTEGRITY', words));
   });
 });
 
 describe('a file that is none of this version: ERR_WASM_INTEGRITY (fault 61)', () => {
   it.each(['half', 'flipped', 'older'])('%s', async (name) => {
     const url = `${address}/${name}.wasm`;
-    await refused(
-      { wasm: url },
-      {
-        ...{ class: EnvironmentError, code: 'ERR_WASM_INTEGRITY', url },
-        message:
-          `createEngine: ${url} is none of the builds of this version — deploy the files of dist/wasm with each ` +
-          'version; a build of your own is taken as a compiled module [ERR_WASM_INTEGRITY]',
-      },
-    );
+    const words = `${url} is none of the builds of this version — ${deploy}`;
+    await refused({ wasm: url }, { ...sentence(op, 'ERR_WASM_INTEGRITY', words), url });
   });
 });
 
@@ -239,14 +203,13 @@ describe('what is not there, or something else: ERR_WASM_LOAD (fault 62)', () =>
     ['nothing', 200, 'application/wasm', `is no WebAssembly, of type application/wasm — ${hint}`],
   ])('%s', async (name, status, contentType, words) => {
     const url = `${address}/${name}.wasm`;
-    const message = `createEngine: ${url} ${words} [${code}]`;
-    await refused({ wasm: url }, { class: EnvironmentError, code, message, url, status, contentType });
+    await refused({ wasm: url }, { ...sentence(op, code, `${url} ${words}`), url, status, contentType });
   });
   it('a file that is not there, with what the system says', async () => {
     const wasm = new URL('absent.wasm', fileOf('baseline'));
     const url = wasm.href;
-    const message = `createEngine: ${url} could not be loaded [${code}]`;
-    await refused({ wasm }, { class: EnvironmentError, code, message, url, cause: { code: 'ENOENT' } });
+    const absent = sentence(op, code, `${url} could not be loaded`);
+    await refused({ wasm }, { ...absent, url, cause: { code: 'ENOENT' } });
   });
   it('a server that is not there, and what is no URL', async () => {
     const hint = ' — it is no URL: pathToFileURL or import.meta.resolve makes one';
@@ -255,9 +218,9 @@ describe('what is not there, or something else: ERR_WASM_LOAD (fault 62)', () =>
       [fileURLToPath(fileOf('baseline')), hint],
       ['heed/wasm/baseline.wasm', hint],
     ] as const) {
-      const message = `createEngine: ${url} could not be loaded${words} [${code}]`;
       const cause = expect.any(TypeError) as TypeError;
-      await refused({ wasm: url }, { class: EnvironmentError, code, message, url, cause });
+      const absent = sentence(op, code, `${url} could not be loaded${words}`);
+      await refused({ wasm: url }, { ...absent, url, cause });
     }
   });
 });

@@ -4,11 +4,11 @@
  * @node Buffer is Node's
  */
 import { expect, it } from 'vitest';
-import { HeedTypeError } from '../src/errors.ts';
 import { builds, engineOf } from './builds.ts';
 import { f32 } from './data.ts';
 import { good, resolve } from './door.ts';
 import { refuses, watch } from './nothing-lost.ts';
+import { refusal } from './refusals.ts';
 
 it.each(builds)(
   'is no array of floats, and who has floats in one is told what reads them: %s',
@@ -16,11 +16,10 @@ it.each(builds)(
     const engine = await engineOf(build);
     const [a, b] = [Buffer.alloc(48), f32(20)];
     const multiply = (): unknown => engine.matmul(a as unknown as Float32Array, b, { M: 3, N: 5, K: 4 });
-    const message =
-      'matmul: "a" expected Float32Array, got Uint8Array — new Float32Array(x) if these are numbers; if they are the bytes ' +
-      'of floats, as in a Buffer, new Float32Array(x.buffer, x.byteOffset, x.byteLength / 4) [ERR_ARG_TYPE]';
-    const refusal = { class: HeedTypeError, code: 'ERR_ARG_TYPE', op: 'matmul', arg: 'a', message } as const;
-    refuses(multiply, refusal, await watch(engine, a, b));
+    const words =
+      'Float32Array, got Uint8Array — new Float32Array(x) if these are numbers; if they are the bytes ' +
+      'of floats, as in a Buffer, new Float32Array(x.buffer, x.byteOffset, x.byteLength / 4)';
+    refuses(multiply, refusal('matmul', 'a', 'ERR_ARG_TYPE', words), await watch(engine, a, b));
     engine.dispose();
   },
 );

@@ -8,8 +8,9 @@ import { forRing, type CacheState } from '../src/options/cache.ts';
 import { builds, engineOf } from './builds.ts';
 import { FAULTY, filled, untyped } from './caches.ts';
 import { f32 } from './data.ts';
-import { absent, refusal, resizable } from './door.ts';
+import { absent, resizable } from './door.ts';
 import { fault, pattern, refuses, watch } from './nothing-lost.ts';
+import { refusal } from './refusals.ts';
 
 type Row = readonly [name: string, given: unknown, arg: string, code: HeedErrorCode, words: string];
 

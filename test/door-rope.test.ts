@@ -5,8 +5,9 @@ import { resolveRope } from '../src/options/rope.ts';
 import * as reference from '../src/reference.ts';
 import { builds, engineOf } from './builds.ts';
 import { f32, normal } from './data.ts';
-import { absent, refusal, table, type Row } from './door.ts';
+import { absent, table, type Row } from './door.ts';
 import { fault, pattern, refusesEach, watch, type Refusal } from './nothing-lost.ts';
+import { refusal } from './refusals.ts';
 
 const dim = (min: number) => `an integer from ${min} to 4294967296`;
 const layouts = "'bshd' or 'bhsd'";

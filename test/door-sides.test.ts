@@ -4,12 +4,13 @@
  */
 import { describe, expect, it } from 'vitest';
 import { PLAIN } from '../src/checks/index.ts';
-import { HeedRangeError, type Engine, type HeedError } from '../src/index.ts';
+import type { Engine, HeedError } from '../src/index.ts';
 import { resolveAttention } from '../src/options/attention.ts';
 import { builds, engineOf } from './builds.ts';
 import { f32, normal } from './data.ts';
-import { good, packed, refusal, resizable, resolve } from './door.ts';
+import { good, packed, resizable, resolve } from './door.ts';
 import { fault, pattern, refuses, refusesEach, watch, type Refusal } from './nothing-lost.ts';
+import { refusal } from './refusals.ts';
 
 const u8 = (n: number): Uint8Array => new Uint8Array(n).fill(1);
 const i32 = (...starts: number[]): Int32Array => Int32Array.of(...starts);
@@ -192,12 +193,8 @@ describe.each(builds)('%s', (build) => {
       [{ sinks: row }, 'sinks', 'shape [2] (heads), got shape [1, 2, 1, 5]'],
     ];
     for (const [more, arg, words] of faults) {
-      const message = `attention: "${arg}" expected ${words} [ERR_SHAPE]`;
-      refuses(
-        () => attention(q, k, v, more),
-        { class: HeedRangeError, code: 'ERR_SHAPE', arg, message },
-        watched,
-      );
+      const wrong = refusal('attention', arg, 'ERR_SHAPE', words);
+      refuses(() => attention(q, k, v, more), wrong, watched);
     }
     engine.dispose();
   });
@@ -260,26 +257,15 @@ describe.each(builds)('%s', (build) => {
     const same = engine.tensor([1, 1, 1, 1], f32(1));
     const [q, k] = [engine.tensor([1, 1, 1, 1], f32(1)), engine.tensor([1, 1, 1, 1], f32(1))];
     const watched = await watch(engine, same, q, k);
-    const refusal = { class: HeedRangeError, code: 'ERR_OVERLAP', arg: 'out' } as const;
-    const message = (arg: string): string =>
-      `attention: "out" expected memory of its own, got memory that "${arg}" uses too [ERR_OVERLAP]`;
+    const onto = (arg: string): Refusal => {
+      const words = `memory of its own, got memory that "${arg}" uses too`;
+      return refusal('attention', 'out', 'ERR_OVERLAP', words);
+    };
     const data = { bias: { data: same, shape: [1, 1, 1, 1] } };
-    refuses(
-      () => attention(q, k, k, { out: same, bias: same }),
-      { ...refusal, message: message('bias') },
-      watched,
-    );
-    refuses(
-      () => attention(q, k, k, { out: same, ...data }),
-      { ...refusal, message: message('bias.data') },
-      watched,
-    );
+    refuses(() => attention(q, k, k, { out: same, bias: same }), onto('bias'), watched);
+    refuses(() => attention(q, k, k, { out: same, ...data }), onto('bias.data'), watched);
     for (const arg of ['bias', 'alibi', 'sinks', 'logSumExp']) {
-      refuses(
-        () => attention(q, k, k, { out: same, [arg]: same.data }),
-        { ...refusal, message: message(arg) },
-        watched,
-      );
+      refuses(() => attention(q, k, k, { out: same, [arg]: same.data }), onto(arg), watched);
     }
     engine.dispose();
   });

@@ -4,17 +4,24 @@
  */
 import type { HeedErrorCode } from '../src/index.ts';
 import { normal } from './data.ts';
-import { absent, refusal, resizable } from './door.ts';
+import { absent, resizable } from './door.ts';
 import type { Faulty } from './nothing-lost.ts';
+import { refusal, unknownOption } from './refusals.ts';
 import { argument, changed, type Given, type Operation } from './operations.ts';
 
 const MOST = 2 ** 32;
 
 function detached(length: number): Float32Array {
-  const x = new Float32Array(length);
-  structuredClone(x.buffer, { transfer: [x.buffer] });
+  return transferred(new Float32Array(length));
+}
+
+function transferred<T extends ArrayBufferView>(x: T): T {
+  structuredClone(x.buffer, { transfer: [x.buffer as ArrayBuffer] });
   return x;
 }
+
+const live = (kind: string): string =>
+  `${kind} on a live buffer, got one whose buffer was transferred, or shrunk below it`;
 
 function shrunk(length: number): Float32Array {
   const buffer = resizable(4 * length);
@@ -94,7 +101,7 @@ export function* wrongKinds(o: Operation, floats: string): Iterable<Faulty> {
 }
 
 export function* gone(o: Operation): Iterable<Faulty> {
-  const words = 'Float32Array on a live buffer, got one whose buffer was transferred, or shrunk below it';
+  const words = live('Float32Array');
   for (const arg of Object.keys(o.arrays)) {
     const { length } = argument(o, arg) as Float32Array;
     for (const x of [detached(length), shrunk(length), shrunkBelow(length), detached(0)]) {
@@ -139,16 +146,10 @@ export function* tooLarge(o: Operation): Iterable<Faulty> {
 }
 
 export function* unknown(o: Operation): Iterable<Faulty> {
-  const known = o.op.endsWith('Async') ? [...o.known, 'signal'] : o.known;
-  const near = [...o.known].sort((a, b) => b.length - a.length)[0]!;
-  const words = `one of ${known.join(', ')}, got an unknown option`;
-  const cases = [
-    [`${near}x`, `${words} — did you mean "${near}"?`],
-    ['0', words],
-  ] as const;
-  for (const [name, expected] of cases) {
+  const longest = [...o.known].sort((a, b) => b.length - a.length)[0]!;
+  for (const [name, near] of [[`${longest}x`, longest], ['0']] as const) {
     const call = (): unknown => o.call(o.operands, { ...o.options, [name]: undefined });
-    yield { call, refusal: refusal(o.op, name, 'ERR_UNKNOWN_OPTION', expected) };
+    yield { call, refusal: unknownOption(o.op, name, o.known, near) };
   }
 }
 
@@ -184,6 +185,10 @@ function scores(
     ['queryOffset', [0, NaN], 'queryOffset[1]', 'ERR_RANGE', 'an integer, got a number that is none'],
     ['keyLengths', 5, 'keyLengths', 'ERR_ARG_TYPE', '[batch] of integers, got number'],
     ['keyLengths', [1], 'keyLengths', 'ERR_SHAPE', 'length 2, got length 1'],
+    ['keyLengths', transferred(new Int32Array(2)), 'keyLengths', 'ERR_DETACHED', live('Int32Array')],
+    ['mask', transferred(bytes(length)), 'mask', 'ERR_DETACHED', live('Uint8Array')],
+    ['mask', { data: transferred(bytes(length)), shape }, 'mask.data', 'ERR_DETACHED', live('Uint8Array')],
+    ['bias', detached(length), 'bias', 'ERR_DETACHED', live('Float32Array')],
     ['keyLengths', [0, seqK + 1], 'keyLengths[1]', 'ERR_RANGE', `${unit(seqK)}, got another`],
     [
       'mask',

@@ -1,10 +1,9 @@
 /** Engines with workers that fail (`faulty-workers.ts`), and a product that they compute: what tests of dying and of silent workers share. */
 import { createContext, runInContext } from 'node:vm';
 import { expect, onTestFinished, vi } from 'vitest';
-import { WorkerError, type Engine, type EngineOptions } from '../src/index.ts';
+import type { Engine, EngineOptions } from '../src/index.ts';
 import { normal } from './data.ts';
 import { FaultyWorkers, type Fault } from './faulty-workers.ts';
-import type { Refusal } from './nothing-lost.ts';
 import { expectSameBits } from './problems.ts';
 
 // Enough to be shared with workers that sleep, on the faster build too, and for several items.
@@ -42,14 +41,6 @@ export async function goesOn({ workers, engine, expected }: Made): Promise<void>
   const between = workers.items;
   expectSameBits(engine.matmul(a, b, shape), expected);
   expect(workers.items).toBeGreaterThan(between);
-}
-
-/** What an asynchronous call is refused with that has no workers any more. */
-export function degraded(op: string): Refusal {
-  const problem = 'workers of this engine died again and again, and no more are started';
-  const hint = 'synchronous calls go on, on one thread; dispose of this engine and create a new one';
-  const message = `${op}: ${problem} — ${hint} [ERR_POOL_DEGRADED]`;
-  return { class: WorkerError, code: 'ERR_POOL_DEGRADED', op, message };
 }
 
 /** A call that does not end is ended from outside, as by the time of a script. */

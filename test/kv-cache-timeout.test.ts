@@ -9,8 +9,8 @@ import { runtimeOf } from '../src/engine.ts';
 import { createEngine, MultiHeadAttention } from '../src/index.ts';
 import { Runtime } from '../src/runtime.ts';
 import { normal } from './data.ts';
-import { refusal } from './door.ts';
 import { refuses, watch } from './nothing-lost.ts';
+import { refusal } from './refusals.ts';
 
 it('a ring that a script’s time ends in the middle of a pass has lost what the pass has written over (fault 74)', async () => {
   const engine = await createEngine({ threads: 1 });

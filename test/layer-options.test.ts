@@ -3,7 +3,7 @@
  * public functions, which have their own tests. And that a refused pass leaves a cache as it was.
  */
 import { describe, expect, it } from 'vitest';
-import { MultiHeadAttention, StateError } from '../src/index.ts';
+import { MultiHeadAttention } from '../src/index.ts';
 import type {
   AttentionOptions,
   Engine,
@@ -14,8 +14,8 @@ import type {
 } from '../src/index.ts';
 import { builds, engineOf } from './builds.ts';
 import { normal } from './data.ts';
-import { refusal } from './door.ts';
 import { fault, pattern, refusesEach, watch, type Faulty } from './nothing-lost.ts';
+import { refusal } from './refusals.ts';
 
 const [modelDim, heads, kvHeads, headDim] = [20, 6, 2, 10];
 const dims = { modelDim, heads, kvHeads, headDim };
@@ -218,11 +218,10 @@ describe.each(builds)('%s', async (build) => {
       const run = (layer[op] as (x: Float32Array, options: object) => unknown).bind(layer);
       const outputs = op === 'inspect' ? {} : { out, logSumExp };
       const faults = rows.map(([more, [arg, code, words]]): Faulty => {
-        const state = code === 'ERR_FOREIGN_TENSOR' || code === 'ERR_DISPOSED';
         const x = code === 'ERR_RANGE' ? large : next;
         return {
           call: () => run(x, { batch, seqQ: 7, cache, ...outputs, ...more }),
-          refusal: { ...refusal(op, arg, code, words), ...(state && { class: StateError }) },
+          refusal: refusal(op, arg, code, words),
         };
       });
       await refusesEach(faults, watched);

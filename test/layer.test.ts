@@ -3,12 +3,12 @@
  * is in the accuracy tests; every wrong option is in the door tests.
  */
 import { describe, expect, it } from 'vitest';
-import { createEngine, HeedTypeError, MultiHeadAttention, StateError } from '../src/index.ts';
+import { createEngine, MultiHeadAttention } from '../src/index.ts';
 import type { Engine, ForwardOptions, MultiHeadAttentionOptions } from '../src/index.ts';
 import { builds, engineOf } from './builds.ts';
 import { normal } from './data.ts';
-import { refusal } from './door.ts';
 import { fault, matches, pattern, refuses, watch } from './nothing-lost.ts';
+import { ended, refusal } from './refusals.ts';
 
 const MIB = 2 ** 20;
 
@@ -146,7 +146,6 @@ describe.each(builds)('%s', (build) => {
     const engine = await engineOf(build);
     const watched = await watch(engine);
     const good = { ...dims, weights: weights(), engine };
-    const refusal = { class: HeedTypeError, code: 'ERR_ARG_TYPE', op: 'MultiHeadAttention' } as const;
     for (const wrong of [
       null,
       {},
@@ -159,8 +158,8 @@ describe.each(builds)('%s', (build) => {
       const kind = wrong === null ? 'null' : Array.isArray(wrong) ? 'Array' : typeof wrong;
       const options = { ...good, engine: wrong as Engine };
       const hint = kind === 'object' ? ' — what createEngine of this very copy of heed gives' : '';
-      const message = `MultiHeadAttention: "engine" expected Engine, got ${kind}${hint} [ERR_ARG_TYPE]`;
-      refuses(() => new MultiHeadAttention(options), { ...refusal, arg: 'engine', message }, watched);
+      const none = refusal('MultiHeadAttention', 'engine', 'ERR_ARG_TYPE', `Engine, got ${kind}${hint}`);
+      refuses(() => new MultiHeadAttention(options), none, watched);
     }
     expect(engine.memory.used).toBe(0);
   });
@@ -187,12 +186,7 @@ describe.each(builds)('%s', (build) => {
     };
     matches(
       fault(() => layer.forward(x, disposing)),
-      {
-        class: StateError,
-        code: 'ERR_DISPOSED',
-        op: 'forward',
-        message: 'forward: this layer has been disposed of [ERR_DISPOSED]',
-      },
+      ended('forward', 'layer'),
     );
     expect(out).toEqual(pattern(24));
     expect(engine.memory.used).toBe(0);

@@ -1,9 +1,10 @@
 /** The helper of the fault tests must itself fail when something is lost. */
 import { describe, expect, it } from 'vitest';
 import { createEngine, HeedRangeError, HeedTypeError, type Engine } from '../src/index.ts';
-import { fault, pattern, refuses, rejection, rejects, watch, type Refusal } from './nothing-lost.ts';
+import { fault, pattern, refuses, rejection, rejects, watch } from './nothing-lost.ts';
+import { refusal } from './refusals.ts';
 
-const refusal: Refusal = { class: HeedRangeError, code: 'ERR_DIM', op: 'tensor', arg: 'shape[0]' };
+const expected = refusal('tensor', 'shape[0]', 'ERR_DIM', `an integer from 0 to ${2 ** 32}, got -1`);
 const refuse = (engine: Engine): unknown => engine.tensor([-1]);
 
 describe('nothing lost', async () => {
@@ -13,9 +14,10 @@ describe('nothing lost', async () => {
   const watched = await watch(engine, out, tensor, cache);
 
   it('passes where that is so', async () => {
-    const error = refuses(() => refuse(engine), refusal, watched);
+    const error = refuses(() => refuse(engine), expected, watched);
     expect(error).toBeInstanceOf(HeedRangeError);
-    const async = { class: HeedRangeError, code: 'ERR_RANGE' } as const;
+    const words = "'auto' or an integer from 1 to 64, got 0";
+    const async = refusal('createEngine', 'threads', 'ERR_RANGE', words);
     await rejects(() => createEngine({ threads: 0 }), async, watched);
   });
   const losses: readonly [name: string, lose: () => unknown, undo: () => void][] = [
@@ -57,11 +59,14 @@ describe('nothing lost', async () => {
   for (const [name, lose, undo] of losses) {
     it(`fails where ${name}`, () => {
       const call = (): unknown => (lose() === 'return' ? undefined : refuse(engine));
-      expect(() => refuses(call, refusal, watched)).toThrow();
+      expect(() => refuses(call, expected, watched)).toThrow();
       undo();
-      refuses(() => refuse(engine), refusal, watched);
+      refuses(() => refuse(engine), expected, watched);
     });
   }
+  it('fails where memory was to stay in use, and does not', () => {
+    expect(() => refuses(() => refuse(engine), expected, { ...watched, quarantine: true })).toThrow();
+  });
   it('fails where the engine does not go on as a fresh one', async () => {
     const other = await createEngine({ threads: 1 });
     const broken = await watch(other);
@@ -69,9 +74,9 @@ describe('nothing lost', async () => {
       other.dispose();
       return refuse(engine);
     };
-    expect(() => refuses(call, refusal, broken)).toThrow();
+    expect(() => refuses(call, expected, broken)).toThrow();
     const changed = { ...watched, fresh: watched.fresh.map((bits, i) => (i === 7 ? bits ^ 1 : bits)) };
-    expect(() => refuses(() => refuse(engine), refusal, changed)).toThrow();
+    expect(() => refuses(() => refuse(engine), expected, changed)).toThrow();
   });
   it('fails where class, code, words, op or arg are others, or the error is not heed’s', async () => {
     for (const other of [
@@ -81,7 +86,7 @@ describe('nothing lost', async () => {
       { op: 'matmul' },
       { arg: 'shape' },
     ] as const) {
-      expect(() => refuses(() => refuse(engine), { ...refusal, ...other }, watched)).toThrow();
+      expect(() => refuses(() => refuse(engine), { ...expected, ...other }, watched)).toThrow();
     }
     const mine = new RangeError('mine');
     const call = (): never => {

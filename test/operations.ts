@@ -67,7 +67,12 @@ type Functions = Readonly<
 const words = (text: string): string[] => text.split(' ').filter((word) => word !== '');
 
 const SCORES = 'causal queryOffset keyLengths window mask bias scale softcap alibi sinks out logSumExp';
-const ATTENTION = `batch heads kvHeads seqQ seqK headDim valueDim layout cuSeqlensQ cuSeqlensK ${SCORES}`;
+/** Options, as messages list them. */
+export const KNOWN: Readonly<Record<'attention' | 'matmul' | 'forward', readonly string[]>> = {
+  attention: words(`batch heads kvHeads seqQ seqK headDim valueDim layout cuSeqlensQ cuSeqlensK ${SCORES}`),
+  matmul: words('M N K batch transposeA transposeB bias out'),
+  forward: words(`batch seqQ context seqK cache ${SCORES}`),
+};
 const ATTEND =
   'heads seqQ layout window mask bias scale softcap alibi sinks out logSumExp causal queryOffset keyLengths';
 
@@ -118,7 +123,7 @@ function everywhere(at: Functions): Operation[] {
 function attention(op: string, run: Untyped): Operation {
   const dims = { batch: 2, heads: 2, kvHeads: 1, seqQ: 3, seqK: 5, headDim: 4, valueDim: 6 };
   return {
-    ...{ ...NONE, op, dims: Object.keys(dims), needed: words('seqQ headDim'), known: words(ATTENTION) },
+    ...{ ...NONE, op, dims: Object.keys(dims), needed: words('seqQ headDim'), known: KNOWN.attention },
     operands: { q: normal(48, 1), k: normal(40, 2), v: normal(60, 3) },
     options: { ...dims, ...sides(2), out: pattern(72), logSumExp: pattern(12) },
     arrays: {
@@ -139,7 +144,7 @@ function matmul(op: string, run: Untyped): Operation {
   const dims = { batch: 1, M: 3, N: 5, K: 4 };
   return {
     ...{ ...NONE, op, dims: Object.keys(dims), needed: words('M N K') },
-    known: words('M N K batch transposeA transposeB bias out'),
+    known: KNOWN.matmul,
     operands: { a: normal(12, 1), b: normal(20, 2) },
     options: { ...dims, bias: normal(5, 3), out: pattern(15) },
     arrays: { a: 'batch × M × K', b: 'batch × K × N', bias: 'N', out: 'batch × M × N' },
@@ -159,7 +164,7 @@ function layers(engine?: Engine): Operation[] {
   const { modelDim, heads, contextDim } = dims;
   const passes = (['forward', 'inspect', 'forwardAsync'] as const).map((op): Operation => ({
     ...{ ...NONE, op, dims: Object.keys(called), needed: words('seqQ context') },
-    known: words(`batch seqQ context seqK cache ${SCORES}`),
+    known: KNOWN.forward,
     sizes: { modelDim, heads, contextDim },
     operands: { x: normal(36, 9) },
     options: {

@@ -3,21 +3,24 @@
  * synchronous ones, whatever happens to operands and memory meanwhile.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import {
-  HeedTypeError,
-  StateError,
-  type Engine,
-  type KVCache,
-  type MultiHeadAttention,
-  type Tensor,
-} from '../src/index.ts';
+import type { Engine, KVCache, MultiHeadAttention, Tensor } from '../src/index.ts';
 import { runtimeOf } from '../src/engine.ts';
 import { a, asked, b, k, layerOf, names, product, q, shape, v, x, type Calls } from './async-calls.ts';
 import { normal } from './data.ts';
 import { resizable } from './door.ts';
 import { FaultyWorkers } from './faulty-workers.ts';
-import { fault, matches, rejection } from './nothing-lost.ts';
+import {
+  fault,
+  losesNothing,
+  matches,
+  rejection,
+  rejects,
+  watch,
+  type Refusal,
+  type Watch,
+} from './nothing-lost.ts';
 import { expectSameBits } from './problems.ts';
+import { lost, sentence } from './refusals.ts';
 
 describe.each([1, 2, 5])('%i threads', (threads) => {
   const workers = new FaultyWorkers();
@@ -25,10 +28,12 @@ describe.each([1, 2, 5])('%i threads', (threads) => {
   let layer: MultiHeadAttention;
   let calls: Calls;
   let expected: Record<keyof Calls, Float32Array>;
+  let watched: Watch;
   let used: number;
 
   beforeAll(async () => {
     ({ engine, layer, calls, expected } = asked(await workers.engine({ threads })));
+    watched = await watch(engine, q, k, v, a, b, x);
     used = engine.memory.used;
   });
   afterEach(() => {
@@ -63,28 +68,29 @@ describe.each([1, 2, 5])('%i threads', (threads) => {
       Float32Array,
       Float32Array,
     ];
-    const results = [
-      engine.attentionAsync(Q, K, V, shape),
-      engine.matmulAsync(A, B, product),
-      layer.forwardAsync(X, { seqQ: 60 }),
-    ];
-    for (const [i, each] of operands.entries()) {
-      if (i % 3 === 0) each.fill(NaN);
-      else if (i % 3 === 1) structuredClone(each.buffer, { transfer: [each.buffer] });
-      else (each.buffer as ReturnType<typeof resizable>).resize(0);
-    }
-    for (const [i, name] of names.entries()) expectSameBits(await results[i]!, expected[name]);
+    await losesNothing(async () => {
+      const results = [
+        engine.attentionAsync(Q, K, V, shape),
+        engine.matmulAsync(A, B, product),
+        layer.forwardAsync(X, { seqQ: 60 }),
+      ];
+      for (const [i, each] of operands.entries()) {
+        if (i % 3 === 0) each.fill(NaN);
+        else if (i % 3 === 1) structuredClone(each.buffer, { transfer: [each.buffer] });
+        else (each.buffer as ReturnType<typeof resizable>).resize(0);
+      }
+      for (const [i, name] of names.entries()) expectSameBits(await results[i]!, expected[name]);
+    }, watched);
   });
 
   it('first come, first served; many at once give what they give one by one (fault 40)', async () => {
     const order: number[] = [];
-    const results = await Promise.all(
-      Array.from({ length: 60 }, async (_, i) => {
-        const result = await calls[names[i % 3]!]();
-        order.push(i);
-        return result;
-      }),
-    );
+    const call = async (_: unknown, i: number): Promise<Float32Array> => {
+      const result = await calls[names[i % 3]!]();
+      order.push(i);
+      return result;
+    };
+    const results = await losesNothing(() => Promise.all(Array.from({ length: 60 }, call)), watched);
     for (const [i, result] of results.entries()) expectSameBits(result, expected[names[i % 3]!]);
     // A pass of the layer takes a turn more to come out than what is behind it.
     expect(order.filter((i) => i % 3 < 2)).toEqual(order.filter((i) => i % 3 < 2).sort((m, n) => m - n));
@@ -122,39 +128,42 @@ describe.each([1, 2, 5])('%i threads', (threads) => {
       engine.tensor([130, 70]),
     ];
     const size = (): number => engine.memory.used - used;
-    const [A, B, C] = operands() as [Tensor, Tensor, Tensor];
-    const all = size();
-    const result = engine.matmulAsync(A, B, { out: C });
-    const during = size();
-    A.dispose();
-    B.dispose();
-    expect(size()).toBe(during);
-    expect(await result).toBe(C);
-    expectSameBits(C.data, expected.matmul);
-    expect(size()).toBeLessThan(all);
-    C.dispose();
-    expect(size()).toBe(0);
-    // The same of a call that is aborted, and of one that another's abort does not touch.
-    const [D, E, F] = operands() as [Tensor, Tensor, Tensor];
-    const controller = new AbortController();
-    const aborted = engine.matmulAsync(D, E, { out: F, signal: controller.signal });
-    const other = engine.matmulAsync(D, E);
-    for (const each of [D, E, F]) each.dispose();
-    controller.abort();
-    await expect(aborted).rejects.toBe(controller.signal.reason);
-    const product = await other;
-    expectSameBits(product.data, expected.matmul);
-    product.dispose();
+    await losesNothing(async () => {
+      const [A, B, C] = operands() as [Tensor, Tensor, Tensor];
+      const all = size();
+      const result = engine.matmulAsync(A, B, { out: C });
+      const during = size();
+      A.dispose();
+      B.dispose();
+      expect(size()).toBe(during);
+      expect(await result).toBe(C);
+      expectSameBits(C.data, expected.matmul);
+      expect(size()).toBeLessThan(all);
+      C.dispose();
+      expect(size()).toBe(0);
+      // The same of a call that is aborted, and of one that another's abort does not touch.
+      const [D, E, F] = operands() as [Tensor, Tensor, Tensor];
+      const controller = new AbortController();
+      const aborted = engine.matmulAsync(D, E, { out: F, signal: controller.signal });
+      const other = engine.matmulAsync(D, E);
+      for (const each of [D, E, F]) each.dispose();
+      controller.abort();
+      await expect(aborted).rejects.toBe(controller.signal.reason);
+      const product = await other;
+      expectSameBits(product.data, expected.matmul);
+      product.dispose();
+    }, watched);
   });
 
   it('a layer that is disposed of during a pass: the same, and where it does not come to that (fault 33)', async () => {
     for (const signal of [undefined, AbortSignal.abort()]) {
-      const other = layerOf(engine);
-      const result = other.forwardAsync(x, { seqQ: 60, signal });
-      other.dispose();
-      if (signal === undefined) expectSameBits(await result, expected.forward);
-      else await expect(result).rejects.toBe(signal.reason);
-      expect(engine.memory.used).toBe(used);
+      await losesNothing(async () => {
+        const other = layerOf(engine);
+        const result = other.forwardAsync(x, { seqQ: 60, signal });
+        other.dispose();
+        if (signal === undefined) expectSameBits(await result, expected.forward);
+        else await expect(result).rejects.toBe(signal.reason);
+      }, watched);
     }
   });
 
@@ -168,7 +177,8 @@ describe.each([1, 2, 5])('%i threads', (threads) => {
       layer.forward(x.subarray(0, 480), { seqQ: 10, cache: other }),
     );
     const result = steps({ cache });
-    const busy = { class: StateError, code: 'ERR_BUSY' } as const;
+    const busy = (op: string): Refusal =>
+      sentence(op, 'ERR_BUSY', 'this cache is used by an asynchronous call — await that call first');
     const token = x.subarray(0, 48);
     for (const [op, call] of [
       [
@@ -186,9 +196,9 @@ describe.each([1, 2, 5])('%i threads', (threads) => {
       ],
       ['forward', () => layer.forward(token, { seqQ: 1, cache })],
     ] as const) {
-      matches(fault(call), { ...busy, op });
+      matches(fault(call), busy(op));
     }
-    matches(await rejection(steps({ cache })), { ...busy, op: 'forwardAsync' });
+    matches(await rejection(steps({ cache })), busy('forwardAsync'));
     expect(cache.length).toBe(10);
     expectSameBits(await result, layer.forward(token, { seqQ: 1, cache: other }));
     expect(cache.length).toBe(11);
@@ -208,9 +218,12 @@ describe.each([1, 2, 5])('%i threads', (threads) => {
   it('a result whose array is detached meanwhile: ERR_DETACHED', async () => {
     for (const name of names) {
       const out = new Float32Array(expected[name].length);
-      const result = rejection(calls[name]({ out }));
-      structuredClone(out.buffer, { transfer: [out.buffer] });
-      matches(await result, { class: HeedTypeError, code: 'ERR_DETACHED', arg: 'out' });
+      const gone = (): Promise<unknown> => {
+        const result = calls[name]({ out });
+        structuredClone(out.buffer, { transfer: [out.buffer] });
+        return result;
+      };
+      await rejects(gone, lost(`${name}Async`, 'out'), watched);
       expectSameBits(await calls[name](), expected[name]);
     }
   });
@@ -227,9 +240,12 @@ describe.each([1, 2, 5])('%i threads', (threads) => {
       const before = cache.attend(query, { heads: 4, window: [95, 0] });
       const out = new Float32Array(2 * 5 * 48);
       const given = { batch: 2, seqQ: 5, cache, window: [40, 0], out } as const;
-      const pass = rejection(layer.forwardAsync(tokens.slice(0, 2 * 5 * 48), given));
-      structuredClone(out.buffer, { transfer: [out.buffer] });
-      matches(await pass, { class: HeedTypeError, code: 'ERR_DETACHED', arg: 'out' });
+      const gone = (): Promise<unknown> => {
+        const pass = layer.forwardAsync(tokens.slice(0, 2 * 5 * 48), given);
+        structuredClone(out.buffer, { transfer: [out.buffer] });
+        return pass;
+      };
+      await rejects(gone, lost('forwardAsync', 'out'), await watch(engine, cache, tokens));
       expect(cache.length).toBe(190);
       expectSameBits(cache.attend(query, { heads: 4, window: [95, 0] }), before);
       cache.dispose();
@@ -251,30 +267,33 @@ describe.each([1, 2, 5])('%i threads', (threads) => {
   });
 
   it('memory that grows during a call: tensors stay where they are, and are known (faults 26, 28)', async () => {
-    const [A, B] = [engine.tensor([130, 90], a), engine.tensor([90, 70], b)];
-    const [viewOfA, viewOfB] = [A.data, B.data];
-    const { reserved } = engine.memory;
-    const result = engine.matmulAsync(A, B);
-    const large = engine.tensor([reserved / 4 + 2 ** 16]);
-    expect(engine.memory.reserved).toBeGreaterThan(reserved);
-    const product = await result;
-    expectSameBits(product.data, expected.matmul);
-    const runtime = runtimeOf('test', engine);
-    expectSameBits(A.data, a);
-    if (threads > 1) {
-      // A view from before still shows the tensor, and is copied like any other array, or written.
-      viewOfA[0] = 5;
-      expect(A.data[0]).toBe(5);
-      viewOfA[0] = a[0]!;
-      expect(runtime.owns(viewOfA.buffer)).toBe(true);
-      expectSameBits(engine.matmul(viewOfA, viewOfB, { M: 130, K: 90, N: 70 }), expected.matmul);
-      expectSameBits(await engine.matmulAsync(viewOfA, viewOfB, { M: 130, K: 90, N: 70 }), expected.matmul);
-      const out = product.data.fill(0);
-      const more = engine.tensor([engine.memory.reserved / 4]);
-      expect(engine.matmul(viewOfA, viewOfB, { M: 130, K: 90, N: 70, out })).toBe(out);
+    const grows = async (): Promise<void> => {
+      const [A, B] = [engine.tensor([130, 90], a), engine.tensor([90, 70], b)];
+      const [viewOfA, viewOfB] = [A.data, B.data];
+      const { reserved } = engine.memory;
+      const result = engine.matmulAsync(A, B);
+      const large = engine.tensor([reserved / 4 + 2 ** 16]);
+      expect(engine.memory.reserved).toBeGreaterThan(reserved);
+      const product = await result;
       expectSameBits(product.data, expected.matmul);
-      more.dispose();
-    } else expect(viewOfA).toHaveLength(0);
-    for (const each of [A, B, large, product]) each.dispose();
+      const runtime = runtimeOf('test', engine);
+      expectSameBits(A.data, a);
+      if (threads > 1) {
+        // A view from before still shows the tensor, and is copied like any other array, or written.
+        viewOfA[0] = 5;
+        expect(A.data[0]).toBe(5);
+        viewOfA[0] = a[0]!;
+        expect(runtime.owns(viewOfA.buffer)).toBe(true);
+        expectSameBits(engine.matmul(viewOfA, viewOfB, { M: 130, K: 90, N: 70 }), expected.matmul);
+        expectSameBits(await engine.matmulAsync(viewOfA, viewOfB, { M: 130, K: 90, N: 70 }), expected.matmul);
+        const out = product.data.fill(0);
+        const more = engine.tensor([engine.memory.reserved / 4]);
+        expect(engine.matmul(viewOfA, viewOfB, { M: 130, K: 90, N: 70, out })).toBe(out);
+        expectSameBits(product.data, expected.matmul);
+        more.dispose();
+      } else expect(viewOfA).toHaveLength(0);
+      for (const each of [A, B, large, product]) each.dispose();
+    };
+    await losesNothing(grows, watched);
   });
 });

@@ -16,6 +16,7 @@ import {
   SPINNING,
   STATE,
   STOP,
+  THREW,
   TICKET,
   stateOf,
 } from '../src/threads/protocol.ts';
@@ -189,6 +190,38 @@ describe('a job in which a worker ends', () => {
     workers[1]!.work();
     await hearAll();
     expect(await end).toBeUndefined();
+  });
+});
+
+describe('a job that a worker leaves which was busy', () => {
+  it('with no claim, as it had just been woken: it goes on, with who comes in its place', async () => {
+    const kernel = vi.fn();
+    const { pool, workers, hearAll } = await play(2, kernel);
+    const end = pool.start(program(3), undefined);
+    workers[0]!.is(BUSY);
+    workers[0]!.terminate();
+    await hearAll();
+    workers[1]!.work();
+    await hearAll();
+    expect(await end).toBeUndefined();
+    expect(kernel).toHaveBeenCalledTimes(3);
+  });
+  it('with a claim, whatever is left beside it: it ends', async () => {
+    const { pool, workers, hearAll } = await play(2, () => undefined);
+    const end = pool.start(program(3), undefined);
+    workers[0]!.dies = 1;
+    workers[0]!.work();
+    await hearAll();
+    expect(await end).toMatchObject({ why: 'exited', worker: 1 });
+  });
+  it('with no claim, where the job is cancelled: it ends', async () => {
+    const { pool, workers, control, hearAll } = await play(2, () => undefined);
+    const end = pool.start(program(3), undefined);
+    workers[0]!.is(BUSY);
+    control[CANCEL] = THREW;
+    workers[0]!.terminate();
+    await hearAll();
+    expect(await end).toMatchObject({ why: 'exited', worker: 1 });
   });
 });
 

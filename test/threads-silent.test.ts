@@ -6,20 +6,21 @@
  */
 import { once } from 'node:events';
 import { describe, expect, it, vi } from 'vitest';
-import { WorkerError } from '../src/index.ts';
+import type { HeedError } from '../src/index.ts';
 import { Program } from '../src/threads/program.ts';
 import { layerOf, x } from './async-calls.ts';
 import { normal } from './data.ts';
-import { a, b, degraded, interrupted, interruptedBy, make, shape } from './faulty-engines.ts';
-import { fault, matches, refuses, rejection, rejects, watch, type Refusal } from './nothing-lost.ts';
+import { a, b, interrupted, interruptedBy, make, shape } from './faulty-engines.ts';
+import { losesNothing, matches, rejection, rejects, watch, type Refusal } from './nothing-lost.ts';
 import { expectSameBits } from './problems.ts';
+import { degraded, sentence } from './refusals.ts';
 
 const other = normal(a.length, 3);
 
 describe('a worker of which nothing is heard (faults 49, 67)', () => {
   const lost = (op: string): Refusal => {
-    const message = `${op}: a worker does not answer [ERR_WORKER]`;
-    return { class: WorkerError, code: 'ERR_WORKER', op, message, jobId: expect.any(Number) as number };
+    const jobId = expect.any(Number) as number;
+    return { ...sentence(op, 'ERR_WORKER', 'a worker does not answer'), jobId };
   };
 
   it('in a synchronous call: two minutes, as they are waited through', async () => {
@@ -31,13 +32,11 @@ describe('a worker of which nothing is heard (faults 49, 67)', () => {
     const spy = vi.spyOn(Atomics, 'wait').mockImplementation((...given) => {
       return given[3] === 1000 ? 'timed-out' : wait(...given);
     });
-    const error = fault(() => engine.matmul(a, b, shape));
+    await rejects(async () => Promise.resolve(engine.matmul(a, b, shape)), lost('matmul'), watched);
     expect(spy.mock.calls.filter((given) => given[3] === 1000)).toHaveLength(121);
     spy.mockRestore();
-    matches(error, lost('matmul'));
     expect(engine.features.threads).toBe(1);
     expectSameBits(engine.matmul(a, b, shape), expected);
-    refuses(() => engine.tensor([-1]), { class: RangeError, code: 'ERR_DIM' }, watched);
   });
   it.each(['synchronous', 'asynchronous'])(
     'tensors that a call has in place are given to nobody then: %s',
@@ -46,23 +45,28 @@ describe('a worker of which nothing is heard (faults 49, 67)', () => {
       const { M, N, K } = shape;
       const out = engine.tensor([M, N]);
       const operands = [engine.tensor([M, K], a), engine.tensor([K, N], b)] as const;
+      const watched = await watch(engine, ...operands);
       workers.arm('vanish', 1);
       if (kind === 'synchronous') {
         const wait = Atomics.wait.bind(Atomics);
         vi.spyOn(Atomics, 'wait').mockImplementation((...given) => {
           return given[3] === 1000 ? 'timed-out' : wait(...given);
         });
-        matches(
-          fault(() => engine.matmul(...operands, { out })),
+        await rejects(
+          async () => Promise.resolve(engine.matmul(...operands, { out })),
           lost('matmul'),
+          watched,
         );
       } else {
         vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
         workers.arm('hang', 1);
-        const call = rejection(engine.matmulAsync(...operands, { out }));
+        const call = rejects(() => engine.matmulAsync(...operands, { out }), lost('matmulAsync'), {
+          ...watched,
+          quarantine: true,
+        });
         await workers.happens();
         vi.advanceTimersByTime(122_000);
-        matches(await call, lost('matmulAsync'));
+        await call;
       }
       const { used } = engine.memory;
       for (const tensor of [out, ...operands]) tensor.dispose();
@@ -74,16 +78,24 @@ describe('a worker of which nothing is heard (faults 49, 67)', () => {
     const watched = await watch(engine, a, b);
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     workers.arm('hang', 1);
-    const [first, second] = [1, 2].map(() => rejection(engine.matmulAsync(a, b, shape)));
+    const call = (): Promise<unknown> => engine.matmulAsync(a, b, shape);
+    // It is made to end.
+    const exit = once(workers.workers[0]!, 'exit');
+    let behind: Promise<HeedError> | undefined;
+    const first = (): Promise<unknown> => {
+      const result = call();
+      behind = rejection(call());
+      return result;
+    };
+    const ends = rejects(first, lost('matmulAsync'), { ...watched, quarantine: true });
     await workers.happens();
     vi.advanceTimersByTime(122_000);
-    matches(await first!, lost('matmulAsync'));
-    matches(await second!, degraded('matmulAsync'));
+    await ends;
+    matches(await behind!, degraded('matmulAsync'));
     vi.useRealTimers();
     expectSameBits(engine.matmul(a, b, shape), expected);
-    await rejects(() => engine.matmulAsync(a, b, shape), degraded('matmulAsync'), watched);
-    // It is made to end.
-    await once(workers.workers[0]!, 'exit');
+    await rejects(call, degraded('matmulAsync'), watched);
+    await exit;
   });
   it('is not one that is slow in both parts of a pass', async () => {
     const { engine, workers } = await make({ threads: 2 });
@@ -132,12 +144,15 @@ describe('a synchronous call that is ended from outside, as by the time of a scr
     'leaves nobody at work on memory when a %s one follows',
     async (kind) => {
       const { engine, workers, expected } = await make();
-      interruptedBy(workers, 'delay', () => engine.matmul(other, b, shape));
-      const { items } = workers;
-      const next = kind === 'synchronous' ? engine.matmul(a, b, shape) : engine.matmulAsync(a, b, shape);
-      // The item that took so long is done, before anything else was begun.
-      expect(workers.items).toBeGreaterThan(items);
-      expectSameBits(await next, expected);
+      const ends = async (): Promise<void> => {
+        interruptedBy(workers, 'delay', () => engine.matmul(other, b, shape));
+        const { items } = workers;
+        const next = kind === 'synchronous' ? engine.matmul(a, b, shape) : engine.matmulAsync(a, b, shape);
+        // The item that took so long is done, before anything else was begun.
+        expect(workers.items).toBeGreaterThan(items);
+        expectSameBits(await next, expected);
+      };
+      await losesNothing(ends, await watch(engine, a, b, other));
       for (let i = 0; i < 20; i++) expectSameBits(engine.matmul(a, b, shape), expected);
     },
   );
@@ -186,14 +201,17 @@ it('where a thread may not wait the caller spins (fault 54)', async () => {
     throw new TypeError('Atomics.wait cannot be called in this context');
   });
   const { engine, workers, expected } = await make();
+  const watched = await watch(engine, a, b);
   const tried = vi.mocked(Atomics.wait).mock.calls.length;
-  let result: Float32Array | undefined;
-  for (let i = 0; i < 1000 && workers.happened === 0; i++) {
-    workers.slow();
-    result = engine.matmul(a, b, shape);
-  }
-  expect(workers.happened).toBeGreaterThan(0);
+  const result = await losesNothing(() => {
+    let last: Float32Array;
+    do {
+      workers.slow();
+      last = engine.matmul(a, b, shape);
+    } while (workers.happened === 0);
+    return last;
+  }, watched);
   expect(vi.mocked(Atomics.wait).mock.calls).toHaveLength(tried);
   vi.restoreAllMocks();
-  expectSameBits(result!, expected);
+  expectSameBits(result, expected);
 });

@@ -3,7 +3,7 @@
  * shared, to and from which copies are faster.
  */
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { createEngine, StateError, WorkerError, type Engine } from '../src/index.ts';
+import { createEngine, type Engine } from '../src/index.ts';
 import { runtimeOf } from '../src/engine.ts';
 import type { Failure } from '../src/threads/failure.ts';
 import { Pool } from '../src/threads/pool.ts';
@@ -12,6 +12,7 @@ import { builds } from './builds.ts';
 import { normal } from './data.ts';
 import { fault, golden, matches, rejection } from './nothing-lost.ts';
 import { expectSameBits } from './problems.ts';
+import { degraded, ended, sentence, terminated } from './refusals.ts';
 
 const shape = { seqQ: 5, heads: 2, headDim: 4 };
 const [q, k, v] = [normal(40, 1), normal(40, 2), normal(40, 3)];
@@ -79,23 +80,19 @@ describe.each(builds)('%s', (build) => {
       return rejection(engine.matmulAsync(x, x, { M: 1, N: 1, K: 1 }));
     };
     const cause = new Error('a fault');
-    const again =
-      'workers of this engine died again and again, and no more are started — ' +
-      'synchronous calls go on, on one thread; dispose of this engine and create a new one';
-    for (const [why, code, words] of [
-      ['threw', 'ERR_WORKER', 'a worker failed'],
-      ['exited', 'ERR_WORKER_EXIT', 'a worker ended'],
-      ['out of memory', 'ERR_WORKER_OUT_OF_MEMORY', 'a worker ran out of memory'],
-      ['degraded', 'ERR_POOL_DEGRADED', again],
+    const op = 'matmulAsync';
+    for (const [why, refusal] of [
+      ['threw', sentence(op, 'ERR_WORKER', 'a worker failed')],
+      ['exited', sentence(op, 'ERR_WORKER_EXIT', 'a worker ended')],
+      ['out of memory', sentence(op, 'ERR_WORKER_OUT_OF_MEMORY', 'a worker ran out of memory')],
+      ['degraded', degraded(op)],
     ] as const) {
       const error = await told({ why, worker: 1, job: 5, exitCode: 7, cause });
-      matches(error, { class: WorkerError, code, op: 'matmulAsync' });
-      expect(error.message).toBe(`matmulAsync: ${words} [${code}]`);
-      expect(error).toMatchObject({ worker: 1, jobId: 5, exitCode: 7, cause });
+      matches(error, { ...refusal, worker: 1, jobId: 5, exitCode: 7, cause });
     }
     // A stack that ended on this thread is the caller's own.
     await expect(told({ why: 'threw', worker: 0, cause })).rejects.toBe(cause);
-    matches(await told({ why: 'stopped' }), { class: StateError, code: 'ERR_POOL_TERMINATED' });
+    matches(await told({ why: 'stopped' }), terminated(op));
     expect(await engine.matmulAsync(x, x, { M: 1, N: 1, K: 1 })).toEqual(Float32Array.of(9));
   });
   it('arrays go to plain memory, tensors stay where they are', async () => {
@@ -181,7 +178,7 @@ describe.each(builds)('%s', (build) => {
     expect(plain.disposed).toBe(true);
     matches(
       fault(() => engine.attention(q, k, v, shape)),
-      { class: StateError, code: 'ERR_DISPOSED' },
+      ended('attention', 'engine'),
     );
   });
   it('an out that is a view of a tensor is held by an asynchronous call (fault 33)', async () => {

@@ -15,6 +15,7 @@ import { normal } from './data.ts';
 import { hasOneThread, makesNone } from './no-engine.ts';
 import type { Refusal } from './nothing-lost.ts';
 import { expectSameBits } from './problems.ts';
+import { refusal, sentence } from './refusals.ts';
 
 const os = process.getBuiltinModule('node:os');
 const shape = { M: 240, N: 256, K: 320 };
@@ -39,19 +40,13 @@ afterEach(async () => {
   await Promise.all(made.splice(0).map((worker) => worker.terminate()));
 });
 
-/** Three threads are refused, in these words; with 'auto' there is one, for this reason. */
-async function refused(
-  options: EngineOptions,
-  { words, ...refusal }: Omit<Refusal, 'class' | 'message'> & { readonly words?: string },
-  reason: string = words!,
-): Promise<EnvironmentError> {
-  const message = words === undefined ? {} : { message: `createEngine: ${words} [${refusal.code}]` };
-  const error = await makesNone(() => createEngine({ threads: 3, maxMemory, ...options }), {
-    ...{ class: EnvironmentError, ...refusal, ...message },
-  });
+const op = 'createEngine';
+
+/** Three threads are refused; with 'auto' there is one, for this reason. */
+async function refused(options: EngineOptions, refusal: Refusal, reason: string): Promise<void> {
+  await makesNone(() => createEngine({ threads: 3, maxMemory, ...options }), refusal);
   vi.spyOn(os, 'availableParallelism').mockReturnValue(3);
   await hasOneThread({ maxMemory, ...options }, reason);
-  return error as EnvironmentError;
 }
 
 /** The words of a worker that did not start. */
@@ -59,21 +54,29 @@ function notStarted(why: string): string {
   return `a worker could not be started (${why}) — workerFactory is to make a Worker that runs heed/worker`;
 }
 
+/** It is refused in them, and its engine has one thread for them. */
+function refusedToStart(options: EngineOptions, why: string, more?: Pick<Refusal, 'cause'>): Promise<void> {
+  const words = notStarted(why);
+  return refused(options, { ...sentence(op, 'ERR_WORKER_START', words), ...more }, words);
+}
+
 /** There is no address space for shared memory. */
 async function noSpace(options: EngineOptions): Promise<void> {
+  const code = 'ERR_MEMORY_RESERVE';
   const words = 'no address space for one more shared memory beside the';
-  const refusal = { code: 'ERR_MEMORY_RESERVE', instances: expect.any(Number) as number } as const;
-  const { message, instances, cause } = await refused(options, refusal, words);
   const hint = 'share one engine instead of making many, and dispose of those that are done';
-  expect(message).toBe(
-    `createEngine: ${words} ${instances} that this process has made — ${hint} [ERR_MEMORY_RESERVE]`,
-  );
-  expect(cause).toBeInstanceOf(RangeError);
+  const refusal: Refusal = {
+    ...{ class: EnvironmentError, code, op },
+    message(error) {
+      const { instances } = error as EnvironmentError;
+      return `${op}: ${words} ${instances} that this process has made — ${hint} [${code}]`;
+    },
+    ...{ instances: expect.any(Number) as number, cause: expect.any(RangeError) as RangeError },
+  };
+  await refused(options, refusal, words);
 }
 
 describe('a worker that does not start: ERR_WORKER_START (fault 52)', () => {
-  const code = 'ERR_WORKER_START';
-
   const silent = { on: () => undefined, postMessage: () => undefined };
   const full = (): never => {
     // A factory's own worker may throw anything.
@@ -107,12 +110,12 @@ describe('a worker that does not start: ERR_WORKER_START (fault 52)', () => {
     ['it has nothing to do', running(''), 'it ended with code 0'],
   ])('%s', async (_, factory, words) => {
     const options = { workerFactory: factory } as EngineOptions;
-    await refused(options, { code, words: notStarted(words), cause: { message: words } });
+    await refusedToStart(options, words, { cause: { message: words } });
   });
 
   it('its factory gives one that takes no message, and throws what is no error', async () => {
     const workerFactory = (): object => ({ ...silent, postMessage: full });
-    await refused({ workerFactory } as EngineOptions, { code, words: notStarted('no more') });
+    await refusedToStart({ workerFactory } as EngineOptions, 'no more');
   });
   it('none of our own can be made', async () => {
     vi.spyOn(process.getBuiltinModule('node:worker_threads'), 'Worker').mockImplementation(function refuse() {
@@ -120,7 +123,8 @@ describe('a worker that does not start: ERR_WORKER_START (fault 52)', () => {
     });
     const hint =
       'a page whose policy refuses blob: needs a workerFactory, Node under --permission needs --allow-worker';
-    await refused({}, { code, words: `a worker could not be started (denied) — ${hint}` });
+    const words = `a worker could not be started (denied) — ${hint}`;
+    await refused({}, sentence(op, 'ERR_WORKER_START', words), words);
   });
   it('it says nothing for ten seconds', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
@@ -135,10 +139,7 @@ describe('a worker that does not start: ERR_WORKER_START (fault 52)', () => {
       setImmediate(tick);
       return { ...silent, terminate: () => terminated++ };
     };
-    await refused({ workerFactory } as EngineOptions, {
-      code,
-      words: notStarted('it has not begun within 10 s'),
-    });
+    await refusedToStart({ workerFactory } as EngineOptions, 'it has not begun within 10 s');
     expect(seconds).toBe(20);
     expect(terminated).toBe(2);
   });
@@ -172,22 +173,34 @@ describe('a worker that does not start: ERR_WORKER_START (fault 52)', () => {
         terminate: () => terminated++,
       };
     };
-    const words = notStarted('refused by a policy');
-    await refused({ workerFactory } as EngineOptions, { code, words });
+    await refusedToStart({ workerFactory } as EngineOptions, 'refused by a policy');
     expect(terminated).toBe(2);
     // The page's own console need not hear of what the caller is told.
     expect(prevented).toBe(2);
   });
+  it('of this JavaScript engine’s own, as Node under --permission has none: the words say what is missing (fault 63)', async () => {
+    const cause = Object.assign(new Error('Access to this API has been restricted'), {
+      code: 'ERR_ACCESS_DENIED',
+    });
+    const denied = {
+      Worker: function refuse() {
+        throw cause;
+      },
+    };
+    const builtin: (id: string) => object | undefined = process.getBuiltinModule.bind(process);
+    vi.spyOn(process, 'getBuiltinModule').mockImplementation((id: string) => {
+      return id === 'node:worker_threads' ? denied : builtin(id);
+    });
+    const words =
+      `a worker could not be started (${cause.message}) — a page whose policy refuses blob: needs a workerFactory, ` +
+      'Node under --permission needs --allow-worker';
+    await refused({}, { ...sentence(op, 'ERR_WORKER_START', words), cause }, words);
+  });
   it('one of several: the others end', async () => {
     let count = 0;
     const workerFactory = (): Worker => running(count++ === 1 ? 'process.exit(9)' : workerSource)();
-    await makesNone(() => createEngine({ threads: 4, maxMemory, workerFactory }), {
-      ...{
-        class: EnvironmentError,
-        code,
-        message: `createEngine: ${notStarted('it ended with code 9')} [${code}]`,
-      },
-    });
+    const refusal = sentence(op, 'ERR_WORKER_START', notStarted('it ended with code 9'));
+    await makesNone(() => createEngine({ threads: 4, maxMemory, workerFactory }), refusal);
     expect(made).toHaveLength(3);
   });
   it('shared memory that cannot be reserved: half as much, and so on; none at all is ERR_MEMORY_RESERVE', async () => {
@@ -225,9 +238,9 @@ describe('where there can be no threads: ERR_NO_THREADS (fault 56)', () => {
     'threads need shared memory, which a page has only with the headers ' +
     'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp';
 
-  const none = (why: string): Promise<unknown> => {
-    const words = `"threads" expected 1 or 'auto' here, got 3 — ${why}`;
-    return refused({}, { code: 'ERR_NO_THREADS', arg: 'threads', words }, why);
+  const none = (why: string): Promise<void> => {
+    const words = `1 or 'auto' here, got 3 — ${why}`;
+    return refused({}, refusal(op, 'threads', 'ERR_NO_THREADS', words), why);
   };
 
   it('a page that is not isolated', async () => {
@@ -248,13 +261,13 @@ describe('where there can be no threads: ERR_NO_THREADS (fault 56)', () => {
     await none('this JavaScript engine has no workers (Node has what heed needs from 20.16 on)');
     vi.restoreAllMocks();
     const { Memory } = WebAssembly;
-    let refusal: Error = new TypeError('no');
+    let why: Error = new TypeError('no');
     vi.spyOn(WebAssembly, 'Memory').mockImplementation(function refuse(descriptor) {
-      if (descriptor.shared) throw refusal;
+      if (descriptor.shared) throw why;
       return new Memory(descriptor);
     });
     await none('this JavaScript engine has no shared memory for WebAssembly');
-    refusal = new RangeError('could not allocate memory');
+    why = new RangeError('could not allocate memory');
     await noSpace({});
   });
 });

@@ -4,11 +4,11 @@
  * layers and engines that have ended. Caches are in kv-cache-faults.
  */
 import { describe, expect, it } from 'vitest';
-import { MultiHeadAttention, StateError, type Engine, type Tensor } from '../src/index.ts';
+import { MultiHeadAttention, type Engine, type Tensor } from '../src/index.ts';
 import { builds, engineOf } from './builds.ts';
 import { normal } from './data.ts';
-import { refusal } from './door.ts';
 import { golden, pattern, refuses, refusesEach, watch, type Faulty, type Refusal } from './nothing-lost.ts';
+import { disposed, ended, foreign, refusal } from './refusals.ts';
 import { argument, changed, engineSurface, type Given, type Operation } from './operations.ts';
 
 type Untyped = (...given: unknown[]) => unknown;
@@ -81,20 +81,8 @@ function operationsOn(engine: Engine): OnTensors[] {
   ];
 }
 
-const state = (op: string, arg: string, code: Refusal['code'], words: string): Refusal => ({
-  ...refusal(op, arg, code, words),
-  class: StateError,
-});
-const disposed = (op: string, arg: string, what: string): Refusal =>
-  state(op, arg, 'ERR_DISPOSED', `a live ${what}, got one that has been disposed of`);
-const foreign = (op: string, arg: string, what: string): Refusal =>
-  state(op, arg, 'ERR_FOREIGN_TENSOR', `a ${what} of this engine, got one of another engine`);
 const mixed = (op: string, arg: string, expected: string, like: string, received: string): Refusal =>
   refusal(op, arg, 'ERR_ARG_TYPE', `${expected}, as "${like}" is, got ${received}`);
-const ended = (op: string, what: string): Refusal => ({
-  ...{ class: StateError, code: 'ERR_DISPOSED', op },
-  message: `${op}: this ${what} has been disposed of [ERR_DISPOSED]`,
-});
 
 describe.each(builds)('%s', async (build) => {
   const [engine, other] = [await engineOf(build), await engineOf(build)];

@@ -12,7 +12,7 @@ import { ALIGNMENT } from '../../common/abi.ts';
 export class Allocator {
   /** End of the highest block. */
   #top: number;
-  #inUse = 0;
+  #inUse: number;
   readonly #limit: number;
   readonly #reserve: (end: number) => boolean;
   /** Free blocks below `top`, sorted, never adjacent: starts and ends at the same index. */
@@ -27,11 +27,12 @@ export class Allocator {
    */
   constructor(start: number, limit: number, reserve: (end: number) => boolean) {
     this.#top = align(start);
+    this.#inUse = this.#top;
     this.#limit = limit;
     this.#reserve = reserve;
   }
 
-  /** Bytes in blocks that are not free. */
+  /** Bytes that are not free: below the first block, and in blocks. Beside them there is room up to the limit, in one piece or in several. */
   get inUse(): number {
     return this.#inUse;
   }

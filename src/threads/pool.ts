@@ -28,6 +28,7 @@ import {
   TICKET,
   TURN,
   isOrphan,
+  isUnclaimed,
   stateOf,
   stepAt,
 } from './protocol.ts';
@@ -357,7 +358,7 @@ export class Pool {
     const did = Atomics.exchange(this.#words, stateOf(thread), NONE);
     if (this.#running === undefined) return;
     // Only who is busy may have a claim. Others may have been woken in vain, in place of one that sleeps on.
-    if (did === BUSY || did === GONE) this.#lose(failure);
+    if ((did === BUSY || did === GONE) && !isUnclaimed(this.#words)) this.#lose(failure);
     else this.wake();
   }
 

@@ -113,6 +113,16 @@ export function isOrphan(words: Int32Array, threads: number, gone = false): bool
   return gone && step === words[STEP] && left === Atomics.load(words, LEFT);
 }
 
+/**
+ * Whether no thread at all had a claim a moment ago, while some are left: one that has gone before, busy as it was, has taken none of the
+ * job with it. `LEFT` first: were a claim made in between, there are fewer tickets. Where a job is cancelled its end may have gone.
+ */
+export function isUnclaimed(words: Int32Array): boolean {
+  const left = Atomics.load(words, LEFT);
+  const ticket = Atomics.load(words, TICKET);
+  return ticket !== 0 && ticket === left && Atomics.load(words, CANCEL) === 0;
+}
+
 /** What happens to a thread that others must hear of. */
 export interface Ears {
   /** It was the last of a job whose caller wants to be told. */

@@ -32,10 +32,23 @@ export function workersFrom(source: string): OutgoingHttpHeaders {
 /** With a policy under which nothing may be compiled. */
 export const UNCOMPILED: OutgoingHttpHeaders = { 'Content-Security-Policy': "script-src 'self'" };
 
-const NOT_ISOLATED = {
-  code: 'ERR_NO_THREADS',
-  says: ['Cross-Origin-Opener-Policy: same-origin', 'Cross-Origin-Embedder-Policy: require-corp'],
+/** What is said where a worker could not be started, for what the engine itself says. */
+export const NOT_STARTED: { readonly code: string; readonly words: string } = {
+  code: 'ERR_WORKER_START',
+  words:
+    'a worker could not be started ({cause}) — a page whose policy refuses blob: needs a workerFactory, ' +
+    'Node under --permission needs --allow-worker',
 };
+
+/** And where two threads cannot be had. */
+export function noThreads(reason: string): object {
+  return { code: 'ERR_NO_THREADS', words: `"threads" expected 1 or 'auto' here, got 2 — ${reason}`, reason };
+}
+
+const NOT_ISOLATED = noThreads(
+  'threads need shared memory, which a page has only with the headers ' +
+    'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp',
+);
 
 const SITUATIONS: readonly Situation[] = [
   { name: 'threads', headers: ISOLATED, check: 'threads', inWorker: true },
@@ -58,7 +71,7 @@ const SITUATIONS: readonly Situation[] = [
     name: 'one thread where all are refused, and says why (fault 60)',
     headers: workersFrom("'none'"),
     check: 'oneThread',
-    options: { code: 'ERR_WORKER_START', says: ['workerFactory'] },
+    options: NOT_STARTED,
     inWorker: false,
   },
   {
@@ -72,8 +85,7 @@ const SITUATIONS: readonly Situation[] = [
   {
     name: 'no kernels where none may be compiled, and says so (fault 59)',
     headers: UNCOMPILED,
-    check: 'refuses',
-    options: { engine: { threads: 1 }, code: 'ERR_CSP' },
+    check: 'uncompiled',
     inWorker: true,
   },
 ];

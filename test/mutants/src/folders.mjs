@@ -21,7 +21,7 @@ export const FOLDERS = {
   threads: folder(
     'src/threads',
     'threads-block threads-pool threads-spawn threads-small threads-start threads-async threads-abort threads-faults threads-left threads-silent ' +
-      'properties-threads machine transfers',
+      'properties-threads machine* transfers',
     95,
   ),
   options: folder('src/options', `${DOOR} ${MEANING} brought engine threads-abort`),
@@ -30,12 +30,12 @@ export const FOLDERS = {
     `${MEANING} again door-kernels integers properties-caches limits threads-small`,
   ),
   operations: folder('src/operations', `${DOOR} ${MEANING} memory threads-async transfers`),
-  wasm: folder('src/wasm', 'brought engine inlined machine'),
+  wasm: folder('src/wasm', 'brought engine inlined machine*'),
   reference: folder('src/reference', 'math pytorch reference semantics* rope merge'),
   // The files of src/ itself, in two parts: the tests of the second must be apart, and take twice as long.
   src: folder(
     'src',
-    `${DOOR} ${MEANING} engine machine matmul-pieces memory threads-async tile transfers`,
+    `${DOOR} ${MEANING} engine machine* matmul-pieces memory threads-async tile transfers`,
     90,
     (name) => !OF_TENSORS.includes(name),
   ),

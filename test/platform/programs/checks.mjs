@@ -32,12 +32,28 @@ function mean(attention) {
   same(out, Float32Array.of(4, 5), 'the mean');
 }
 
-/** No engine of these options: an error of this code, with what a cause of this code is. */
-export async function refuses(heed, { engine, code, cause }) {
+/** What is said where a policy lets nobody compile. */
+const UNCOMPILED =
+  "WebAssembly may not be compiled here — a page's Content-Security-Policy needs script-src 'wasm-unsafe-eval'; " +
+  'where no policy allows it, createEngine takes a module: { wasm }';
+
+/**
+ * No engine of these options: an EnvironmentError, word for word, whose cause has this code. `{cause}` among the words stands for those
+ * of the cause, which are the JavaScript engine's own. Where it was kernels of the caller's that were refused, those inside compute.
+ */
+export async function refuses(heed, { engine, code, words, cause }) {
   const error = await rejection(heed.createEngine(engine));
   assert(error instanceof heed.EnvironmentError && error.code === code, `${error}`);
+  const said = words.replace('{cause}', error.cause?.message);
+  assert(error.message === `createEngine: ${said} [${code}]`, error.message);
   if (cause !== undefined) assert(error.cause?.code === cause, `${error.cause}`);
-  return error.message;
+  if ('wasm' in engine) attends(heed);
+  return said;
+}
+
+/** Bytes may not be compiled, and that is said. */
+export async function uncompiled(heed) {
+  await refuses(heed, { engine: { threads: 1 }, code: 'ERR_CSP', words: UNCOMPILED });
 }
 
 /** Kernels by their URL: the bits of those inside, with threads. As a compiled module: the same with one, and it says why. */
@@ -55,13 +71,14 @@ export async function brought(heed) {
     await compare(heed, engine, expected, `${threads} threads of a given build`);
     engine.dispose();
   }
-  return refuses(heed, { engine: { wasm: module, threads: 2 }, code: 'ERR_NO_THREADS' });
+  const words =
+    '"threads" expected 1 or \'auto\' with such a wasm, got 2 — wasm is a compiled module, whose memory cannot be shared';
+  return refuses(heed, { engine: { wasm: module, threads: 2 }, code: 'ERR_NO_THREADS', words });
 }
 
-/** Bytes may not be compiled, and that is said. Modules that somebody else has compiled work, in one thread. */
+/** The same, and modules that somebody else has compiled work, in one thread. */
 export async function compiledElsewhere(heed, { modules, worker }) {
-  const said = await refuses(heed, { engine: { threads: 1 }, code: 'ERR_CSP' });
-  for (const word of ["script-src 'wasm-unsafe-eval'", '{ wasm }']) assert(said.includes(word), said);
+  await uncompiled(heed);
   const given = modules ?? { baseline: await heard(startWorker('web', worker)) };
   const results = [];
   for (const [build, wasm] of Object.entries(given)) {
@@ -97,18 +114,17 @@ export async function threads(heed, options) {
   return features;
 }
 
-/** There are none, and `reason` says why; all calls work all the same. */
-export async function oneThread(heed, { code, says, ...options }) {
-  const words = (text) => {
-    for (const word of says) assert(text.includes(word), `"${word}" is not in: ${text}`);
-  };
+/**
+ * There are none: two are refused, as above, and `reason` says why, in the same words where it has none of its own; all calls work all
+ * the same.
+ */
+export async function oneThread(heed, { code, words, reason, ...options }) {
+  const said = await refuses(heed, { engine: { ...options, threads: 2 }, code, words });
   const engine = await heed.createEngine(options);
   assert(engine.features.threads === 1, `${engine.features.threads} threads`);
-  words(engine.features.reason);
+  const why = `one thread: ${reason ?? said}`;
+  assert(engine.features.reason.includes(why), engine.features.reason);
   await compare(heed, engine, await resultsOf(heed, { threads: 1 }), 'one thread');
-  const error = await rejection(heed.createEngine({ ...options, threads: 2 }));
-  assert(error.code === code && error instanceof heed.EnvironmentError, `${error.code}: ${error.message}`);
-  words(error.message);
   return { auto: { ...engine.features } };
 }
 
