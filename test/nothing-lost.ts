@@ -124,8 +124,8 @@ export async function rejects(
 export async function losesNothing<T>(work: () => T | Promise<T>, watched: Watch): Promise<T> {
   const before = stateOf(watched);
   const result = await work();
-  // What a settled promise leaves may take a turn of the loop to go.
-  for (let i = 0; i < 50 && left(before).length > 0; i++) await new Promise((r) => setTimeout(r, 10));
+  // What a settled promise leaves may take a while to go: a worker that comes in another's place, on a busy machine.
+  for (let i = 0; i < 1000 && left(before).length > 0; i++) await new Promise((r) => setTimeout(r, 10));
   nothingLost(watched, before);
   return result;
 }

@@ -118,7 +118,6 @@ export class Pool {
   get helps(): boolean {
     return this.#crew.helps;
   }
-
   /** Whether no worker that dies is replaced any more. */
   get degraded(): boolean {
     return this.#crew.degraded;
@@ -195,9 +194,8 @@ export class Pool {
 
   /** This thread has no part in a job any more, nor have workers that have gone, whose ends are not heard of yet. */
   #leaves(): void {
-    const words = this.#words;
     this.#member.is(NONE);
-    for (let t = 1; t < this.threads; t++) Atomics.compareExchange(words, stateOf(t), GONE, NONE);
+    for (let t = 1; t < this.threads; t++) Atomics.compareExchange(this.#words, stateOf(t), GONE, NONE);
   }
 
   /** Runs a program on the workers, and at once behind it what `more` gives, after those that came before. */

@@ -20,7 +20,7 @@ export const FOLDERS = {
   memory: folder('src/memory', 'allocator copy engine limits memory orphans transfers', 95),
   threads: folder(
     'src/threads',
-    'threads-block threads-pool threads-spawn threads-small threads-start threads-async threads-abort threads-faults threads-left threads-silent ' +
+    'threads-shared threads-block threads-pool threads-spawn threads-small threads-start threads-async threads-abort threads-faults threads-left threads-silent ' +
       'properties-threads machine* transfers',
     95,
   ),
