@@ -78,6 +78,24 @@ describe.each(builds)('%s', async (build) => {
       expect(truth.logSumExp.every((x) => x === -Infinity)).toBe(true);
     });
 
+    it('and a row that alone sees keys sees all of them', () => {
+      const open = run(problemOf({}));
+      const shape = [1, heads, seqQ, 1] as const;
+      for (let only = 0; only < heads * seqQ; only++) {
+        const [mask] = hiding(shape, (i) => i !== only);
+        const { out, logSumExp } = run(problemOf(mask));
+        for (let row = 0; row < batch * heads * seqQ; row++) {
+          const [b, h, i] = [Math.floor(row / seqQ / heads), Math.floor(row / seqQ) % heads, row % seqQ];
+          const start = at('bshd', heads, seqQ, valueDim, b, h, i);
+          const mine = out.subarray(start, start + valueDim);
+          const seesAll = h * seqQ + i === only;
+          expect(logSumExp[row]).toBe(seesAll ? open.logSumExp[row] : -Infinity);
+          if (seesAll) expectSameBits(mine, open.out.subarray(start, start + valueDim));
+          else expect(mine.every((x) => x === 0)).toBe(true);
+        }
+      }
+    });
+
     it('and the others see what they see', () => {
       const hidden = (i: number): boolean => i % 3 === 0;
       for (const each of hiding([1, 1, seqQ, 1], hidden)) {
