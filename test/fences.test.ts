@@ -61,9 +61,11 @@ describe.each(builds)('%s', (build) => {
     fences(matmulCall({ name: '', options: { M: 1, N: 1030, K: 3 } }));
     const cache = { kvHeads: 1, headDim: 128, capacity: BK, dtype: 'f16' } as const;
     fences(cacheCall({ cache, heads: 1, appends: [BK], seqQ: 8 }));
-    // Values of two kilobytes are copied side by side for an item of 128 rows.
-    const far = { seqQ: 128, seqK: BK, heads: 2, headDim: 4, valueDim: 256 };
-    fences(attentionCall({ options: far }, false));
+    // Values that lie two kilobytes apart are copied side by side for an item of 128 rows, and brought into the cache for one of 256.
+    // Longer ones have no room there.
+    for (const valueDim of [256, 257]) {
+      fences(attentionCall({ options: { seqQ: 256, seqK: BK, heads: 2, headDim: 4, valueDim } }, false));
+    }
   });
 
   it('a mask of five rows, alike for all keys', () => {

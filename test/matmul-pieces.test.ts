@@ -36,8 +36,8 @@ describe.each(builds)('%s', async (build) => {
     expectSameBits(out, two.subarray(N));
   });
 
-  it('one row times 20 MB, more than caches hold', () => {
-    const [N, K] = [2 ** 18, 20];
+  it('one row times 17 MB, more than caches hold, in two blocks of its depth', () => {
+    const [N, K] = [2 ** 14, 260];
     const a = integers(K, 1, 9);
     const b = new Float32Array(K * N);
     const sums = new Float32Array(N);
