@@ -62,10 +62,17 @@ describe.each(builds)('%s', (build) => {
     const cache = { kvHeads: 1, headDim: 128, capacity: BK, dtype: 'f16' } as const;
     fences(cacheCall({ cache, heads: 1, appends: [BK], seqQ: 8 }));
     // Values that lie two kilobytes apart are copied side by side for an item of 128 rows, and brought into the cache for one of 256.
-    // Longer ones have no room there.
-    for (const valueDim of [256, 257]) {
-      fences(attentionCall({ options: { seqQ: 256, seqK: BK, heads: 2, headDim: 4, valueDim } }, false));
+    // Longer ones have no room there; queries may be longer.
+    for (const [seqQ, headDim, valueDim] of [
+      [256, 4, 256],
+      [128, 4, 257],
+      [128, 257, 256],
+    ] as const) {
+      fences(attentionCall({ options: { seqQ, seqK: BK, heads: 2, headDim, valueDim } }, false));
     }
+    // Heads of values that lie far apart are no such values.
+    const near = { seqQ: 128, seqK: BK, heads: 2, headDim: 4, valueDim: 64, layout: 'bhsd' } as const;
+    fences(attentionCall({ options: near }, false));
   });
 
   it('a mask of five rows, alike for all keys', () => {

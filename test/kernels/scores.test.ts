@@ -330,13 +330,14 @@ describe.each(builds)('scores, %s', (build) => {
       }
     });
 
-    it('f32MaskSeen: looks at each row, whatever stands before the table', () => {
+    it('f32MaskSeen: looks at each row, whatever stands beside the table', () => {
       for (const lane of LANES) {
         arena.clear();
         const rows = lay(5, 9, false, (l) => Number(l !== lane));
-        // Each row once more, so far before the table as it is behind its beginning.
-        const both = arena.table([...[...rows.table.words].reverse(), ...rows.table.words]);
-        expect(seen({ ...rows, table: part(both, COLUMNS, COLUMNS) }, 5)).toBe(SOME);
+        // Each row once more on either side, so far off as it is from the other end.
+        const mirror = [...rows.table.words].reverse();
+        const table = arena.table([...mirror, ...rows.table.words, ...mirror]);
+        expect(seen({ ...rows, table: part(table, COLUMNS, COLUMNS) }, 5)).toBe(SOME);
       }
     });
 

@@ -6,9 +6,15 @@ export const DRIVERS: readonly Rule[] = [
   // Numbers that name no tile are 4×8's.
   rule('speed', /./, /^offset 184 → 18[08]/, /^\(call .*(rowsMax|rowsAdd|columnsAdd) .*offset=184/),
   // Values are copied to lie side by side, or not; what is read is brought into the cache before, or less of it.
-  rule('speed', /^attention\/attend$/, /^(LeSInt32 → LtS|GeUInt32 → GtU)/, /offset=120/),
-  rule('speed', /^attention\/attend$/, /^constant (2048 → 2049|256 → 255|128 → 12[79])/, /^\(i32\.(ge|le)_/),
-  rule('speed', /^attention\/attend$/, /^constant 256 → 257/, /^\(i32\.ge_s /),
+  rule('speed', /^attention\/attend$/, /^(Le|Ge)\wInt32 → [LG]t/, /offset=120|\(i32\.const (128|256)\)/),
+  rule('speed', /^attention\/attend$/, /^(constant 256 → 255|offset 64 → )/, /^\(i32\.le_s .*offset=64/),
+  rule('speed', /^attention\/attend$/, /^constant 2048 → /, /^\(i32\.ge_u .*offset=120/),
+  rule(
+    'speed',
+    /^attention\/attend$/,
+    /^(constant|offset) /,
+    /^\(i32\.ge_s \(i32\.load \S+ offset=12 .*const (128|256)\)/,
+  ),
   rule('speed', /^attention\/attend$/, /^constant 2 → 1/, /^\(i32\.shl \((local\.get|i32\.load) /),
   // The first time already with the kernels that know of NaN.
   rule('speed', /^(attention\/attention|decode\/decode)$/, /^constant 0 → -?1/, /^\(call .*\/attend /),
@@ -25,6 +31,7 @@ export const DRIVERS: readonly Rule[] = [
   rule('room', /Scratch$/, /^constant (\d+) → (?!0)/, /f64\.(add|mul|max) /),
   rule('room', /^attention\/attentionScratch$/, /^offset 48 → 44/, /offset=48/),
   rule('room', /^attention\/attentionScratch$/, /^constant 256 → 257/, /^\(i32\.le_s /),
+  rule('room', /^attention\/attentionScratch$/, /^constant (0 → -?1|1 → 2)/, /^\(if \(result i32\)/),
   rule('room', /^panel\/nearBlock$/, /^constant (3 → 4|15584 → 15585)/, /^\(i32\.add /),
   rule('room', /^panel\/nearBlock$/, /^constant -4 → -3/, /^\(i32\.and \(i32\.add /),
   rule('room', /^attention\/attend$/, /^constant 160 → 161/, /^\(i32\.add /),
@@ -74,11 +81,20 @@ export const DRIVERS: readonly Rule[] = [
   // An item is computed once more, by the kernels that know of NaN.
   rule('speed', /^decode\/isRight$/, /^lane \d of zeros/, /^\(local\.set /),
   rule('speed', /^decode\/isRight$/, /^GtSInt32 → GeSInt32/, /^\(if \(i32\.gt_s /),
+  // Whatever row's sum is read, one that is NaN of its own is taken for wrong.
+  rule('speed', /^decode\/isRight$/, /^(offset 32 → 28|operands of ShlInt32)/, /./),
   rule('room', /^decode\/partBytes$/, /^constant (3 → 4|-4 → -3|32 → 33|64 → 65)/, /./),
   rule('room', /^decode\/combinePanel$/, /^constant 15584 → 15585/, /^\(i32\.add /),
   // A ninth row is written once more, as the first of the next eight.
   rule('unread', /^decode\/combinePanel$/, /^constant 8 → 9/, /^\(select \(i32\.const 8\) .*i32\.sub /),
+  // True is what is not 0.
   rule('same', /^decode\/isRight$/, /^constant 1 → 2/, /^\(block \(result i32\)/),
+  rule(
+    'same',
+    /^decode\/attend$/,
+    /^constant 1 → 2/,
+    /^\(select \(local\.get \$\d+\) \(i32\.const 1\) .*offset=192/,
+  ),
   // Where a maximum is NaN, or this difference, a sum is NaN already.
   rule('same', /^decode\/combinePanel$/, /^operands of PMaxVecF32x4/, /./),
   // The last term of the power that a sink is weighed with: 1.2e-6 of it at most. Beside parts of 1536 keys the law grants 2.7e-6.
@@ -102,12 +118,26 @@ export const DRIVERS: readonly Rule[] = [
   // ---- matmul ----
   rule('speed', /^gemm\/rowTimesPanels$/, /^(EqInt32 → NeInt32|if negated)/, /1x32|1x16/),
   rule('speed', /^gemm\/rowTimesPanels$/, /^offset 72 → /, /^\((i32\.eq|drop) \(i32\.load \S+ offset=72/),
-  // A packed row as a block of one.
+  // Fewer of its columns side by side; what is left, or done already, as a block of one row. That may be all of them, or none.
+  rule(
+    'speed',
+    /^gemm\/rowTimesPanels$/,
+    /^constant (5 → 4|4 → 5|3 → 4)/,
+    /^\(i32\.(shl \(local\.tee|div_s|shr_s \(i32\.load \S+ offset=16)/,
+  ),
+  rule('speed', /^gemm\/rowTimesPanels$/, /^call left out/, /^\(block \(local\.set /),
+  rule('speed', /^gemm\/rowTimesPanels$/, /^LtSInt32 → LeSInt32/, /^\(if \(i32\.lt_s .*\/block /),
   rule('speed', /^gemm\/gemm$/, /^constant 1 → /, /^\(i32\.eq \(i32\.load \S+ offset=24/),
   // B seems small.
   rule('speed', /^gemm\/rowInPlace$/, /^MulFloat64 → AddFloat64/, /./),
   // A step of no depth more adds zeros.
   rule('speed', /^gemm\/block$/, /^GtSInt32 → GeSInt32/, /^\(br_if .*i32\.const 256/),
+  rule(
+    'speed',
+    /^gemm\/row(InPlace|TimesPanels)$/,
+    /^LtSInt32 → LeSInt32/,
+    /^\(if \(i32\.lt_s .*\/(sweep|f32Gemm1x32) /,
+  ),
   rule('room', /^pack\/pack$/, /^constant 8 → 9/, /^\(i32\.lt_s /),
   // One row has no next one, and may be begun twice.
   rule('unread', /^gemm\/row(InPlace|TimesPanels)$/, /^constant (0 → -?1|1 → 2)/, /^\(call .*beginRows /),
@@ -117,7 +147,7 @@ export const DRIVERS: readonly Rule[] = [
   rule(
     'unreached',
     /^gemm\/rowTimesPanels$/,
-    /^offset (56|64|68) → /,
+    /^offset (0|56|64|68) → /,
     /^\(i32\.mul \(i32\.load \S+ \(local\.get \$1\) \)/,
   ),
   rule(
@@ -126,8 +156,17 @@ export const DRIVERS: readonly Rule[] = [
     /^AddInt32 → Sub/,
     /^\((i32\.add|local\.set \$\d+) \(i32\.add \(i32\.load \S+ (offset=\d+ )?\(local\.get \$0\) \) \(i32\.mul /,
   ),
+  rule('unreached', /^gemm\/rowTimesPanels$/, /^offset 0 → 4/, /^\(call .*\/block /),
+  rule(
+    'unreached',
+    /^gemm\/rowTimesPanels$/,
+    /^MulInt32 → AddInt32/,
+    /^\(i32\.add \(i32\.load \S+ offset=8 /,
+  ),
   // A transposed B is packed in items of all its steps.
   rule('unreached', /^pack\/pack$/, /^constant 4 → /, /^\(if \(result i32\) .*offset=40/),
+  // B of a packed matrix is its panels.
+  rule('same', /^gemm\/rowTimesPanels$/, /^offset 8 → 4/, /offset=8 /),
   // Where a B that lies is packed, or read, its rows are as long as those of C; it comes in pieces only so.
   rule('same', /^pack\/pack$/, /^offset 48 → 52/, /^\((if \(result i32\)|call .*f32Pack )/),
   rule('same', /^gemm\/rowInPlace$/, /^offset 48 → 52/, /^\(call .*\/sweep /),

@@ -46,6 +46,9 @@ export const KERNELS: readonly Rule[] = [
   rule('speed', /\/f32Row$/, /^constant 2 → 1/, /^\(i32\.shl \(i32\.and \(i32\.const -4\)/),
   // A row of the mask that repeats is looked at again: what is read across two addresses is neither.
   rule('speed', /\/f32MaskSeen$/, /^constant 4 → [35]/, /^\(i32\.sub .*i32\.add/),
+  // Lines are met more than once; one row is touched as several are, or two as one would be.
+  rule('speed', /\/f32Touch$/, /^constant -64 → -63/, /^\(i32\.sub /),
+  rule('speed', /\/f32Touch$/, /^(GtSInt32 → GeSInt32|constant 1 → [02])/, /^\((select \()?i32\.gt_s /),
 
   // ---- unread ----
   // Of what is loaded nothing is used: it is in the cache then.
