@@ -118,6 +118,17 @@ describe.each(builds)('%s', async (build) => {
     };
   });
 
+  it('a window never shifts the grid of keys: a mask of the same keys gives the same', () => {
+    const problem = problemOf({});
+    for (let before = 0; before < 12; before++) {
+      const place = (i: number): number => i + seqK - seqQ;
+      const outside = (i: number, j: number): boolean => j > place(i) || j < place(i) - before;
+      const [mask] = hiding([1, 1, seqQ, seqK], (at) => outside(Math.floor(at / seqK), at % seqK));
+      const windowed = { ...problem, options: { ...problem.options, window: [before, 0] as const } };
+      expectEqual(windowed, { ...problem, options: { ...problem.options, ...mask } });
+    }
+  });
+
   describe('what hides a key from all hides what is in it', () => {
     const some = (i: number): boolean => i % 7 === 3 || (i > 96 && i < 130) || i === 204;
     it.each([

@@ -327,6 +327,14 @@ describe.each(builds)('scores to weights, %s', (build) => {
       }
     });
 
+    it('keeps a NaN where it is', () => {
+      const [s, m, inverse] = [normal(4 * COLUMNS, 1), new Float32Array(8).fill(5), normal(8, 2)];
+      for (const at of s.keys()) {
+        const one = s.map((x, i) => (i === at ? NaN : x));
+        expectSame(run(one, m, inverse), inOrder(one, m, inverse), `NaN at ${at}`);
+      }
+    });
+
     it('gives a masked key exactly 0, whatever stands beside it', () => {
       const s = scores(9, 1);
       for (const lane of LANES) s[3 * COLUMNS + lane] = -Infinity;

@@ -5,6 +5,9 @@ export const DRIVERS: readonly Rule[] = [
   // ---- attention, panel ----
   // Numbers that name no tile are 4×8's.
   rule('speed', /./, /^offset 184 → 18[08]/, /^\(call .*(rowsMax|rowsAdd|columnsAdd) .*offset=184/),
+  // Fewer panels meet a block together.
+  rule('speed', /^attention\/attend$/, /^RemSInt32 → DivSInt32/, /^\(i32\.sub \(i32\.const 4\)/),
+  rule('speed', /^attention\/attend$/, /^if negated/, /^\(if \(if \(result i32\) \(i32\.lt_s .*offset=136/),
   // Values are copied to lie side by side, or not; what is read is brought into the cache before, or less of it.
   rule('speed', /^attention\/attend$/, /^(Le|Ge)\wInt32 → [LG]t/, /offset=120|\(i32\.const (128|256)\)/),
   rule('speed', /^attention\/attend$/, /^(constant 256 → 255|offset 64 → )/, /^\(i32\.le_s .*offset=64/),
@@ -23,6 +26,7 @@ export const DRIVERS: readonly Rule[] = [
   // Times 1 is no change. No other factor is 2.
   rule('speed', /^panel\/finishScores$/, /^(offset 72 → |constant 1 → 2)/, /^\(f32\.ne .* offset=72/),
   // More keys than need be are looked at: a row that sees nothing is in its own limit already.
+  rule('speed', /^panel\/hideRows$/, /^constant 8 → 9/, /^\(i32\.lt_s /),
   rule('speed', /^panel\/hideRows$/, /^LtSInt32 → LeSInt32/, /^\(if \(i32\.lt_s .*\(i32\.const 8\)/),
   rule('speed', /^panel\/hideRows$/, /^(store left out|offset 132 → 136)/, /^\(block \(local\.set /),
   // The next row's limit, of a row that sees as far or farther.
@@ -74,11 +78,13 @@ export const DRIVERS: readonly Rule[] = [
 
   // ---- decode ----
   rule('speed', /^decode\/attend$/, /^(EqInt32 → NeInt32|if negated)/, /1x32|1x16/),
+  rule('speed', /^decode\/attend$/, /^(offset 184|constant 312) → /, /^\(i32\.eq \(i32\.load \S+ offset=184/),
   // A block is begun at its first key, though nobody sees that.
   rule('speed', /^decode\/attend$/, /^select negated/, /^\(local\.tee .*offset=128 .*\(i32\.const -4\)/),
   // Float16 is widened, not unpacked.
   rule('speed', /^decode\/attend$/, /^offset 192 → /, /^\(i32\.eq /),
   // An item is computed once more, by the kernels that know of NaN.
+  rule('speed', /^decode\/attend$/, /^constant 1 → 0/, /^\(local\.set \$\d+ \(i32\.const 1\)/),
   rule('speed', /^decode\/isRight$/, /^lane \d of zeros/, /^\(local\.set /),
   rule('speed', /^decode\/isRight$/, /^GtSInt32 → GeSInt32/, /^\(if \(i32\.gt_s /),
   // Whatever row's sum is read, one that is NaN of its own is taken for wrong.
@@ -95,6 +101,8 @@ export const DRIVERS: readonly Rule[] = [
     /^constant 1 → 2/,
     /^\(select \(local\.get \$\d+\) \(i32\.const 1\) .*offset=192/,
   ),
+  // A row that meets float16 as it lies is alone: its lane is 0.
+  rule('same', /^decode\/attend$/, /^AddInt32 → SubInt32/, /^\(call .*\/f16(Dot|Pv1x32) /),
   // Where a maximum is NaN, or this difference, a sum is NaN already.
   rule('same', /^decode\/combinePanel$/, /^operands of PMaxVecF32x4/, /./),
   // The last term of the power that a sink is weighed with: 1.2e-6 of it at most. Beside parts of 1536 keys the law grants 2.7e-6.
@@ -117,7 +125,12 @@ export const DRIVERS: readonly Rule[] = [
 
   // ---- matmul ----
   rule('speed', /^gemm\/rowTimesPanels$/, /^(EqInt32 → NeInt32|if negated)/, /1x32|1x16/),
-  rule('speed', /^gemm\/rowTimesPanels$/, /^offset 72 → /, /^\((i32\.eq|drop) \(i32\.load \S+ offset=72/),
+  rule(
+    'speed',
+    /^gemm\/rowTimesPanels$/,
+    /^(offset 72|constant 312) → /,
+    /^\((i32\.eq|drop) \(i32\.load \S+ offset=72/,
+  ),
   // Fewer of its columns side by side; what is left, or done already, as a block of one row. That may be all of them, or none.
   rule(
     'speed',
@@ -130,6 +143,7 @@ export const DRIVERS: readonly Rule[] = [
   rule('speed', /^gemm\/gemm$/, /^constant 1 → /, /^\(i32\.eq \(i32\.load \S+ offset=24/),
   // B seems small.
   rule('speed', /^gemm\/rowInPlace$/, /^MulFloat64 → AddFloat64/, /./),
+  rule('speed', /^gemm\/depthBlock$/, /^offset 72 → /, /^\(local\.set /),
   // A step of no depth more adds zeros.
   rule('speed', /^gemm\/block$/, /^GtSInt32 → GeSInt32/, /^\(br_if .*i32\.const 256/),
   rule(

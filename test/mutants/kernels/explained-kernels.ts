@@ -43,6 +43,7 @@ export const KERNELS: readonly Rule[] = [
   rule('speed', /\/f32-(score-mask|transpose)\//, /^constant (16 → 17|4 → 5)/, /^\(i32\.add /),
   rule('speed', /\/f32CopyRows$/, /^(constant -64 → -65|SubInt32 → AddInt32)/, /\(i32\.const -64\)/),
   rule('speed', /\/f32Merge$/, /^AddInt32 → SubInt32/, /\(i32\.const 32\)/),
+  rule('speed', /^kernels\//, /^AndInt32 → OrInt32/, /^\(i32\.shl \(i32\.and \(i32\.const -[48]\)/),
   rule('speed', /\/f32Row$/, /^constant 2 → 1/, /^\(i32\.shl \(i32\.and \(i32\.const -4\)/),
   // A row of the mask that repeats is looked at again: what is read across two addresses is neither.
   rule('speed', /\/f32MaskSeen$/, /^constant 4 → [35]/, /^\(i32\.sub .*i32\.add/),
