@@ -57,10 +57,10 @@ describe.each(builds)('%s', (build) => {
     }
   });
 
-  it('scratch that is used up: a row of many columns, and whole panels before a whole block of keys', () => {
+  it('scratch that is used up: a row of many columns, and whole panels before whole blocks of keys', () => {
     fences(matmulCall({ name: '', options: { M: 1, N: 1030, K: 3 } }));
-    const cache = { kvHeads: 1, headDim: 128, capacity: BK, dtype: 'f16' } as const;
-    fences(cacheCall({ cache, heads: 1, appends: [BK], seqQ: 8 }));
+    const cache = { kvHeads: 1, headDim: 128, capacity: 2 * BK, dtype: 'f16' } as const;
+    fences(cacheCall({ cache, heads: 1, appends: [2 * BK], seqQ: 8 }));
     // Values that lie two kilobytes apart are copied side by side for an item of 128 rows, and brought into the cache for one of 256.
     // Longer ones have no room there; queries may be longer.
     for (const [seqQ, headDim, valueDim] of [

@@ -38,7 +38,7 @@ export const DRIVERS: readonly Rule[] = [
   rule('room', /^attention\/attentionScratch$/, /^constant (0 → -?1|1 → 2)/, /^\(if \(result i32\)/),
   rule('room', /^panel\/nearBlock$/, /^constant (3 → 4|15584 → 15585)/, /^\(i32\.add /),
   rule('room', /^panel\/nearBlock$/, /^constant -4 → -3/, /^\(i32\.and \(i32\.add /),
-  rule('room', /^attention\/attend$/, /^constant 160 → 161/, /^\(i32\.add /),
+  rule('room', /^attention\/attend$/, /^constant (160 → 161|3 → 4)/, /^\(i32\.add /),
   // One panel has no next one.
   rule('unread', /^panel\/panelScores$/, /^constant 0 → /, /^\(call .*rowsMax /),
   // Maxima that nobody asks for lie where something else is written before it is read; of a panel too many likewise.
@@ -79,6 +79,13 @@ export const DRIVERS: readonly Rule[] = [
   // ---- decode ----
   rule('speed', /^decode\/attend$/, /^(EqInt32 → NeInt32|if negated)/, /1x32|1x16/),
   rule('speed', /^decode\/attend$/, /^(offset 184|constant 312) → /, /^\(i32\.eq \(i32\.load \S+ offset=184/),
+  // Four rows that are the last are taken one by one.
+  rule(
+    'speed',
+    /^decode\/attend$/,
+    /^LtSInt32 → LeSInt32/,
+    /^\(select \(i32\.const 1\) \(i32\.and .*\(i32\.const [37]\)/,
+  ),
   // A block is begun at its first key, though nobody sees that.
   rule('speed', /^decode\/attend$/, /^select negated/, /^\(local\.tee .*offset=128 .*\(i32\.const -4\)/),
   // Float16 is widened, not unpacked.
@@ -155,6 +162,8 @@ export const DRIVERS: readonly Rule[] = [
   rule('room', /^pack\/pack$/, /^constant 8 → 9/, /^\(i32\.lt_s /),
   // One row has no next one, and may be begun twice.
   rule('unread', /^gemm\/row(InPlace|TimesPanels)$/, /^constant (0 → -?1|1 → 2)/, /^\(call .*beginRows /),
+  // Where there is no bias nothing of it is read.
+  rule('unread', /^gemm\/block$/, /^offset 16 → /, /^\(if \(i32\.load \S+ offset=16 .*memory\.copy /),
   // Maxima that nobody asks for.
   rule('unread', /^gemm\/depthBlock$/, /^constant 0 → 1/, /^\(call .*rowsMax /),
   // A batch that shares its packed B is one tall matrix: a single row is of the first.
@@ -183,7 +192,7 @@ export const DRIVERS: readonly Rule[] = [
   rule('same', /^gemm\/rowTimesPanels$/, /^offset 8 → 4/, /offset=8 /),
   // Where a B that lies is packed, or read, its rows are as long as those of C; it comes in pieces only so.
   rule('same', /^pack\/pack$/, /^offset 48 → 52/, /^\((if \(result i32\)|call .*f32Pack )/),
-  rule('same', /^gemm\/rowInPlace$/, /^offset 48 → 52/, /^\(call .*\/sweep /),
+  rule('same', /^gemm\/rowInPlace$/, /^offset 48 → 52/, /^\((call .*\/sweep |i32\.mul \(local)/),
   rule(
     'same',
     /^gemm\/block$/,

@@ -45,7 +45,8 @@ export const KERNELS: readonly Rule[] = [
   rule('speed', /\/f32Merge$/, /^AddInt32 → SubInt32/, /\(i32\.const 32\)/),
   rule('speed', /^kernels\//, /^AndInt32 → OrInt32/, /^\(i32\.shl \(i32\.and \(i32\.const -[48]\)/),
   rule('speed', /\/f32Row$/, /^constant 2 → 1/, /^\(i32\.shl \(i32\.and \(i32\.const -4\)/),
-  // A row of the mask that repeats is looked at again: what is read across two addresses is neither.
+  // Bytes of a mask are looked at twice, or a row that repeats: what is read across two addresses is neither.
+  rule('speed', /\/f32MaskSeen$/, /^constant 16 → 15/, /^\(i32\.add /),
   rule('speed', /\/f32MaskSeen$/, /^constant 4 → [35]/, /^\(i32\.sub .*i32\.add/),
   // Lines are met more than once; one row is touched as several are, or two as one would be.
   rule('speed', /\/f32Touch$/, /^constant -64 → -63/, /^\(i32\.sub /),
