@@ -6,6 +6,7 @@ export const DRIVERS: readonly Rule[] = [
   // Numbers that name no tile are 4×8's.
   rule('speed', /./, /^offset 184 → 18[08]/, /^\(call .*(rowsMax|rowsAdd|columnsAdd) .*offset=184/),
   // Fewer panels meet a block together.
+  rule('speed', /^attention\/attend$/, /^constant 3 → [24]/, /^\(if \(result i32\) \(i32\.eq .*const 312/),
   rule('speed', /^attention\/attend$/, /^RemSInt32 → DivSInt32/, /^\(i32\.sub \(i32\.const 4\)/),
   rule('speed', /^attention\/attend$/, /^if negated/, /^\(if \(if \(result i32\) \(i32\.lt_s .*offset=136/),
   // Values are copied to lie side by side, or not; what is read is brought into the cache before, or less of it.
@@ -46,6 +47,8 @@ export const DRIVERS: readonly Rule[] = [
   rule('unread', /^panel\/panelScores$/, /^GtUInt32 → GeUInt32/, /^\(if \(i32\.gt_u .*offset=48/),
   // Scores behind the last key.
   rule('unread', /^panel\/finishScores$/, /^constant 1 → 2/, /^\(i32\.shl \(local/),
+  // A lane before the first lies where another is written later.
+  rule('unread', /^panel\/addAlibi$/, /^constant 0 → -1/, /^\(local\.set /),
   // Lanes beyond the last row repeat it, or are rows behind it: computed, never stored.
   rule(
     'unread',

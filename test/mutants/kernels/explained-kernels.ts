@@ -17,6 +17,14 @@ export const KERNELS: readonly Rule[] = [
     /^(EqInt32 → NeInt32|constant 608)/,
     /^\((if \()?i32\.eq \(i32\.const 608/,
   ),
+  // Six rows that are the last are left to four and two; 16 columns, or 32, to fours.
+  rule(
+    'speed',
+    /^select\/narrow/,
+    /^(GeSInt32 → GtSInt32|constant 6 → 7)/,
+    /^\((if \()?i32\.ge_s .*\(i32\.const 6\)/,
+  ),
+  rule('speed', /\/f32Pv1x(16|32)$/, /^constant (16 → 17|32 → 33)/, /^\(i32\.ge_s /),
   // Of four rows 4×8 takes all, or 3×12 three.
   rule('speed', /^select\/rowsLeft$/, /^(GeSInt32 → GtSInt32|constant 4 → [35])/, /^\((select \()?i32\.ge_s/),
   rule(
