@@ -219,6 +219,20 @@ describe.each(builds)('%s', async (build) => {
       pair.cache.dispose();
     });
 
+    it('meets a single query as it lies, where its rows are whole vectors, and widened where not', () => {
+      for (const [headDim, valueDim] of [
+        [8, 32],
+        [16, 64],
+        [8, 33],
+        [9, 32],
+      ] as const) {
+        const pair = new Pair(engine, { ...one, headDim, valueDim });
+        pair.append(200);
+        pair.expectAttends({ heads: 1 });
+        pair.cache.dispose();
+      }
+    });
+
     it('lies beside what a call has in its scratch: whole panels of queries, vectors whole and broken', () => {
       for (const [headDim, valueDim] of [
         [5, 4],

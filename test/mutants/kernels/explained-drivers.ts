@@ -5,8 +5,11 @@ export const DRIVERS: readonly Rule[] = [
   // ---- attention, panel ----
   // Numbers that name no tile are 4×8's.
   rule('speed', /./, /^offset 184 → 18[08]/, /^\(call .*(rowsMax|rowsAdd|columnsAdd) .*offset=184/),
-  // Fewer panels meet a block together.
+  // A block of no keys.
+  rule('speed', /\/attend$/, /^LtSInt32 → LeSInt32/, /^\(if \(i32\.lt_s .*offset=20 \(local\.get \$1\)/),
+  // Fewer panels, or others, meet a block together.
   rule('speed', /^attention\/attend$/, /^constant 3 → [24]/, /^\(if \(result i32\) \(i32\.eq .*const 312/),
+  rule('speed', /^attention\/attend$/, /^constant 4 → [35]/, /^\(i32\.rem_s \(i32\.const 4\)/),
   rule('speed', /^attention\/attend$/, /^RemSInt32 → DivSInt32/, /^\(i32\.sub \(i32\.const 4\)/),
   rule('speed', /^attention\/attend$/, /^if negated/, /^\(if \(if \(result i32\) \(i32\.lt_s .*offset=136/),
   // Values are copied to lie side by side, or not; what is read is brought into the cache before, or less of it.
@@ -91,7 +94,8 @@ export const DRIVERS: readonly Rule[] = [
   ),
   // A block is begun at its first key, though nobody sees that.
   rule('speed', /^decode\/attend$/, /^select negated/, /^\(local\.tee .*offset=128 .*\(i32\.const -4\)/),
-  // Float16 is widened, not unpacked.
+  // Float16 is widened, not unpacked; or unpacked, where it could be met as it lies.
+  rule('speed', /^decode\/attend$/, /^AndInt32 → OrInt32/, /^\(i32\.eqz \(i32\.and .*\(i32\.const (7|31)\)/),
   rule('speed', /^decode\/attend$/, /^offset 192 → /, /^\(i32\.eq /),
   // An item is computed once more, by the kernels that know of NaN.
   rule('speed', /^decode\/attend$/, /^constant 1 → 0/, /^\(local\.set \$\d+ \(i32\.const 1\)/),

@@ -98,6 +98,8 @@ export const KERNELS: readonly Rule[] = [
   rule('same', /\/f32PvExact$/, /^constant 32 → 31/, /^\(i32\.lt_u /),
   // True is what is not 0.
   rule('same', /\/f32MaskSeen$/, /^constant 1 → 2/, /^\((local\.set|select|if) /),
+  // Rows are whole tiles: more than 0 are more than 1.
+  rule('same', /^select\/wide/, /^constant 0 → 1/, /^\(i32\.gt_s /),
   // All lanes are the same.
   rule('same', /^(probe\/multiplyAdd|.*\/lastColumns)$/, /^lane 0 → 1/, /./),
   // A difference without its sign; four of eight ones.
