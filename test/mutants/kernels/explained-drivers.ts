@@ -105,6 +105,8 @@ export const DRIVERS: readonly Rule[] = [
   rule('speed', /^decode\/isRight$/, /^(offset 32 → 28|operands of ShlInt32)/, /./),
   rule('room', /^decode\/partBytes$/, /^constant (3 → 4|-4 → -3|32 → 33|64 → 65)/, /./),
   rule('room', /^decode\/combinePanel$/, /^constant 15584 → 15585/, /^\(i32\.add /),
+  // The parts' sums lie behind queries that are none: a little nearer or farther.
+  rule('room', /^decode\/combinePanel$/, /^constant (-4 → -[35]|32 → 33)/, /^\(i32\.(and|add) /),
   // A ninth row is written once more, as the first of the next eight.
   rule('unread', /^decode\/combinePanel$/, /^constant 8 → 9/, /^\(select \(i32\.const 8\) .*i32\.sub /),
   // True is what is not 0.
@@ -132,6 +134,8 @@ export const DRIVERS: readonly Rule[] = [
   rule('speed', /^weights\/weights$/, /^constant 8 → 7/, /^\(i32\.add /),
   rule('speed', /^weights\/weighPanel$/, /^constant 96 → 95/, /^\(i32\.add /),
   rule('room', /^weights\/weighPanel$/, /^constant 15584 → 15585/, /^\(i32\.add /),
+  // Scores of no keys.
+  rule('speed', /^weights\/scores$/, /^constant 0 → -1/, /^\(i32\.le_s /),
   // Weights are never asked for float16, packed sequences or a ring.
   rule('unreached', /^weights\/scores$/, /./, /f16Widen|offset=60 \(local|i32\.const 3\) \) \(i32\.const -4/),
   rule('unreached', /^weights\/scores$/, /^offset 188 → /, /offset=188/),
