@@ -265,10 +265,14 @@ export const awkwardMatmul: readonly MatmulCase[] = [
   { name: 'both transposed', options: { M: 23, N: 19, K: 300, transposeA: true, transposeB: true } },
   { name: 'one row', options: { M: 1, N: 77, K: 521, bias: normal(77, 5) } },
   { name: 'one row, transposed B', options: { M: 1, N: 77, K: 523, transposeB: true } },
-  { name: 'one row, packed', options: { M: 1, N: 77, K: 521, bias: normal(77, 6) }, packed: true },
+  {
+    name: 'one row, packed, K one above two blocks',
+    options: { M: 1, N: 77, K: 513, bias: normal(77, 6) },
+    packed: true,
+  },
   { name: 'one column', options: { M: 77, N: 1, K: 521 } },
   { name: 'batch', options: { batch: 3, M: 10, N: 11, K: 12 } },
-  { name: 'batch of rows', options: { batch: 4, M: 1, N: 11, K: 300 } },
+  { name: 'batch of rows, K one above a block', options: { batch: 4, M: 1, N: 11, K: 257 } },
 ];
 
 /** All dimensions of a call. */

@@ -198,6 +198,24 @@ describe.each(builds)('%s', async (build) => {
     });
   });
 
+  it.each([5, 1540])('%i keys: a NaN in a hidden one is kept from a row that alone can tell', (seqK) => {
+    const mask = Uint8Array.from({ length: seqK }, (_, j) => Number(j !== 2));
+    // The fewest last: where they have no rows, the calls before have left NaN.
+    for (const heads of [9, 4, 2]) {
+      const shape = { seqQ: 1, seqK, heads, kvHeads: 1, headDim: 3, valueDim: 10 };
+      const [q, k, v] = attentionInputs({ options: shape });
+      const before = run([q, k, v], { ...shape, mask });
+      for (let h = 0; h < heads; h++) {
+        // All but one have a NaN of their own.
+        const others = q.map((x, at) => (Math.floor(at / 3) === h ? x : NaN));
+        for (let d = 0; d < 10; d++) {
+          const out = run([others, k, poison(v, NaN, 20 + d)], { ...shape, mask });
+          expectSameBits(out.subarray(10 * h, 10 * h + 10), before.subarray(10 * h, 10 * h + 10));
+        }
+      }
+    }
+  });
+
   describe('bits', () => {
     const shape = { batch: 3, seqQ: 2, seqK: 1700, heads: 18, kvHeads: 2, headDim: 11, valueDim: 37 };
     const inputs = attentionInputs({ options: shape });

@@ -57,13 +57,22 @@ describe.each(builds)('%s', (build) => {
     }
   });
 
-  it('scratch that is used up: a row of many columns, and whole panels before a whole block of keys', () => {
+  it('scratch that is used up: a row of many columns, and whole panels before whole blocks of keys', () => {
     fences(matmulCall({ name: '', options: { M: 1, N: 1030, K: 3 } }));
-    const cache = { kvHeads: 1, headDim: 128, capacity: BK, dtype: 'f16' } as const;
-    fences(cacheCall({ cache, heads: 1, appends: [BK], seqQ: 8 }));
-    // Values of two kilobytes are copied side by side for an item of 128 rows.
-    const far = { seqQ: 128, seqK: BK, heads: 2, headDim: 4, valueDim: 256 };
-    fences(attentionCall({ options: far }, false));
+    const cache = { kvHeads: 1, headDim: 128, capacity: 2 * BK, dtype: 'f16' } as const;
+    fences(cacheCall({ cache, heads: 1, appends: [2 * BK], seqQ: 8 }));
+    // Values that lie two kilobytes apart are copied side by side for an item of 128 rows, and brought into the cache for one of 256.
+    // Longer ones have no room there; queries may be longer.
+    for (const [seqQ, headDim, valueDim] of [
+      [256, 4, 256],
+      [128, 4, 257],
+      [128, 257, 256],
+    ] as const) {
+      fences(attentionCall({ options: { seqQ, seqK: BK, heads: 2, headDim, valueDim } }, false));
+    }
+    // Heads of values that lie far apart are no such values.
+    const near = { seqQ: 32, seqK: BK, heads: 8, kvHeads: 2, headDim: 4, valueDim: 64 } as const;
+    fences(attentionCall({ options: { ...near, layout: 'bhsd' } }, false));
   });
 
   it('a mask of five rows, alike for all keys', () => {

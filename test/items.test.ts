@@ -1,10 +1,12 @@
 /**
- * Drivers take any items of a call in any order: threads claim several at a time, whoever comes first. One thread runs them one by one, so
- * here one call of a driver runs them all, or a few at a time, the last first. The bits are the same.
+ * Drivers take any items of a call in any order: threads claim several at a time, whoever comes first. One thread runs them one by one, and
+ * has fewer and larger ones, so here a call is cut for three threads, and one call of a driver runs all its items, or a few at a time, the
+ * last first. The bits are the same.
  */
 import { describe, expect, it } from 'vitest';
 import { Engine } from '../src/engine.ts';
 import { Runtime } from '../src/runtime.ts';
+import type { Team } from '../src/threads/team.ts';
 import type { Driver } from '../src/wasm/exports.ts';
 import { builds, engineOf } from './builds.ts';
 import { expectSameBits } from './problems.ts';
@@ -12,6 +14,15 @@ import { sharedCalls } from './shared-calls.ts';
 
 class Claims extends Runtime {
   readonly engine: Engine = Engine.make(this, '');
+  /** Three threads by name: the caller does all that there is to do. */
+  override team = {
+    threadsFor: () => 3,
+    isWorth: () => true,
+    abandoned: () => false,
+    share: (_: string, work: () => void) => {
+      work();
+    },
+  } as unknown as Team;
   /** Items of a claim. */
   most = Infinity;
   /** Items that were not alone in their claim. */

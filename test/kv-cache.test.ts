@@ -219,6 +219,32 @@ describe.each(builds)('%s', async (build) => {
       pair.cache.dispose();
     });
 
+    it('meets a single query as it lies, where its rows are whole vectors, and widened where not', () => {
+      for (const [headDim, valueDim] of [
+        [8, 32],
+        [16, 64],
+        [8, 33],
+        [9, 32],
+      ] as const) {
+        const pair = new Pair(engine, { ...one, headDim, valueDim });
+        pair.append(200);
+        pair.expectAttends({ heads: 1 });
+        pair.cache.dispose();
+      }
+    });
+
+    it('lies beside what a call has in its scratch: whole panels of queries, vectors whole and broken', () => {
+      for (const [headDim, valueDim] of [
+        [5, 4],
+        [4, 8],
+      ] as const) {
+        const pair = new Pair(engine, { ...one, headDim, valueDim });
+        pair.append(200);
+        for (const seqQ of [8, 16]) pair.expectAttends({ heads: 1, seqQ });
+        pair.cache.dispose();
+      }
+    });
+
     it('has its room in the first call too, whatever the call before was', async () => {
       const wide = { kvHeads: 1, headDim: 256, capacity: 96 } as const;
       const rows = new Float32Array(96 * 256).map((_, i) => (i % 7) - 3);

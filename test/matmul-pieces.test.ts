@@ -36,15 +36,16 @@ describe.each(builds)('%s', async (build) => {
     expectSameBits(out, two.subarray(N));
   });
 
-  it('one row times 20 MB, more than caches hold', () => {
-    const [N, K] = [2 ** 18, 20];
-    const a = integers(K, 1, 9);
-    const b = new Float32Array(K * N);
-    const sums = new Float32Array(N);
-    for (let k = 0; k < K; k++) {
-      for (let n = 0; n < N; n++) sums[n]! += a[k]! * (b[k * N + n] = ((k + 1) * (n & 15)) % 19);
+  it('one row times 17 MB, more than caches hold, in two blocks of its depth, another row behind it', () => {
+    const [batch, N, K] = [2, 2 ** 14, 263];
+    const a = integers(batch * K, 1, 9);
+    const b = new Float32Array(batch * K * N);
+    const sums = new Float32Array(batch * N);
+    for (let k = 0; k < batch * K; k++) {
+      const sum = k < K ? 0 : N;
+      for (let n = 0; n < N; n++) sums[sum + n]! += a[k]! * (b[k * N + n] = ((k + 1) * (n & 15)) % 19);
     }
-    expectSameBits(engine.matmul(a, b, { M: 1, N, K }), sums);
+    expectSameBits(engine.matmul(a, b, { batch, M: 1, N, K }), sums);
   });
 
   it('rows that are many, whose B is packed as a whole, and the same rows in two calls', () => {

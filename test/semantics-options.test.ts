@@ -78,6 +78,24 @@ describe.each(builds)('%s', async (build) => {
       expect(truth.logSumExp.every((x) => x === -Infinity)).toBe(true);
     });
 
+    it('and a row that alone sees keys sees all of them', () => {
+      const open = run(problemOf({}));
+      const shape = [1, heads, seqQ, 1] as const;
+      for (let only = 0; only < heads * seqQ; only++) {
+        const [mask] = hiding(shape, (i) => i !== only);
+        const { out, logSumExp } = run(problemOf(mask));
+        for (let row = 0; row < batch * heads * seqQ; row++) {
+          const [b, h, i] = [Math.floor(row / seqQ / heads), Math.floor(row / seqQ) % heads, row % seqQ];
+          const start = at('bshd', heads, seqQ, valueDim, b, h, i);
+          const mine = out.subarray(start, start + valueDim);
+          const seesAll = h * seqQ + i === only;
+          expect(logSumExp[row]).toBe(seesAll ? open.logSumExp[row] : -Infinity);
+          if (seesAll) expectSameBits(mine, open.out.subarray(start, start + valueDim));
+          else expect(mine.every((x) => x === 0)).toBe(true);
+        }
+      }
+    });
+
     it('and the others see what they see', () => {
       const hidden = (i: number): boolean => i % 3 === 0;
       for (const each of hiding([1, 1, seqQ, 1], hidden)) {
@@ -98,6 +116,17 @@ describe.each(builds)('%s', async (build) => {
       const { data, shape } = (each as { bias: { data: Float32Array; shape: Shape } }).bias;
       return { bias: { data: data.map((x) => (x === -Infinity ? 0 : x)), shape } };
     };
+  });
+
+  it('a window never shifts the grid of keys: a mask of the same keys gives the same', () => {
+    const problem = problemOf({});
+    for (let before = 0; before < 12; before++) {
+      const place = (i: number): number => i + seqK - seqQ;
+      const outside = (i: number, j: number): boolean => j > place(i) || j < place(i) - before;
+      const [mask] = hiding([1, 1, seqQ, seqK], (at) => outside(Math.floor(at / seqK), at % seqK));
+      const windowed = { ...problem, options: { ...problem.options, window: [before, 0] as const } };
+      expectEqual(windowed, { ...problem, options: { ...problem.options, ...mask } });
+    }
   });
 
   describe('what hides a key from all hides what is in it', () => {

@@ -99,19 +99,20 @@ function matmul(
 }
 
 /** By a packed matrix. */
-function packedMatmul(M: number, N: number, K: number, transposeB: boolean): SharedCall {
-  const [a, b, bias] = [random(M * K), random(K * N), random(N)];
+function packedMatmul(M: number, N: number, K: number, transposeB: boolean, biased = true): SharedCall {
+  const [a, b] = [random(M * K), random(K * N)];
+  const options = biased ? { M, bias: random(N) } : { M };
   return {
-    name: `packMatrix and matmul, ${M} × ${N} × ${K}${transposeB ? ', transposed' : ''}`,
+    name: `packMatrix and matmul, ${M} × ${N} × ${K}${transposeB ? ', transposed' : ''}${biased ? '' : ', no bias'}`,
     run: (engine) => {
       const matrix = engine.packMatrix(b, { K, N, transposeB });
-      const out = engine.matmul(a, matrix, { M, bias });
+      const out = engine.matmul(a, matrix, options);
       matrix.dispose();
       return [out];
     },
     later: async (engine) => {
       const matrix = engine.packMatrix(b, { K, N, transposeB });
-      const out = engine.matmulAsync(a, matrix, { M, bias });
+      const out = engine.matmulAsync(a, matrix, options);
       // It is held by the call.
       matrix.dispose();
       return [await out];
@@ -280,6 +281,7 @@ export const sharedCalls: readonly SharedCall[] = [
   matmul('one tile', 3, 5, 7),
   matmul('no steps', 70, 130, 0, { bias: random(130) }),
   packedMatmul(1, 1111, 90, false),
+  packedMatmul(1, 2050, 30, false, false),
   packedMatmul(5, 515, 300, true),
   packedMatmul(129, 77, 40, false),
   tensors(

@@ -274,29 +274,41 @@ describe.each(builds)('float16, %s', (build) => {
       }
     });
 
-    it.each([32, 64, 96, 128])('f16Pv1x32, valueDim %i: the bits of f32Pv1x32 on raw floats', (valueDim) => {
-      for (const keys of KEYS) {
-        for (const last of ['v', 'p', 'o', undefined]) {
-          arena.clear();
-          const place = (name: string, x: Float32Array) =>
-            name === last ? arena.placeLast(x) : arena.place(x);
-          const before = normal(valueDim, 2);
-          // Weights as they are: times 2¹¹².
-          const weights = normal(8 * keys, 1).map((y) => y * 2 ** 112);
-          const p = place('p', weights);
-          const [out, same, factor] = [place('o', before), arena.place(before), arena.place([0.75])];
-          const gap = keys % 3;
-          const { halves, raw } = rows(valueDim, keys, gap, last === 'v');
-          const ldv = 2 * (valueDim + gap);
-          arena.run([out], () => {
-            kernels.f16Pv1x32(halves.address, ldv, valueDim, p.address, keys, out.address, factor.address);
-          });
-          const v = arena.place(raw);
-          kernels.f32Pv1x32(v.address, 4 * valueDim, valueDim, p.address, keys, same.address, factor.address);
-          expectSame(out.words, same.words, `${keys} keys, last ${last}`);
+    it.each([32, 64, 96, 128, 1088])(
+      'f16Pv1x32, valueDim %i: the bits of f32Pv1x32 on raw floats',
+      (valueDim) => {
+        // What the arena has room for.
+        for (const keys of KEYS.filter((count) => count * valueDim <= 96 * 128)) {
+          for (const last of ['v', 'p', 'o', undefined]) {
+            arena.clear();
+            const place = (name: string, x: Float32Array) =>
+              name === last ? arena.placeLast(x) : arena.place(x);
+            const before = normal(valueDim, 2);
+            // Weights as they are: times 2¹¹².
+            const weights = normal(8 * keys, 1).map((y) => y * 2 ** 112);
+            const p = place('p', weights);
+            const [out, same, factor] = [place('o', before), arena.place(before), arena.place([0.75])];
+            const gap = keys % 3;
+            const { halves, raw } = rows(valueDim, keys, gap, last === 'v');
+            const ldv = 2 * (valueDim + gap);
+            arena.run([out], () => {
+              kernels.f16Pv1x32(halves.address, ldv, valueDim, p.address, keys, out.address, factor.address);
+            });
+            const v = arena.place(raw);
+            kernels.f32Pv1x32(
+              v.address,
+              4 * valueDim,
+              valueDim,
+              p.address,
+              keys,
+              same.address,
+              factor.address,
+            );
+            expectSame(out.words, same.words, `${keys} keys, last ${last}`);
+          }
         }
-      }
-    });
+      },
+    );
   });
 
   it('refuse a negative number of elements or rows, and what is no whole number of vectors', () => {

@@ -96,6 +96,13 @@ const small = (length: number, seed: number) => integers(length, seed, 9);
 describe.each(builds)('register tiles, %s', (build) => {
   const arena = new Arena(build);
 
+  it('multiplyAdd, which all arithmetic of these tests goes by, rounds once or twice', () => {
+    const { kernels } = arena;
+    expect(kernels.multiplyAdd(3, -5, 7)).toBe(-8);
+    // (1 + 2⁻¹²)² = 1 + 2⁻¹¹ + 2⁻²⁴, of which float32 has no last place.
+    expect([0, 2 ** -24]).toContain(kernels.multiplyAdd(1 + 2 ** -12, 1 + 2 ** -12, -(1 + 2 ** -11)));
+  });
+
   describe.each(forms)('$name', (form) => {
     const { rows, cols, epilogues } = form;
 

@@ -83,6 +83,7 @@ describe.each(builds)('merge, %s', (build) => {
     it('weighs the lowest numbers and the highest', () => {
       const { l } = run(Float32Array.of(LOWEST, -LOWEST, LOWEST, 0, LOWEST, LOWEST, -LOWEST, LOWEST));
       expect([...l]).toEqual([2, 1, 1, 1]);
+      expect([...run(new Float32Array(8).fill(LOWEST)).l]).toEqual([2, 2, 2, 2]);
     });
     it('refuses no parts', () => {
       expect(() => {

@@ -65,9 +65,12 @@ describe.each(builds)('rope, %s', (build) => {
       const cos = frequencies.map((_, i) => table.floats[at(i)]!);
       return { cos, sin: frequencies.map((_, i) => table.floats[at(i) + 4]!) };
     };
-    /** 2⁻⁴⁰, rounded to float32; the truth's sine may be off by one of its last places. */
+    /** 2⁻⁴⁰, and half a unit of the last place that it is then rounded to; the truth's sine may be off by one of its last places. */
     const bound = (x: Float64Array): Float64Array =>
-      x.map((y) => (2 ** -40 + 2 ** -52) * (1 + U) + U * Math.abs(y));
+      x.map((y) => {
+        const off = 2 ** -40 + 2 ** -52;
+        return off + U * 2 ** Math.floor(Math.log2(Math.abs(y) + off));
+      });
     const expectTable = (position: number, frequencies: Float64Array, what: string, last = false) => {
       const { cos, sin } = run(position, frequencies, last);
       const angles = frequencies.map((f) => position * f);
@@ -99,6 +102,13 @@ describe.each(builds)('rope, %s', (build) => {
       );
       const around = [...near, ...near.map((x) => -x)].filter((x) => Math.abs(x) <= 2 ** 31);
       expectTable(1, Float64Array.from(around), `${quarter} π/4`);
+    });
+    it('beside odd quarters of π, where series need all their terms', () => {
+      const next = uniform(1);
+      const angles = Float64Array.from({ length: 3000 }, (_, i) => {
+        return (2 * (i % 4) + 1) * (Math.PI / 4) + (next() - 0.5) / 50;
+      });
+      expectTable(1, angles, 'odd quarters');
     });
     it('small angles keep their digits, and 0 is 0', () => {
       for (const angle of [1e-3, 1e-10, 1e-30, 1e-45, 1e-300]) {

@@ -82,21 +82,25 @@ describe.each(builds)('rows, %s', (build) => {
     const SIZES = [1, 63, 64, 65, 127, 128, 129, 257, 520];
     for (const [i, kBytes] of SIZES.entries()) {
       for (const vBytes of [kBytes, SIZES[(i + 3) % SIZES.length]!]) {
-        for (const gap of [0, 4, 64]) {
+        for (const [kGap, vGap] of [
+          [0, 0],
+          [4, 0],
+          [0, 64],
+        ] as const) {
           for (const rows of [0, 1, 2, 5]) {
             for (const last of ['k', 'v']) {
-              const what = `${kBytes} and ${vBytes} bytes, ${rows} rows, gap ${gap}`;
+              const what = `${kBytes} and ${vBytes} bytes, ${rows} rows, gaps ${kGap}, ${vGap}`;
               arena.clear();
-              const place = (name: string, bytes: number): Block => {
+              const place = (name: string, bytes: number, gap: number): Block => {
                 const length = Math.ceil(Math.max(0, rows * (bytes + gap) - gap) / 4);
                 return name === last ? arena.placeLast(new Float32Array(length)) : arena.room(length);
               };
-              const [k, v] = [place('k', kBytes), place('v', vBytes)];
+              const [k, v] = [place('k', kBytes, kGap), place('v', vBytes, vGap)];
               const rest = arena.room(1);
               const memory = new Uint8Array(rest.words.buffer);
               const touched = (): number => {
                 arena.run([rest], () => {
-                  const [ldk, ldv] = [kBytes + gap, vBytes + gap];
+                  const [ldk, ldv] = [kBytes + kGap, vBytes + vGap];
                   kernels.f32Touch(k.address, ldk, kBytes, v.address, ldv, vBytes, rows, rest.address);
                 });
                 return rest.words[0]!;
@@ -104,7 +108,10 @@ describe.each(builds)('rows, %s', (build) => {
               // Only bytes of rows are zero: a byte between or behind them would show.
               k.words.fill(0xffffffff);
               v.words.fill(0xffffffff);
-              const runs = [...rowsOf(k.address, kBytes, gap, rows), ...rowsOf(v.address, vBytes, gap, rows)];
+              const runs = [
+                ...rowsOf(k.address, kBytes, kGap, rows),
+                ...rowsOf(v.address, vBytes, vGap, rows),
+              ];
               for (const { start, end } of runs) memory.fill(0, start, end);
               expect(touched(), what).toBe(0);
               for (const { start, end } of runs) {

@@ -5,7 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import { builds } from '../builds.ts';
 import { normal, uniform } from '../data.ts';
-import { Arena, expectSame, expectWithin, U, type Block } from './harness.ts';
+import { Arena, expectSame, expectWithin, part, U, type Block } from './harness.ts';
 import { COLUMNS } from './tiles.ts';
 
 /** Around four, around vectors of sixteen bytes, and a whole block of attention. */
@@ -327,6 +327,17 @@ describe.each(builds)('scores, %s', (build) => {
         expect(seen({ ...rows, table }, keys)).toBe(pattern.every((row) => row === 0) ? ALL : SOME);
         const none = arena.table(pattern.map(() => rows.table.words[1]!));
         expect(seen({ ...rows, table: none }, keys)).toBe(NONE);
+      }
+    });
+
+    it('f32MaskSeen: looks at each row, whatever stands beside the table', () => {
+      for (const lane of LANES) {
+        arena.clear();
+        const rows = lay(5, 9, false, (l) => Number(l !== lane));
+        // Each row once more on either side, so far off as it is from the other end.
+        const mirror = [...rows.table.words].reverse();
+        const table = arena.table([...mirror, ...rows.table.words, ...mirror]);
+        expect(seen({ ...rows, table: part(table, COLUMNS, COLUMNS) }, 5)).toBe(SOME);
       }
     });
 

@@ -93,6 +93,17 @@ describe.each(builds)('rows of tiles, %s', (build) => {
     });
   });
 
+  it.each(ROWS)('of %i rows that are NaN: no maximum', (rows) => {
+    const maxima: Form = { name: 'rowsMax', transposed: false, epilogue: MAX };
+    for (const panels of [1, 3, 5]) {
+      for (const tile of TILES) {
+        const x = operands(rows, COLUMNS * panels, 1, normal);
+        x.a.fill(NaN);
+        expectSame(run(arena, maxima, x, tile).f, x.f, `${panels} panels, tile ${tile}`);
+      }
+    }
+  });
+
   it('serves all panels by one f where its step is 0', () => {
     for (const tile of TILES) {
       const x = operands(7, 2 * COLUMNS, 3, normal);

@@ -92,14 +92,16 @@ describe.each(builds)('scores to weights, %s', (build) => {
     it('does not let a masked NaN through, and keeps a NaN that is seen out of the maximum', () => {
       const s = scores(5, 1);
       s.fill(NaN, 3 * COLUMNS, 4 * COLUMNS);
-      const limits = [0, 1, 2, 3, 4, 5, 6, 7];
-      const { s: actual, m } = run(s, 0, limits, new Float32Array(8).fill(LOWEST));
-      const isNaN = Array.from(actual, Number.isNaN);
-      expect(isNaN).toEqual(
-        isNaN.map((_, at) => Math.floor(at / COLUMNS) === 3 && limits[at % COLUMNS]! > 3),
-      );
-      expectSame(m, formula(s, 0, limits, new Float32Array(8).fill(LOWEST)).m, 'm');
-      expect(m.some(Number.isNaN)).toBe(false);
+      for (const shift of LANES) {
+        const limits = LANES.map((lane) => (lane + shift) % COLUMNS);
+        const { s: actual, m } = run(s, 0, limits, new Float32Array(8).fill(LOWEST));
+        const isNaN = Array.from(actual, Number.isNaN);
+        expect(isNaN).toEqual(
+          isNaN.map((_, at) => Math.floor(at / COLUMNS) === 3 && limits[at % COLUMNS]! > 3),
+        );
+        expectSame(m, formula(s, 0, limits, new Float32Array(8).fill(LOWEST)).m, 'm');
+        expect(m.some(Number.isNaN)).toBe(false);
+      }
     });
 
     it('masks from below too', () => {
@@ -322,6 +324,14 @@ describe.each(builds)('scores to weights, %s', (build) => {
           const bound = truth.map((w, at) => (w === 0 ? 0 : gamma(3 - below[at]!) * w) + 2 ** -126);
           expectWithin(actual, truth, bound, `sigma ${sigma}: against float64`);
         }
+      }
+    });
+
+    it('keeps a NaN where it is', () => {
+      const [s, m, inverse] = [normal(4 * COLUMNS, 1), new Float32Array(8).fill(5), normal(8, 2)];
+      for (const at of s.keys()) {
+        const one = s.map((x, i) => (i === at ? NaN : x));
+        expectSame(run(one, m, inverse), inOrder(one, m, inverse), `NaN at ${at}`);
       }
     });
 

@@ -1,7 +1,8 @@
 /** What has come of the mutants, function by function, as a table in Markdown; then the survivors that are not explained, each at its place. */
-import { explanation, REASONS } from './explained.ts';
+import { explanation } from './explained.ts';
 import type { Known } from './judge.ts';
 import type { Mutant, Original } from './mutants.ts';
+import { REASONS } from './reasons.ts';
 import type { Verdicts } from './verdicts.ts';
 
 interface Row {

@@ -1,10 +1,12 @@
 /**
  * What is known of the mutants of one build, in build/mutants/: of the battery's tests how long they take, which functions they enter
- * and how often they go round loops; of each mutant the verdict, a line each, as they come. A verdict bears a stamp of the wasm, the
- * tests and the source that it was found with. With another stamp it is none, but tells which test to try first.
+ * and how often they go round loops; of each mutant the verdict, a line each, as they come. A verdict bears a stamp of what it hangs on:
+ * the wasm and the file that kills, with all that it imports; of a survivor all files. With another stamp it is none, but tells which
+ * test to try first.
  */
 import { createHash } from 'node:crypto';
-import { appendFileSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { buildSync } from 'esbuild';
 import { FILES } from './battery.ts';
 import type { Known, Verdict } from './judge.ts';
 import type { Mutant } from './mutants.ts';
@@ -20,15 +22,17 @@ interface Line {
 
 export class Verdicts {
   readonly #folder: string;
-  readonly #wasm: string;
+  /** Of each file of the battery. */
+  readonly #stamps: ReadonlyMap<string, string>;
+  /** Of all of them. */
   readonly #stamp: string;
   readonly #of = new Map<string, Line>();
 
   constructor(folder: string, wasm: string) {
     this.#folder = folder;
-    this.#wasm = wasm;
     mkdirSync(folder, { recursive: true });
-    this.#stamp = stampOf([wasm, ...FILES.map((file) => `test/${file}`), ...helpers(), ...sources('src')]);
+    this.#stamps = stampsOf(wasm);
+    this.#stamp = hashOf([...this.#stamps.values()]);
     if (!existsSync(this.#lines)) return;
     for (const text of readFileSync(this.#lines, 'utf8').split('\n').filter(Boolean)) {
       const line = JSON.parse(text) as Line;
@@ -36,17 +40,16 @@ export class Verdicts {
     }
   }
 
-  /** The battery as it was measured, or is: of a file that is as it was, with the same wasm and helpers, nothing is measured again. */
+  /** The battery as it was measured, or is: of a file that is as it was, nothing is measured again. */
   async tests(measure: (files: readonly string[]) => Promise<Known[]>): Promise<readonly Known[]> {
     const file = `${this.#folder}/tests.json`;
     const before = existsSync(file)
       ? (JSON.parse(readFileSync(file, 'utf8')) as Record<string, Known[]>)
       : {};
-    const stamps = new Map(FILES.map((each) => [each, stampOf([this.#wasm, `test/${each}`, ...helpers()])]));
-    const missing = FILES.filter((each) => before[stamps.get(each)!] === undefined);
+    const missing = FILES.filter((each) => before[this.#stamps.get(each)!] === undefined);
     const measured = missing.length > 0 ? await measure(missing) : [];
     const now = FILES.map((each) => {
-      const stamp = stamps.get(each)!;
+      const stamp = this.#stamps.get(each)!;
       return [stamp, before[stamp] ?? measured.filter(({ name }) => name.startsWith(`${each}#`))] as const;
     });
     writeFileSync(file, JSON.stringify(Object.fromEntries(now)));
@@ -55,7 +58,7 @@ export class Verdicts {
 
   of({ id }: Mutant): Found | undefined {
     const line = this.#of.get(id);
-    return line?.stamp === this.#stamp ? line.found : undefined;
+    return line !== undefined && line.stamp === this.#stampOf(line.found) ? line.found : undefined;
   }
 
   /** The test that killed it, now or before something changed. */
@@ -65,9 +68,13 @@ export class Verdicts {
   }
 
   set({ id }: Mutant, found: Found): void {
-    const line = { id, stamp: this.#stamp, found };
+    const line = { id, stamp: this.#stampOf(found), found };
     this.#of.set(id, line);
     appendFileSync(this.#lines, `${JSON.stringify(line)}\n`);
+  }
+
+  #stampOf(found: Found): string {
+    return 'by' in found ? this.#stamps.get(found.by.split('#')[0]!)! : this.#stamp;
   }
 
   get #lines(): string {
@@ -75,22 +82,30 @@ export class Verdicts {
   }
 }
 
-function stampOf(files: readonly string[]): string {
+function hashOf(texts: readonly (string | Uint8Array)[]): string {
   const hash = createHash('sha256');
-  for (const file of files) hash.update(file).update(readFileSync(file));
+  for (const text of texts) hash.update(text);
   return hash.digest('hex').slice(0, 16);
 }
 
-/** What tests stand on. Tests outside of the battery, and the mutator itself, change no verdict. */
-function helpers(): string[] {
-  return [...sources('test', false), ...sources('test/kernels', false)].filter(
-    (file) => !file.endsWith('.test.ts'),
-  );
-}
-
-function sources(folder: string, recursive = true): string[] {
-  return readdirSync(folder, { recursive, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts') && !name.startsWith('generated'))
-    .sort()
-    .map((name) => `${folder}/${name}`);
+/** Of each file of the battery a hash of the wasm, the file, and all that it imports. The shipped modules are not among it: the mutant stands for them. */
+function stampsOf(wasm: string): Map<string, string> {
+  const { inputs } = buildSync({
+    entryPoints: FILES.map((file) => `test/${file}`),
+    outdir: 'build',
+    bundle: true,
+    packages: 'external',
+    platform: 'node',
+    format: 'esm',
+    write: false,
+    metafile: true,
+  }).metafile;
+  const stamp = (file: string): string => {
+    const reached = new Set([file]);
+    for (const each of reached)
+      for (const { path, external } of inputs[each]!.imports) if (!external) reached.add(path);
+    const read = [...reached].filter((path) => !path.startsWith('src/generated/')).sort();
+    return hashOf([wasm, ...read].flatMap((path) => [path, readFileSync(path)]));
+  };
+  return new Map(FILES.map((file) => [file, stamp(`test/${file}`)]));
 }
