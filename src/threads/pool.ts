@@ -146,7 +146,6 @@ export class Pool {
     const member = this.#member;
     const job = this.#job;
     job.publish(program, false);
-    member.is(BUSY);
     member.open(0, words[stepAt(0) + CLAIMS]! - 1);
     const over = (): boolean => job.over;
     const patience = job.patience();
@@ -188,7 +187,6 @@ export class Pool {
       }
       this.#member.spin(quiet);
     }
-    Atomics.store(words, STATE, OVER);
     this.#leaves();
   }
 
@@ -249,7 +247,7 @@ export class Pool {
     member.is(PARKED);
     const idle = Atomics.load(words, TICKET) === 0 && !over();
     const nothing = idle && waitForTurn(words, turn, 1000);
-    member.is(BUSY);
+    member.is(NONE);
     return nothing;
   }
 
