@@ -109,9 +109,9 @@ export class Pool {
     }
   }
 
-  /** Whether an asynchronous job runs or waits: then a synchronous call is on its own. */
+  /** Whether an asynchronous job runs: then a synchronous call is on its own. Others wait behind it, or for a worker. */
   get busy(): boolean {
-    return this.#running !== undefined || this.#waiting.length > 0;
+    return this.#running !== undefined;
   }
 
   /** Whether there is a worker. */
@@ -245,8 +245,7 @@ export class Pool {
       return true;
     }
     member.is(PARKED);
-    const idle = Atomics.load(words, TICKET) === 0 && !over();
-    const nothing = idle && waitForTurn(words, turn, 1000);
+    const nothing = Atomics.load(words, TICKET) === 0 && !over() && waitForTurn(words, turn, 1000);
     member.is(NONE);
     return nothing;
   }

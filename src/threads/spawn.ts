@@ -104,8 +104,8 @@ function listen(worker: Speaker, ears: Ears): void {
     worker.on('exit', (code) => {
       ears.exited(code as number);
     });
-  } else if (worker.addEventListener) {
-    worker.addEventListener('message', (event) => {
+  } else {
+    worker.addEventListener!('message', (event) => {
       hear((event as { readonly data: unknown }).data);
     });
     const failed = (event: unknown): void => {
@@ -114,7 +114,7 @@ function listen(worker: Speaker, ears: Ears): void {
       // A script that was refused or not found is an event without words.
       ears.failed(new Error(message ?? 'its script was not loaded'));
     };
-    worker.addEventListener('messageerror', failed);
-    worker.addEventListener('error', failed);
+    worker.addEventListener!('messageerror', failed);
+    worker.addEventListener!('error', failed);
   }
 }

@@ -54,7 +54,7 @@ export class Team {
   /** A call is written down or run by all threads. */
   #inside = false;
   /** Until when a call that begins is one of many. */
-  #next = -Infinity;
+  #next = 0;
   /** The error after which a worker may still write to what its call had. */
   #abandoned: unknown;
 
@@ -200,7 +200,7 @@ export class Team {
     const details = { op, worker, jobId, exitCode, cause };
     switch (why) {
       case 'aborted':
-        return signal?.reason;
+        return signal!.reason;
       case 'trapped':
         return this.#captain.trapped(op, details);
       case 'threw':
