@@ -8,6 +8,9 @@ import { DRIVERS, type Driver, type KernelExports } from '../src/wasm/exports.ts
 /** Ends a played worker in the middle of what it does. */
 const DEATH = new Error('death');
 
+/** Of what its kernel throws. */
+export const STACK = 'TypeError: spoiled\n    at a worker';
+
 type Listener = (given: unknown) => void;
 
 export class PlayedWorker implements WorkerLike {
@@ -34,7 +37,7 @@ export class PlayedWorker implements WorkerLike {
       if (this.dies-- <= 0) throw DEATH;
       if (this.throws-- <= 0) {
         this.throws = Infinity;
-        throw new TypeError('spoiled');
+        throw Object.assign(new TypeError('spoiled'), { stack: STACK });
       }
       driver(...given);
     };

@@ -6,7 +6,9 @@
  */
 import { expect, it, vi } from 'vitest';
 import type { Signal } from '../src/options/signal.ts';
+import { collect } from './collect.ts';
 import { a, b, goesOn, interrupted, make, shape } from './faulty-engines.ts';
+import { FaultyWorkers } from './faulty-workers.ts';
 import { rejection } from './nothing-lost.ts';
 import { expectSameBits } from './problems.ts';
 
@@ -43,13 +45,12 @@ it('a call that is ended from outside, whose only worker has gone: the next does
   interrupted(() => engine.matmul(a, b, shape));
   workers.stuck = false;
   const now = vi.spyOn(performance, 'now');
+  // What is left is done away with by the first: the second does not end it.
+  const later = engine.matmulAsync(a, b, shape);
   expectSameBits(engine.matmul(a, b, shape), expected);
   // Two minutes of looks at the clock would be many more.
   expect(now.mock.calls.length).toBeLessThan(1000);
   vi.restoreAllMocks();
-  // What was left has been done away with: an asynchronous call is not ended by the next look at it.
-  const later = engine.matmulAsync(a, b, shape);
-  expectSameBits(engine.matmul(a, b, shape), expected);
   expectSameBits(await later, expected);
   await second;
   await goesOn(made);
@@ -71,6 +72,22 @@ it('a call that is aborted without a reason leaves no memory (fault 45)', async 
   aborts[0]!();
   await expect(call).rejects.toBeUndefined();
   expect(engine.memory.used).toBe(used);
+});
+
+it('an engine that nothing refers to takes its workers along when it is collected', async () => {
+  const workers = new FaultyWorkers();
+  let ended = 0;
+  const leave = async (): Promise<void> => {
+    const engine = await workers.engine({ threads: 3 });
+    engine.matmul(a, b, shape);
+    for (const worker of workers.workers) worker.once('exit', () => ended++);
+  };
+  await leave();
+  expect(workers.workers).toHaveLength(2);
+  await collect(() => ended === 2);
+  await vi.waitFor(() => {
+    expect(ended).toBe(2);
+  }, 10_000);
 });
 
 it('a stack that ends, wherever that is: the call throws, and the next is right (fault 69)', async () => {

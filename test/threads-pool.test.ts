@@ -20,7 +20,7 @@ import {
   TICKET,
   stateOf,
 } from '../src/threads/protocol.ts';
-import { play, type Played, type PlayedWorker } from './played-workers.ts';
+import { play, STACK, type Played, type PlayedWorker } from './played-workers.ts';
 
 afterEach(() => {
   vi.useRealTimers();
@@ -105,7 +105,7 @@ describe('a job whose last claim is done', () => {
       worker: 1,
       cause: { name: 'TypeError', message: 'spoiled' },
     });
-    expect((failure!.cause as Error).stack).toContain('TypeError: spoiled');
+    expect((failure!.cause as Error).stack).toBe(STACK);
   });
 });
 
@@ -178,6 +178,20 @@ describe('a job in which a worker ends', () => {
     workers[1]!.work();
     await hearAll();
     expect(await end).toBeUndefined();
+  });
+  it('that was asleep while another is at work: the call goes on', async () => {
+    const kernel = vi.fn();
+    const { pool, workers, hearAll } = await play(3, kernel);
+    const [first, second] = workers as [PlayedWorker, PlayedWorker];
+    kernel.mockImplementationOnce(() => {
+      first.terminate();
+      first.hear();
+    });
+    const end = pool.start(program(3), undefined);
+    second.work();
+    await hearAll();
+    expect(await end).toBeUndefined();
+    expect(kernel).toHaveBeenCalledTimes(3);
   });
   it('that was asleep, for the last time: it goes on with those that are left', async () => {
     const { pool, workers, hearAll } = await play(3, vi.fn());
