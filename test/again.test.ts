@@ -266,10 +266,16 @@ describe.each(builds)('%s', (build) => {
     refused(StateError, 'ERR_FOREIGN_TENSOR', () => foreign.attention(a, b, c));
     const gone = engine.tensor([1, 3, 2, 4]);
     gone.dispose();
-    const error = fault(() => engine.attention(a, b, c, { out: gone }));
-    expect(error.message).toBe(
-      'attention: "out" expected a live tensor, got one that has been disposed of [ERR_DISPOSED]',
-    );
+    const disposed = (op: string, arg: string): string =>
+      `${op}: "${arg}" expected a live tensor, got one that has been disposed of [ERR_DISPOSED]`;
+    for (const [arg, call] of [
+      ['q', () => engine.attention(gone, b, c, { out })],
+      ['k', () => engine.attention(a, gone, c, { out })],
+      ['v', () => engine.attention(a, b, gone, { out })],
+      ['out', () => engine.attention(a, b, c, { out: gone })],
+    ] as const) {
+      expect(fault(call).message).toBe(disposed('attention', arg));
+    }
     c.dispose();
     refused(StateError, 'ERR_DISPOSED', () => engine.attention(a, b, c, { out }));
 
@@ -290,9 +296,15 @@ describe.each(builds)('%s', (build) => {
     const deeper = engine.packMatrix(w.subarray(0, 20), { K: 5, N: 4 });
     refused(HeedRangeError, 'ERR_SHAPE', () => engine.matmul(x, deeper));
     panels[0]!.dispose();
-    const disposed =
-      'matmul: "b" expected a live packed matrix, got one that has been disposed of [ERR_DISPOSED]';
-    expect(fault(() => engine.matmul(x, panels[0]!)).message).toBe(disposed);
+    expect(fault(() => engine.matmul(x, panels[0]!)).message).toBe(
+      'matmul: "b" expected a live packed matrix, got one that has been disposed of [ERR_DISPOSED]',
+    );
+    const square = engine.tensor([4, 4], w.subarray(0, 16));
+    const none = engine.tensor([4, 4]);
+    none.dispose();
+    for (let turn = 0; turn < 2; turn++) engine.matmul(square, square);
+    expect(fault(() => engine.matmul(none, square)).message).toBe(disposed('matmul', 'a'));
+    expect(fault(() => engine.matmul(square, none)).message).toBe(disposed('matmul', 'b'));
     engine.dispose();
     refused(StateError, 'ERR_DISPOSED', () => engine.matmul(x, panels[1]!));
     foreign.dispose();

@@ -48,7 +48,14 @@ const RULES = {
     ["arg: 'out'", /^'out'$/, /./, 'whoever reads the name has read it in the first call'],
     ['again: true', /^true$/, /./, 'the launch is looked up anew: it costs time only'],
     ['a !== 0 || Object.is', /./, /./, 'it says no more often: `resolve` does it all'],
+    ['out < 0 ?', /./, /^false$/, 'a field of no name is undefined'],
   ],
+  'src/options/attention.ts': [
+    ['isLike(op, door,', /^totalK/, /./, 'a quick look: where it says no, `resolve` looks'],
+  ],
+  'src/options/cache.ts': [['...absent', /./, /./, 'what is missing is undefined as well']],
+  'src/options/engine.ts': [['...absent', /./, /./, 'what is missing is undefined as well']],
+  'src/options/merge.ts': [['...absent', /./, /./, 'what is missing is undefined as well']],
   'src/options/layer.ts': [
     ['to < part.length', /./, /<=/, 'one more row, of no numbers'],
     ['i < names.length', /./, /<=/, 'one more of nothing: both are undefined'],
