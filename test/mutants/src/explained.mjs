@@ -10,11 +10,13 @@ const RULES = {
     ["tag ?? ''", /^''$/, /./, 'no kind of array has either name'],
     ["tag ?? ''", /^tag === allowed\[0\]$/, /^false$/, 'a quick look: the list has the first, too'],
     ...[
-      ['if (shape === undefined) return count > 0', /^(shape === undefined|count > 0)/],
-      ['own?.length !== shape.length', /./],
-      ['own[i] !== shape[i]', /./],
-      ['return true;', /^true$/],
-    ].map(([line, what]) => [line, what, /./, '`isLike` is a quick look: where it says no, `operand` looks']),
+      ['if (shape === undefined) return count > 0', /^shape === undefined$/, /^true$/],
+      ['own?.length !== shape.length', /./, /^true$/],
+      ['own[i] !== shape[i]', /^i < shape.length$/, /<=/],
+      ['own[i] !== shape[i]', /^own/, /^true$/],
+      ['return true;', /^true$/, /^false$/],
+    ].map((rule) => [...rule, '`isLike` is a quick look: where it says no, `operand` looks']),
+    ['return count > 0', /^count > 0$/, /./, 'a call of empty arrays is not kept'],
     ["kinds.join(' or ')}, as", /^' or '$/, /./, 'where tensors are taken there is one kind of array'],
   ],
   'src/checks/options.ts': [
