@@ -118,6 +118,7 @@ export class Pool {
   get helps(): boolean {
     return this.#crew.helps;
   }
+
   /** Whether no worker that dies is replaced any more. */
   get degraded(): boolean {
     return this.#crew.degraded;
