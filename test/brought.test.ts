@@ -205,6 +205,18 @@ describe('what is not there, or something else: ERR_WASM_LOAD (fault 62)', () =>
     const url = `${address}/${name}.wasm`;
     await refused({ wasm: url }, { ...sentence(op, code, `${url} ${words}`), url, status, contentType });
   });
+  it.each([
+    ['what begins like one for a byte', 'data:application/wasm;base64,AAEBAQ==', 'application/wasm'],
+    ['an address of 120 letters, which is shown', `data:text/plain,${'x'.repeat(104)}`, 'text/plain'],
+  ])('%s', async (_, url, contentType) => {
+    const words = `${url} is no WebAssembly, of type ${contentType} — ${hint}`;
+    await refused({ wasm: url }, { ...sentence(op, code, words), url, status: 200, contentType });
+  });
+  it('a file that is none, of no type', async () => {
+    const wasm = new URL('../package.json', import.meta.url);
+    const words = `${wasm.href} is no WebAssembly — ${hint}`;
+    await refused({ wasm }, { ...sentence(op, code, words), url: wasm.href });
+  });
   it('a file that is not there, with what the system says', async () => {
     const wasm = new URL('absent.wasm', fileOf('baseline'));
     const url = wasm.href;

@@ -141,6 +141,31 @@ const RULES = {
     ['CONTROL_BYTES: number =', /./, /./, 'the same; test/threads-block.test.ts has the sizes'],
     ['performance.now() < until', /./, /<=/, 'one look more'],
   ],
+  'src/wasm/brought.ts': [
+    ['said.status !== undefined', /undefined$/, /^true$/, 'undefined is neither below nor above'],
+    [
+      'said.status !== undefined',
+      /< 200|> 299/,
+      /^(false|.*>= 299)$/,
+      'a server says nothing below 200, nor 299',
+    ],
+  ],
+  'src/wasm/inlined.ts': [
+    ['bytes === undefined', /./, /^true$/, 'decoded again: it costs time only'],
+    ['known.set(build, bytes)', /./, /./, 'the same'],
+    ['decoders.Buffer)', /./, /^false$/, 'the loop below it makes the same bytes'],
+  ],
+  'src/wasm/instantiate.ts': [
+    ['known === undefined', /./, /^true$/, 'validated again: it costs time only'],
+    ['valid.set(build, known)', /./, /./, 'the same'],
+    ['odules.set(build, module)', /./, /./, 'compiled again: it costs time only'],
+    ['export async function compile(', /./, /./, 'compiled, or refused in the same words, by who goes on'],
+    ['modules.set(build, await', /./, /./, 'the same'],
+    ['if (modules.has(build)) return;', /./, /^(true|false)$/, 'the same, or compiled again'],
+    ['export function compileSync(', /./, /./, 'the same'],
+    ['for (const build of BUILDS) {', /./, /./, 'the same'],
+    ['modules.set(build, new', /./, /./, 'the same'],
+  ],
 };
 
 /** Why a survivor may live; undefined: it is a hole in the tests. */

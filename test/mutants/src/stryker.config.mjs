@@ -20,7 +20,6 @@ export default {
   tempDirName: `build/mutants/sandbox-${name}`,
   ignorePatterns: [
     '/dist',
-    '/docs',
     '/web',
     '/examples',
     '/test/platform',
