@@ -74,6 +74,18 @@ describe('plain functions test what they are about to run', () => {
   });
 });
 
+/** The call, with something set while it is under way. */
+function whileSo(set: (so: boolean) => void, call: () => unknown): () => unknown {
+  return () => {
+    set(true);
+    try {
+      return call();
+    } finally {
+      set(false);
+    }
+  };
+}
+
 describe('a kernel that traps at work (fault 68)', () => {
   it('ends its engine, whose tensors can still be read, and no other', async () => {
     let broken = false;
@@ -84,14 +96,10 @@ describe('a kernel that traps at work (fault 68)', () => {
     const x = engine.tensor([2, 2], Float32Array.of(1, 2, 3, 4));
     const { used } = engine.memory;
     const watched = await watch(other);
-    const call = (): unknown => {
-      broken = true;
-      try {
-        return engine.matmul(x, x);
-      } finally {
-        broken = false;
-      }
-    };
+    const call = whileSo(
+      (so) => (broken = so),
+      () => engine.matmul(x, x),
+    );
     refuses(call, { ...trapped('matmul'), class: library.KernelTrapError, cause }, watched);
     expect(engine.memory.used).toBe(used);
     const uses = { matmul: () => engine.matmul(x, x), tensor: () => engine.tensor([1]) };
@@ -113,14 +121,10 @@ describe('a kernel that traps at work (fault 68)', () => {
     const engine = await library.createEngine({ threads: 1, simd: 'baseline' });
     const x = engine.tensor([2, 2], f32(4));
     const watched = await watch(engine, x.data);
-    const call = (): unknown => {
-      full = true;
-      try {
-        return engine.matmul(x, x);
-      } finally {
-        full = false;
-      }
-    };
+    const call = whileSo(
+      (so) => (full = so),
+      () => engine.matmul(x, x),
+    );
     await passesOn(mine, call, watched);
     goesOn(watched);
     expect([...engine.matmul(x, x).data]).toEqual([0.5, 0.5, 0.5, 0.5]);
