@@ -114,6 +114,31 @@ describe('a kernel that traps at work (fault 68)', () => {
     // As the message says: another one takes its place.
     await goldenIs(await library.createEngine(options));
   });
+  it.each(['matmul', 'attention'] as const)(
+    '%s: told by its own name, whatever name the same call had before',
+    async (op) => {
+      let broken = false;
+      const { library } = await faulty(() => broken);
+      const options = { threads: 1, simd: 'baseline' } as const;
+      const [engine, other] = [await library.createEngine(options), await library.createEngine(options)];
+      const x = f32(6);
+      const later = {
+        matmul: () => engine.matmulAsync(x, x, { M: 2, N: 2, K: 3 }),
+        attention: () => engine.attentionAsync(x, x, x, { seqQ: 2, headDim: 3 }),
+      };
+      const now = {
+        matmul: () => engine.matmul(x, x, { M: 2, N: 2, K: 3 }),
+        attention: () => engine.attention(x, x, x, { seqQ: 2, headDim: 3 }),
+      };
+      for (let i = 0; i < 2; i++) await later[op]();
+      const call = whileSo((so) => (broken = so), now[op]);
+      refuses(
+        call,
+        { ...trapped(op), class: library.KernelTrapError },
+        await watch(other),
+      );
+    },
+  );
   it("a stack that ends inside a kernel is the caller's RangeError, and ends nothing (fault 69)", async () => {
     let full = false;
     const mine = new RangeError('Maximum call stack size exceeded');

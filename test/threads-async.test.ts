@@ -231,11 +231,13 @@ describe.each([1, 2, 5])('%i threads', (threads) => {
   it.each(['f32', 'f16'] as const)(
     'a ring that a pass has written over, and failed: it is as it was (%s)',
     async (dtype) => {
-      // 190 tokens of 96 places: five more lie over the last two places and the first three.
+      // 190 tokens of 96 places: five more lie over the last two places and the first three. Of 94, too, for the first time.
       const ring = { batch: 2, kvHeads: 4, headDim: 12, capacity: 96, dtype, ring: true } as const;
       const cache = engine.kvCache(ring);
+      const behind = engine.tensor([1 << 16]);
       const tokens = normal(2 * 95 * 48, 8);
-      for (let i = 0; i < 2; i++) cache.append(tokens, tokens);
+      cache.append(tokens, tokens, { counts: [95, 50] });
+      cache.append(tokens, tokens, { counts: [95, 44] });
       const query = normal(2 * 48, 9);
       const before = cache.attend(query, { heads: 4, window: [95, 0] });
       const out = new Float32Array(2 * 5 * 48);
@@ -243,11 +245,15 @@ describe.each([1, 2, 5])('%i threads', (threads) => {
       const gone = (): Promise<unknown> => {
         const pass = layer.forwardAsync(tokens.slice(0, 2 * 5 * 48), given);
         structuredClone(out.buffer, { transfer: [out.buffer] });
+        // Is not the cache's: it is not put back.
+        behind.data.fill(7);
         return pass;
       };
       await rejects(gone, lost('forwardAsync', 'out'), await watch(engine, cache, tokens));
-      expect(cache.length).toBe(190);
+      expect([...cache.lengths]).toEqual([190, 94]);
       expectSameBits(cache.attend(query, { heads: 4, window: [95, 0] }), before);
+      expect(behind.data.every((x) => x === 7)).toBe(true);
+      behind.dispose();
       cache.dispose();
     },
   );

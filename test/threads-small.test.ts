@@ -71,6 +71,27 @@ describe.each(builds)('%s', (build) => {
     }
     expect(team.isWorth(large)).toBe(true);
   });
+  it('a call of one thread and then the same of two: each has scratch for its own', async () => {
+    const { team } = runtimeOf('test', await make());
+    const threads = vi.spyOn(team!, 'threadsFor');
+    const x = engine.tensor([1, 64, 2, 24], normal(64 * 48, 4));
+    const a = engine.tensor([130, 24], normal(130 * 24, 5));
+    const calls = {
+      attention: () => engine.attention(x, x, x).data.slice(),
+      matmul: () => engine.matmul(a, a, { transposeA: true }).data.slice(),
+    };
+    for (const call of Object.values(calls)) {
+      const staged = [1, 2].map((each) => {
+        threads.mockReturnValue(each);
+        const runtime = runtimeOf('test', engine);
+        const room = vi.spyOn(runtime, 'stage');
+        const first = call();
+        return { first, bytes: room.mock.calls.at(-1)![1] };
+      });
+      expect(staged[1]!.bytes).toBeGreaterThan(staged[0]!.bytes);
+      expectSameBits(staged[1]!.first, staged[0]!.first);
+    }
+  });
   it('what became of a job is told in words, with who and why', async () => {
     await make();
     const x = Float32Array.of(3);
