@@ -3,13 +3,13 @@
  * shared, to and from which copies are faster.
  */
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { createEngine, type Engine } from '../src/index.ts';
+import { createEngine, MultiHeadAttention, type Engine, type Tensor } from '../src/index.ts';
 import { runtimeOf } from '../src/engine.ts';
 import type { Failure } from '../src/threads/failure.ts';
 import { Pool } from '../src/threads/pool.ts';
 import { CLOSE, PER_MS, WORTH_ASLEEP, WORTH_AWAKE } from '../src/threads/team.ts';
 import { builds } from './builds.ts';
-import { normal } from './data.ts';
+import { f32, normal } from './data.ts';
 import { fault, golden, matches, rejection } from './nothing-lost.ts';
 import { expectSameBits } from './problems.ts';
 import { degraded, ended, sentence, terminated } from './refusals.ts';
@@ -70,6 +70,57 @@ describe.each(builds)('%s', (build) => {
       spy.mockRestore();
     }
     expect(team.isWorth(large)).toBe(true);
+  });
+  it('what a call is worth: its multiply-adds, four for each number of b, k or v, eight for one that turns', async () => {
+    const isWorth = vi.spyOn(runtimeOf('test', await make()).team!, 'isWorth');
+    const tensor = (...shape: number[]): Tensor => engine.tensor(shape);
+    const product = { batch: 2, M: 3, N: 5, K: 7 };
+    const heads = { batch: 2, seqQ: 3, seqK: 4, heads: 6, kvHeads: 2, headDim: 5, valueDim: 7 };
+    const packed = { cuSeqlensQ: Int32Array.of(0, 3), cuSeqlensK: Int32Array.of(0, 4), heads: 2, headDim: 5 };
+    const [part, parts] = [tensor(2, 3, 5, 7), { batch: 2, seqQ: 3, heads: 5, valueDim: 7 }];
+    const sum = tensor(2, 5, 3);
+    const weights = { wq: f32(64), wk: f32(32), wv: f32(32), wo: f32(64) };
+    const layer = new MultiHeadAttention({ modelDim: 8, heads: 2, kvHeads: 1, weights, engine });
+    const cache = engine.kvCache({ batch: 2, kvHeads: 1, headDim: 4, capacity: 8 });
+    cache.append(f32(2 * 4 * 4), f32(2 * 4 * 4));
+    const calls: readonly [worth: number, call: () => unknown][] = [
+      [(2 * 3 + 4) * 5 * 7, () => engine.matmul(f32(42), f32(35), product)],
+      [(2 * 3 + 4 * 2) * 5 * 7, () => engine.matmul(f32(42), f32(70), product)],
+      [(2 * 3 + 4) * 5 * 7, () => engine.matmul(tensor(2, 3, 7), tensor(7, 5))],
+      [(4 + 4) * 5 * 7, () => engine.packMatrix(f32(35), { K: 7, N: 5 })],
+      [(6 * 6 * 4 + 4 * 2 * 2 * 4) * 12, () => engine.attention(f32(180), f32(80), f32(112), heads)],
+      [
+        (6 * 6 * 4 + 4 * 2 * 2 * 4) * 12,
+        () => engine.attention(tensor(2, 3, 6, 5), tensor(2, 4, 2, 5), tensor(2, 4, 2, 7)),
+      ],
+      [(3 * 2 * 4 + 4 * 2 * 4) * 10, () => engine.attention(f32(30), f32(40), f32(40), packed)],
+      [(2 * 2 * 4 + 4 * 2 * 4) * 8, () => cache.attend(f32(16), { heads: 2 })],
+      [8 * 2 * 3 * 5 * 4, () => engine.rope(f32(120), { batch: 2, seq: 3, heads: 5, headDim: 4 })],
+      [8 * 2 * 3 * 5 * 4, () => engine.rope(tensor(2, 3, 5, 4))],
+      [
+        4 * 2 * 2 * 3 * 5 * 7,
+        () => engine.mergeAttention(Array(2).fill({ out: f32(210), logSumExp: f32(30) }), parts),
+      ],
+      [4 * 210, () => engine.mergeAttention([{ out: part, logSumExp: sum }])],
+      // Q and O of 8 × 8, K and V of 8 × 4.
+      [
+        2 * 2 * 3 * (8 * 8 + 8 * 4) + (6 * 2 * 3 + 4 * 2 * 3) * 8,
+        () => layer.forward(f32(48), { batch: 2, seqQ: 3 }),
+      ],
+      [
+        2 * 2 * (8 * 8 + 8 * 4) + (2 * 2 * 5 + 4 * 2 * 5) * 8,
+        () => layer.forward(f32(16), { batch: 2, seqQ: 1, cache }),
+      ],
+    ];
+    for (const [worth, call] of calls) {
+      isWorth.mockClear();
+      call();
+      // To make a tensor is worth nothing.
+      expect(
+        isWorth.mock.calls.flat().filter((x) => x !== 0),
+        String(call),
+      ).toEqual([worth]);
+    }
   });
   it('a call of one thread and then the same of two: each has scratch for its own', async () => {
     const { team } = runtimeOf('test', await make());

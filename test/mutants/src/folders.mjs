@@ -29,13 +29,16 @@ export const FOLDERS = {
     'src/launch',
     `${MEANING} again door-kernels integers properties-caches limits threads-small threads-async layer-options kv-cache-faults kv-cache-timeout machine*`,
   ),
-  operations: folder('src/operations', `${DOOR} ${MEANING} memory threads-async transfers`),
+  operations: folder(
+    'src/operations',
+    `${DOOR} ${MEANING} memory threads-async threads-small transfers wrong-state`,
+  ),
   wasm: folder('src/wasm', 'brought engine inlined machine*'),
   reference: folder('src/reference', 'math pytorch reference semantics* rope merge'),
   // The files of src/ itself, in two parts: the tests of the second must be apart, and take twice as long.
   src: folder(
     'src',
-    `${DOOR} ${MEANING} engine machine* matmul-pieces memory threads-async tile transfers`,
+    `${DOOR} ${MEANING} engine items machine* matmul-pieces memory orphans threads-async threads-small tile transfers wrong-state`,
     90,
     (name) => !OF_TENSORS.includes(name),
   ),
