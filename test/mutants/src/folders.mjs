@@ -38,7 +38,7 @@ export const FOLDERS = {
   // The files of src/ itself, in two parts: the tests of the second must be apart, and take twice as long.
   src: folder(
     'src',
-    `${DOOR} ${MEANING} engine items machine* matmul-pieces memory orphans threads-async threads-small tile transfers wrong-state`,
+    `${DOOR} ${MEANING} cuts engine items machine* matmul-pieces memory orphans threads-async threads-small tile transfers wrong-state`,
     90,
     (name) => !OF_TENSORS.includes(name),
   ),
