@@ -27,7 +27,7 @@ export const FOLDERS = {
   options: folder('src/options', `${DOOR} ${MEANING} brought engine threads-abort`),
   launch: folder(
     'src/launch',
-    `${MEANING} again door-kernels integers properties-caches limits threads-small threads-async layer-options kv-cache-faults kv-cache-timeout machine*`,
+    `${MEANING} again door-kernels integers launches properties-caches limits threads-small threads-async layer-options kv-cache-faults kv-cache-timeout machine*`,
   ),
   operations: folder(
     'src/operations',
