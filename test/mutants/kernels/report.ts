@@ -26,7 +26,7 @@ export function report(
   const survivors: string[] = [];
   const reasons = new Map<keyof typeof REASONS, number>();
   for (const mutant of mutants) {
-    const { place, func, id, change } = mutant;
+    const { place, func, id } = mutant;
     const found = verdicts.of(mutant);
     if (found === undefined) continue;
     const judges = tests.filter(({ touched }) => touched.includes(func)).length;
@@ -43,7 +43,7 @@ export function report(
       continue;
     }
     const around = original.textAround(mutant);
-    const reason = explanation(place, change.what, around);
+    const reason = explanation(mutant, around);
     row[reason ? 'explained' : 'unexplained']++;
     if (reason) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
     else survivors.push(`- ${id}; in ${around.slice(0, 200)}`);
