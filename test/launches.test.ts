@@ -39,6 +39,12 @@ const FIELDS: Readonly<Record<(typeof DRIVERS)[number], readonly string[]>> = {
   ...{ attention: ATTENTION_ARGS, decode: ATTENTION_ARGS, combine: ATTENTION_ARGS, weights: ATTENTION_ARGS },
   ...{ gemm: GEMM_ARGS, pack: GEMM_ARGS, rope: ROPE_ARGS, merge: MERGE_ARGS, append: APPEND_ARGS },
 };
+/** Who says how much scratch a driver needs. */
+const SCRATCH = {
+  ...({ attention: 'attentionScratch', decode: 'attentionScratch', combine: 'attentionScratch' } as const),
+  ...({ weights: 'attentionScratch', gemm: 'gemmScratch', pack: 'gemmScratch' } as const),
+  ...({ rope: 'ropeScratch', merge: 'mergeScratch', append: undefined } as const),
+};
 const ITEMS: typeof FIELDS = {
   ...{ attention: ATTENTION_ITEM, decode: ATTENTION_ITEM, combine: COMBINE_ITEM, weights: ATTENTION_ITEM },
   ...{ gemm: GEMM_ITEM, pack: GEMM_ITEM, rope: ROPE_ITEM, merge: MERGE_ITEM, append: APPEND_ITEM },
@@ -50,6 +56,8 @@ interface Step {
   readonly count: number;
   readonly scratch: number;
   readonly slab: number;
+  /** What a thread needs for it, as wasm says of the descriptor when it is complete. */
+  readonly needs: number;
   /** By one thread as a whole. */
   readonly whole: boolean;
   /** Of the descriptor. */
@@ -61,13 +69,16 @@ function recorder(build: Build): { runtime: Runtime; steps: Step[]; finds: numbe
   const runtime = new Runtime('test', build, 2 ** 26, 'auto');
   const steps: Step[] = [];
   const finds: number[] = [];
-  vi.spyOn(runtime, 'run').mockImplementation((...told) => {
-    const [, kernel, descriptor, count, scratch, slab = 0, , whole = false] = told;
+  vi.spyOn(runtime, 'run').mockImplementation((...given) => {
+    const [, kernel, descriptor, count, scratch, slab = 0, , whole = false] = given;
     const driver = DRIVERS[driversOf(runtime.kernels).indexOf(kernel)]!;
     const { u32 } = runtime.words;
+    const scratchOf = SCRATCH[driver];
+    const needs = scratchOf === undefined ? 0 : align(runtime.kernels[scratchOf](descriptor));
     const args = FIELDS[driver].map((name, i) => [name, u32[(descriptor >>> 2) + i]!]);
-    steps.push({ driver, count, scratch, slab, whole, args: Object.fromEntries(args) as Step['args'] });
-    u32[(descriptor >>> 2) + APPEND_ARGS.indexOf('found')] = finds.shift() ?? 0;
+    const told = Object.fromEntries(args) as Step['args'];
+    steps.push({ driver, count, scratch, slab, needs, whole, args: told });
+    if (driver === 'append') u32[(descriptor >>> 2) + APPEND_ARGS.indexOf('found')] = finds.shift() ?? 0;
     return steps.length - 1;
   });
   return { runtime, steps, finds };
@@ -181,9 +192,9 @@ const launches: Readonly<Record<string, Make>> = {
     attentionOf({ seqQ: 2, seqK: 4000, heads: 6, kvHeads: 2, headDim: 8 }, 96, 64000),
   ),
   'packed sequences of both families': attention(attentionOf(packed, 96, 32000)),
-  rope: rope(2, 70, 3, 10, 10),
+  rope: rope(2, 700, 3, 10, 10),
   'rope of a few pairs': rope(1, 5, 3, 10, 2),
-  merge: merge(3, 2, 70, 3, 5),
+  merge: merge(3, 2, 700, 3, 5),
   'append to float32': append('f32', [3, 0, 1]),
   'append to float16': append('f16', [3, 0, 1]),
 };
@@ -222,7 +233,8 @@ describe.each(builds)('%s', (build) => {
       for (const threads of [1, 3]) {
         const { room, bytes, steps } = runIn(make, threads);
         expect(steps.length).toBeGreaterThan(0);
-        const ends = steps.map(({ driver, count, scratch, slab, args }) => {
+        const ends = steps.map(({ driver, count, scratch, slab, needs, args }) => {
+          expect(slab).toBe(needs);
           const items = driver === 'combine' ? args.combines! : args.items!;
           expect(items).toBeGreaterThanOrEqual(room);
           const end = items + 4 * ITEMS[driver].length * count;
@@ -245,7 +257,7 @@ describe.each(builds)('%s', (build) => {
     const [turn] = runIn(launches.rope!, 3).steps as [Step];
     const { items, positions, frequencies, tokens } = turn.args;
     expect(positions! - items!).toBe(align(4 * 3 * turn.count));
-    expect(frequencies! - positions!).toBe(4 * 2 * 70 + 16);
+    expect(frequencies! - positions!).toBe(align(4 * 2 * 700));
     expect(turn.scratch - frequencies!).toBe(32 * 2);
     expect(tokens).toBe(64);
     expect(runIn(launches['rope of a few pairs']!, 1).steps[0]!.args.tokens).toBe(5);
@@ -357,6 +369,8 @@ describe.each(builds)('%s', (build) => {
       steps.length = 0;
       finds.push(1, 1);
       launch.run(addresses, room);
+      // What a copy leaves there is nothing that was looked for.
+      expect(launch.found()).toBe(dtype === 'f16' ? 2 : 0);
       const mode = dtype === 'f16' ? NARROW : COPY;
       expect(steps.map(({ whole, args }) => [whole, args.mode, args.to])).toEqual([
         [false, mode, 256],
