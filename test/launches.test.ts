@@ -184,7 +184,7 @@ const launches: Readonly<Record<string, Make>> = {
   'matmul of Aᵀ and Bᵀ': matmul(
     matmulOf({ M: 9, N: 40, K: 30, transposeA: true, transposeB: true }, 270, 1200),
   ),
-  'matmul of one row': matmul(matmulOf({ M: 1, N: 700, K: 30 }, 30, 21000)),
+  'matmul of one row': matmul(matmulOf({ M: 1, N: 1000, K: 30 }, 30, 30000)),
   'matmul of a batch': matmul(matmulOf({ batch: 3, M: 5, N: 6, K: 7 }, 105, 126)),
   prefill: attention(attentionOf({ batch: 2, seqQ: 600, seqK: 9, heads: 2, headDim: 8 }, 19200, 288)),
   weights: attention(attentionOf({ batch: 2, seqQ: 9, heads: 2, headDim: 8 }, 288, 288), true),

@@ -1,9 +1,9 @@
 /**
- * Mutates the kernels: `npm run mutants:kernels -- [--build relaxed] [--count 500] [--seed 1] [--only decode] [--seconds 5] [--minutes 30]`.
+ * Mutates the kernels: `npm run mutants:kernels -- [--build relaxed] [--count 500] [--seed 1] [--only decode] [--seconds 5] [--minutes 30] [--keep]`.
  *
  * Each mutant is the testing module of a build with one small change (operators.ts). The battery's tests that enter the
  * changed function judge it, for so many seconds of unhurried time. Verdicts are kept (verdicts.ts): a further run goes on
- * where this one ended.
+ * where this one ended. `--keep` writes what is known to known/, for the repository.
  */
 import { parseArgs } from 'node:util';
 import { compile } from '../../../scripts/asc.mjs';
@@ -24,6 +24,7 @@ const { values: given } = parseArgs({
     only: { type: 'string', default: '' },
     seconds: { type: 'string', default: '5' },
     minutes: { type: 'string', default: 'Infinity' },
+    keep: { type: 'boolean', default: false },
   },
 });
 const seconds = Number(given.seconds);
@@ -42,7 +43,7 @@ async function run(build: Build): Promise<void> {
     ...['--debug', '--outFile', wasm],
   );
   const original = new Original(wasm);
-  const verdicts = new Verdicts(folder, wasm);
+  const verdicts = new Verdicts(folder, `test/mutants/kernels/known/${build}.json`, wasm, original.mutants);
   const judge = new Judge(build);
   const tests = await verdicts.tests((files) => {
     console.log(`${build}: ${files.length} files of tests, on the module that is right …`);
@@ -76,6 +77,7 @@ async function run(build: Build): Promise<void> {
     console.log(`${i + 1} of ${open.length}, ${Math.ceil(left)} min left: ${mutant.id}: ${found}`);
   }
   await judge.end();
+  if (given.keep) verdicts.keep(original.mutants);
   console.log(report(original, chosen, verdicts, tests));
 }
 

@@ -3,6 +3,8 @@
  * and how often they go round loops; of each mutant the verdict, a line each, as they come. A verdict bears a stamp of what it hangs on:
  * the wasm and the file that kills, with all that it imports; of a survivor all files. With another stamp it is none, but tells which
  * test to try first.
+ *
+ * What hours have found is kept beside this file too, in known/, a letter a mutant.
  */
 import { createHash } from 'node:crypto';
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -20,19 +22,33 @@ interface Line {
   readonly found: Found;
 }
 
+/** What is known of a build: a letter says which of the files kills a mutant, a digit in how many seconds it has survived. */
+interface Ledger {
+  /** Of each file of the battery. */
+  readonly stamps: Readonly<Record<string, string>>;
+  readonly seconds: readonly number[];
+  /** Of each function, of its mutants in their order. */
+  readonly verdicts: Readonly<Record<string, string>>;
+}
+
+const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+
 export class Verdicts {
   readonly #folder: string;
+  /** In the repository. */
+  readonly #file: string;
   /** Of each file of the battery. */
   readonly #stamps: ReadonlyMap<string, string>;
   /** Of all of them. */
   readonly #stamp: string;
   readonly #of = new Map<string, Line>();
 
-  constructor(folder: string, wasm: string) {
-    this.#folder = folder;
+  constructor(folder: string, file: string, wasm: string, mutants: readonly Mutant[]) {
+    [this.#folder, this.#file] = [folder, file];
     mkdirSync(folder, { recursive: true });
     this.#stamps = stampsOf(wasm);
     this.#stamp = hashOf([...this.#stamps.values()]);
+    if (existsSync(file)) this.#recall(mutants);
     if (!existsSync(this.#lines)) return;
     for (const text of readFileSync(this.#lines, 'utf8').split('\n').filter(Boolean)) {
       const line = JSON.parse(text) as Line;
@@ -73,6 +89,41 @@ export class Verdicts {
     appendFileSync(this.#lines, `${JSON.stringify(line)}\n`);
   }
 
+  #recall(mutants: readonly Mutant[]): void {
+    const { stamps, seconds, verdicts } = JSON.parse(readFileSync(this.#file, 'utf8')) as Ledger;
+    const files = Object.keys(stamps);
+    const stamp = hashOf(Object.values(stamps));
+    for (const { mutant, at } of placed(mutants)) {
+      const letter = verdicts[mutant.place]?.[at] ?? '';
+      const file = files[LETTERS.indexOf(letter)];
+      const survived = seconds[Number(letter)];
+      const { id } = mutant;
+      if (letter === '') continue;
+      if (file !== undefined) {
+        this.#of.set(id, { id, stamp: stamps[file]!, found: { by: `${file}#`, name: file, why: '' } });
+      } else if (survived !== undefined) this.#of.set(id, { id, stamp, found: { survived } });
+    }
+  }
+
+  /** Keeps what is known now in the repository. */
+  keep(mutants: readonly Mutant[]): void {
+    const seconds: number[] = [];
+    const verdicts: Record<string, string> = {};
+    for (const { mutant, at } of placed(mutants)) {
+      verdicts[mutant.place] = (at === 0 ? '' : verdicts[mutant.place]!) + this.#letterOf(mutant, seconds);
+    }
+    const known: Ledger = { stamps: Object.fromEntries(this.#stamps), seconds, verdicts };
+    writeFileSync(this.#file, `${JSON.stringify(known, undefined, 1)}\n`);
+  }
+
+  #letterOf(mutant: Mutant, seconds: number[]): string {
+    const found = this.of(mutant);
+    if (found === undefined) return '.';
+    if ('by' in found) return LETTERS[FILES.indexOf(found.by.split('#')[0]!)]!;
+    if (!seconds.includes(found.survived)) seconds.push(found.survived);
+    return String(seconds.indexOf(found.survived));
+  }
+
   #stampOf(found: Found): string {
     return 'by' in found ? this.#stamps.get(found.by.split('#')[0]!)! : this.#stamp;
   }
@@ -80,6 +131,16 @@ export class Verdicts {
   get #lines(): string {
     return `${this.#folder}/verdicts.jsonl`;
   }
+}
+
+/** Mutants, each with its place among those of its function. */
+function placed(mutants: readonly Mutant[]): { readonly mutant: Mutant; readonly at: number }[] {
+  const counts = new Map<string, number>();
+  return mutants.map((mutant) => {
+    const at = counts.get(mutant.place) ?? 0;
+    counts.set(mutant.place, at + 1);
+    return { mutant, at };
+  });
 }
 
 function hashOf(texts: readonly (string | Uint8Array)[]): string {

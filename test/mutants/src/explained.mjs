@@ -29,6 +29,45 @@ const RULES = {
     ['row.count === 0 || 4 * row.count', /./, /^(true|.*>=.*)$/, 'a quick look: `size` looks again'],
     ['!== row.count', /./, /^true$/, 'a quick look: `fitsLength` looks again'],
   ],
+  'src/launch/append.ts': [
+    [
+      "APPEND_ARGS.indexOf('found')",
+      /./,
+      /./,
+      'it is made as the module loads, before the mutant is switched on',
+    ],
+    ['end > token', /./, /^(true|.*>=.*)$/, 'a piece of no bytes'],
+    [
+      '!ring || lengths',
+      /./,
+      /^(false|!ring && .*|.*count < capacity)$/,
+      'places beyond a length, which nobody sees, are put back, too',
+    ],
+    ['take(from, first', /^first \* token$/, /\//, 'more is put back than was written over: it is the same'],
+  ],
+  'src/launch/attention.ts': [
+    ['decoding.parts > 0', /./, />=/, 'no parts take no room'],
+    ['attentionShape !== this.#number', /./, /^true$/, 'written again: it costs time only'],
+    [
+      'cache.special || addresses.special',
+      /./,
+      /^true$/,
+      'NaN is looked for where none is: it costs time only',
+    ],
+    ['b < batch', /./, /<=/, 'one more, where scratch or what is written later lies'],
+    ['biasSteps[3]', /./, /\//, 'a step is 1, or 0 where there is one key; 4 / 0 is written as 0'],
+    ['NO_STEPS: BroadcastShape', /./, /./, 'undefined is written as 0'],
+    ['size === 0 ||', /./, /./, 'a quick look: what follows comes to 1 there'],
+  ],
+  'src/launch/gemm.ts': [
+    [
+      'items.count === 0) return 0',
+      /./,
+      /^false$/,
+      'without items nothing is asked for, by either of two lines',
+    ],
+    ['return items.count === 0', /./, /^false$/, 'the same'],
+  ],
   'src/memory/allocator.ts': [
     ['i > 0', /./, /^(true|.*>= 0)$/, 'there is no neighbour at −1: undefined, which no address equals'],
     ['number[] = []', /./, /./, 'it begins with a word, which is no number: no size fits it'],
