@@ -338,6 +338,21 @@ describe.each(builds)('%s', (build) => {
     engine.dispose();
   });
 
+  it('and so have weights and sums, what is turned and what is merged', async () => {
+    const engine = await engineOf(build);
+    for (const layout of ['bshd', 'bhsd'] as const) {
+      const of = (seq: number, heads: number): Tensor =>
+        engine.tensor(layout === 'bshd' ? [2, seq, heads, 6] : [2, heads, seq, 6]);
+      const [Q, K] = [of(3, 4), of(7, 2)];
+      const { out, weights, logSumExp } = engine.attentionWeights(Q, K, K, { layout });
+      expect([out, weights, logSumExp].map(({ shape }) => shape)).toEqual([Q.shape, [2, 4, 3, 7], [2, 4, 3]]);
+      expect(engine.rope(Q, { layout }).shape).toEqual(Q.shape);
+      const merged = engine.mergeAttention([{ out, logSumExp }], { layout });
+      expect([merged.out.shape, merged.logSumExp.shape]).toEqual([Q.shape, [2, 4, 3]]);
+    }
+    engine.dispose();
+  });
+
   it('no array of a call is held', async () => {
     const engine = await engineOf(build);
     const held: WeakRef<object>[] = [];

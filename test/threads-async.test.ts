@@ -228,6 +228,22 @@ describe.each([1, 2, 5])('%i threads', (threads) => {
     }
   });
 
+  it('and so is the sum of a row, which a caller has given, too', async () => {
+    const logSumExp = new Float32Array(2 * 4 * 70);
+    const gone = (): Promise<unknown> => {
+      const result = calls.attention({ logSumExp });
+      structuredClone(logSumExp.buffer, { transfer: [logSumExp.buffer] });
+      return result;
+    };
+    await rejects(gone, lost('attentionAsync', 'logSumExp'), watched);
+  });
+
+  it('packed sequences', async () => {
+    const cuSeqlensQ = Int32Array.of(0, 3, 140);
+    const packed = { ...{ heads: 4, kvHeads: 2, headDim: 24 }, cuSeqlensQ, cuSeqlensK: cuSeqlensQ };
+    expectSameBits(await engine.attentionAsync(q, k, v, packed), engine.attention(q, k, v, packed));
+  });
+
   it.each(['f32', 'f16'] as const)(
     'a ring that a pass has written over, and failed: it is as it was (%s)',
     async (dtype) => {

@@ -180,6 +180,55 @@ describe.each(builds)('%s', (build) => {
     expectSameBits((engine.attention(Q, K, V) as unknown as { data: Float32Array }).data, expected);
     expect([shared.mock.calls.length, unshared.mock.calls.length]).toEqual([1, 1]);
   });
+  it('each operation of arrays, and none that has a tensor', async () => {
+    const runtime = runtimeOf('test', await make());
+    const [shared, unshared] = [vi.spyOn(runtime, 'run'), vi.spyOn(runtime.plain, 'run')];
+    const x = engine.tensor([1, 5, 2, 4], q);
+    const [sum, bias] = [engine.tensor([1, 2, 5]), engine.tensor([4])];
+    const matrix = engine.packMatrix(q.subarray(0, 16), { K: 4, N: 4 });
+    const product = { M: 4, N: 4, K: 4 };
+    const [a, b] = [q.subarray(0, 16), k.subarray(0, 16)];
+    const arrays = [
+      () => engine.matmul(a, b, { ...product, bias: bias.data.slice() }),
+      () => engine.rope(q, { seq: 5, heads: 2, headDim: 4 }),
+      () => engine.mergeAttention([{ out: q, logSumExp: f32(10) }], { seqQ: 5, heads: 2, valueDim: 4 }),
+    ];
+    const tensors = [
+      () => engine.matmul(a, b, { ...product, bias }),
+      () => engine.matmul(a, matrix, { M: 4 }),
+      () => engine.rope(x),
+      () => engine.mergeAttention([{ out: x, logSumExp: sum }]),
+    ];
+    for (const [calls, place, other] of [
+      [arrays, unshared, shared],
+      [tensors, shared, unshared],
+    ] as const) {
+      for (const call of calls) {
+        place.mockClear();
+        other.mockClear();
+        call();
+        expect(place, String(call)).toHaveBeenCalled();
+        expect(other, String(call)).not.toHaveBeenCalled();
+      }
+    }
+  });
+  it('what is thrown there is not tried again, but for a memory that is full', async () => {
+    const runtime = runtimeOf('test', await make());
+    const [shared, unshared] = [vi.spyOn(runtime, 'run'), vi.spyOn(runtime.plain, 'run')];
+    const mine = new RangeError('a stack that is full');
+    unshared.mockImplementation(() => {
+      throw mine;
+    });
+    expect(() => engine.attention(q, k, v, shape)).toThrow(mine);
+    expect(shared).not.toHaveBeenCalled();
+  });
+  it('a matrix that two pack is copied as a whole', async () => {
+    const { team } = runtimeOf('test', await make());
+    vi.spyOn(team!, 'threadsFor').mockReturnValue(2);
+    const [a, b] = [normal(7 * 100, 1), normal(100 * 90, 2)];
+    const expected = engine.matmul(a, b, { M: 7, N: 90, K: 100 });
+    expectSameBits(engine.matmul(a, engine.packMatrix(b, { K: 100, N: 90 }), { M: 7 }), expected);
+  });
   it('a side input that is a tensor keeps a call on shared memory', async () => {
     const runtime = runtimeOf('test', await make());
     const shared = vi.spyOn(runtime, 'run');

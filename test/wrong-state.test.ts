@@ -7,7 +7,16 @@ import { describe, expect, it } from 'vitest';
 import { MultiHeadAttention, type Engine, type Tensor } from '../src/index.ts';
 import { builds, engineOf } from './builds.ts';
 import { normal } from './data.ts';
-import { golden, pattern, refuses, refusesEach, watch, type Faulty, type Refusal } from './nothing-lost.ts';
+import {
+  golden,
+  pattern,
+  refuses,
+  refusesEach,
+  rejects,
+  watch,
+  type Faulty,
+  type Refusal,
+} from './nothing-lost.ts';
 import { disposed, ended, foreign, refusal } from './refusals.ts';
 import { argument, changed, engineSurface, type Given, type Operation } from './operations.ts';
 
@@ -231,6 +240,29 @@ describe.each(builds)('%s', async (build) => {
     });
     await refusesEach(faults, watched);
     expect([late.memory.used, late.memory.reserved]).toEqual([0, 0]);
+  });
+
+  it('which is told first, whatever else is wrong', async () => {
+    const late = await engineOf(build);
+    late.dispose();
+    const untyped = late as unknown as Record<string, (...given: unknown[]) => unknown>;
+    const names = [
+      'attention',
+      'attentionWeights',
+      'mergeAttention',
+      'matmul',
+      'packMatrix',
+      'rope',
+      'tensor',
+    ];
+    await refusesEach(
+      names.map((op) => ({ call: () => untyped[op]!('nonsense', 7), refusal: ended(op, 'engine') })),
+      watched,
+    );
+    for (const op of ['attentionAsync', 'matmulAsync']) {
+      const call = (): Promise<unknown> => untyped[op]!('nonsense', 7) as Promise<unknown>;
+      await rejects(call, ended(op, 'engine'), watched);
+    }
   });
 
   describe('while a call reads what it is given (fault 41)', () => {

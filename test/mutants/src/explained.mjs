@@ -76,6 +76,33 @@ const RULES = {
     ['done < bytes', /./, /<=/, 'one more piece, of no bytes'],
     ['(toAt - fromAt) % 8', /./, /./, 'which way it copies: the bytes are the same'],
   ],
+  'src/operations/attention.ts': [
+    ['ready.team === undefined', /./, /^false$/, 'a quick look: `inPlace` looks, too'],
+    ['const inPlace =', /./, /^false$/, 'more memory goes through the caches: it costs time only'],
+    ["call.output('weights'", /^'weights'$/, /./, 'nobody gives it: no error has the name'],
+  ],
+  'src/operations/matmul.ts': [
+    ["call.packed('b'", /^'b'$/, /./, 'the door has looked at it: no error has the name'],
+    ["call.input('bias'", /^'bias'$/, /./, 'the same'],
+    ["call.input('b'", /^'b'$/, /./, 'the same'],
+    ['batch: 1, M: 0', /./, /./, 'there are no rows, and there is one B'],
+  ],
+  'src/operations/merge.ts': [
+    ["call.output('out'", /^'out'$/, /./, 'nobody gives it: no error has the name'],
+    ["call.output('logSumExp'", /^'logSumExp'$/, /./, 'the same'],
+  ],
+  'src/operations/ready.ts': [
+    [
+      'plain === runtime ||',
+      /^plain === runtime$/,
+      /^false$/,
+      'tried again, and refused again in the same words',
+    ],
+  ],
+  'src/operations/rope.ts': [
+    ["call.input('x'", /^'x'$/, /./, 'the door has looked at it: no error has the name'],
+  ],
+  'src/operations/tensor.ts': [["'tensor'", /./, /./, 'nobody gives it: no error has the name']],
   'src/options/again.ts': [
     ['i < names.length', /./, /<=/, 'one more of nothing'],
     ['i < values.length', /./, /<=/, 'one more of nothing'],
