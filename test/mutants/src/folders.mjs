@@ -12,7 +12,11 @@ const DOOR = 'door* again kv-cache-faults layer-options limits reference';
 /** What each option means, in small numbers. */
 const MEANING = 'semantics* pytorch rope merge kv-cache kv-cache-ring layer needles tiles';
 
+const OF_ITEMS = ['descriptor.ts', 'items.ts', 'recent.ts'];
+const OF_ENGINES = ['engine.ts', 'make-engine.ts', 'runtime.ts', 'self-test.ts', 'tile.ts'];
 const OF_TENSORS = ['scope.ts', 'tensor.ts'];
+
+const isOneOf = (names) => (name) => names.includes(name);
 
 /** Of each: its files, their tests, and how many per cent of the mutants are to be killed, at least. */
 export const FOLDERS = {
@@ -35,14 +39,22 @@ export const FOLDERS = {
   ),
   wasm: folder('src/wasm', 'brought engine inlined machine*'),
   reference: folder('src/reference', 'math pytorch reference semantics* rope merge'),
-  // The files of src/ itself, in two parts: the tests of the second must be apart, and take twice as long.
-  src: folder(
+  // The files of src/ itself, in parts: a survivor costs all tests of its part. Those of tensors must be apart, and take twice as long.
+  items: folder('src', 'abi again cuts items launches', 90, isOneOf(OF_ITEMS)),
+  engines: folder(
     'src',
-    `${DOOR} ${MEANING} cuts engine items machine* matmul-pieces memory orphans threads-async threads-small tile transfers wrong-state`,
+    'brought engine inlined launches limits machine* memory orphans threads-small threads-start tile transfers user-objects wrong-state',
     90,
-    (name) => !OF_TENSORS.includes(name),
+    isOneOf(OF_ENGINES),
   ),
-  tensors: folder('src', 'tensors memory transfers', 90, (name) => OF_TENSORS.includes(name)),
+  tensors: folder('src', 'tensors memory transfers', 90, isOneOf(OF_TENSORS)),
+  calls: folder(
+    'src',
+    `${DOOR} engine kv-cache kv-cache-ring kv-cache-timeout launches layer matmul-pieces memory merge model rope ` +
+      'threads-abort threads-async threads-faults threads-small transfers two-copies user-objects wrong-state',
+    90,
+    (name) => ![OF_ITEMS, OF_ENGINES, OF_TENSORS].some((part) => part.includes(name)),
+  ),
 };
 
 function folder(path, tests, least = 90, mine = () => true) {
