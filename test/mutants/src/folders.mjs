@@ -51,7 +51,7 @@ export const FOLDERS = {
   calls: folder(
     'src',
     `${DOOR} engine kv-cache kv-cache-ring kv-cache-timeout launches layer matmul-pieces memory merge model rope ` +
-      'threads-abort threads-async threads-faults threads-small transfers two-copies user-objects wrong-state',
+      'threads-abort threads-async threads-faults threads-small transfers user-objects wrong-state',
     90,
     (name) => ![OF_ITEMS, OF_ENGINES, OF_TENSORS].some((part) => part.includes(name)),
   ),
