@@ -229,6 +229,12 @@ describe.each(builds)('%s', (build) => {
     const expected = engine.matmul(a, b, { M: 7, N: 90, K: 100 });
     expectSameBits(engine.matmul(a, engine.packMatrix(b, { K: 100, N: 90 }), { M: 7 }), expected);
   });
+  it('an asynchronous call computes no weights, which nobody has asked for', async () => {
+    engine = await createEngine({ threads: 1, simd: build });
+    const run = vi.spyOn(runtimeOf('test', engine), 'run');
+    await engine.attentionAsync(q, k, v, shape);
+    expect(run).toHaveBeenCalledTimes(1);
+  });
   it('a side input that is a tensor keeps a call on shared memory', async () => {
     const runtime = runtimeOf('test', await make());
     const shared = vi.spyOn(runtime, 'run');
