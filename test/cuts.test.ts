@@ -278,6 +278,9 @@ describe('attention, { batch, head, q0, rows, k0, k1, part }', () => {
         [2, 24],
       ].sort(([, a], [, b]) => b! - a!),
     );
+    // Of one sequence heads stay together, whose keys are then in a cache.
+    const heads = cut(sequences([[600, 600]], { heads: 2, kvHeads: 2, after: 0 }), many, 2);
+    expect(heads.map(([, head]) => head)).toEqual([...Array<number>(7).fill(0), ...Array<number>(7).fill(1)]);
     // More than 4096 are as they come.
     const thousands = Array.from({ length: 4097 }, (_, i) => [5, 1 + (i % 2)] as const);
     expect(cut(sequences(thousands), many, 2).map(([batch]) => batch)).toEqual(thousands.map((_, i) => i));

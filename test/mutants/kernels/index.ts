@@ -43,7 +43,10 @@ async function run(build: Build): Promise<void> {
     ...['--debug', '--outFile', wasm],
   );
   const original = new Original(wasm);
-  const verdicts = new Verdicts(folder, `test/mutants/kernels/known/${build}.json`, wasm, original.mutants);
+  const isExplained = (mutant: Mutant): boolean =>
+    explanation(mutant, original.textAround(mutant)) !== undefined;
+  const known = `test/mutants/kernels/known/${build}.json`;
+  const verdicts = new Verdicts(folder, known, wasm, original.mutants, isExplained);
   const judge = new Judge(build);
   const tests = await verdicts.tests((files) => {
     console.log(`${build}: ${files.length} files of tests, on the module that is right …`);
@@ -62,8 +65,7 @@ async function run(build: Build): Promise<void> {
     const found = verdicts.of(mutant);
     if (found === undefined) return true;
     // What is explained computes the same, however long one looks.
-    if (!('survived' in found) || found.survived >= seconds) return false;
-    return explanation(mutant, original.textAround(mutant)) === undefined;
+    return 'survived' in found && found.survived < seconds && !isExplained(mutant);
   });
   console.log(
     `${build}: ${chosen.length} of ${original.mutants.length} mutants, ${open.length} to be judged`,

@@ -1,8 +1,8 @@
 /**
  * What is known of the mutants of one build, in build/mutants/: of the battery's tests how long they take, which functions they enter
  * and how often they go round loops; of each mutant the verdict, a line each, as they come. A verdict bears a stamp of what it hangs on:
- * the wasm and the file that kills, with all that it imports; of a survivor all files. With another stamp it is none, but tells which
- * test to try first.
+ * the wasm and the file that kills, with all that it imports; of a survivor all files, but for one that is explained, which stands as long as
+ * the wasm does. With another stamp it is none, but tells which test to try first.
  *
  * What hours have found is kept beside this file too, in known/, a letter a mutant.
  */
@@ -24,6 +24,8 @@ interface Line {
 
 /** What is known of a build: a letter says which of the files kills a mutant, a digit in how many seconds it has survived. */
 interface Ledger {
+  /** What it was found on. */
+  readonly wasm: string;
   /** Of each file of the battery. */
   readonly stamps: Readonly<Record<string, string>>;
   readonly seconds: readonly number[];
@@ -39,15 +41,21 @@ export class Verdicts {
   readonly #file: string;
   /** Of each file of the battery. */
   readonly #stamps: ReadonlyMap<string, string>;
-  /** Of all of them. */
-  readonly #stamp: string;
+  readonly #wasm: string;
+  readonly #isExplained: (mutant: Mutant) => boolean;
   readonly #of = new Map<string, Line>();
 
-  constructor(folder: string, file: string, wasm: string, mutants: readonly Mutant[]) {
-    [this.#folder, this.#file] = [folder, file];
+  constructor(
+    folder: string,
+    file: string,
+    wasm: string,
+    mutants: readonly Mutant[],
+    isExplained: (mutant: Mutant) => boolean,
+  ) {
+    [this.#folder, this.#file, this.#isExplained] = [folder, file, isExplained];
     mkdirSync(folder, { recursive: true });
     this.#stamps = stampsOf(wasm);
-    this.#stamp = hashOf([...this.#stamps.values()]);
+    this.#wasm = hashOf([readFileSync(wasm)]);
     if (existsSync(file)) this.#recall(mutants);
     if (!existsSync(this.#lines)) return;
     for (const text of readFileSync(this.#lines, 'utf8').split('\n').filter(Boolean)) {
@@ -72,9 +80,13 @@ export class Verdicts {
     return now.flatMap(([, tests]) => tests);
   }
 
-  of({ id }: Mutant): Found | undefined {
-    const line = this.#of.get(id);
-    return line !== undefined && line.stamp === this.#stampOf(line.found) ? line.found : undefined;
+  of(mutant: Mutant): Found | undefined {
+    const line = this.#of.get(mutant.id);
+    if (line === undefined) return undefined;
+    const { stamp, found } = line;
+    if (stamp === this.#stampOf(found)) return found;
+    const stands = 'survived' in found && stamp.startsWith(this.#wasm) && this.#isExplained(mutant);
+    return stands ? found : undefined;
   }
 
   /** The test that killed it, now or before something changed. */
@@ -90,9 +102,9 @@ export class Verdicts {
   }
 
   #recall(mutants: readonly Mutant[]): void {
-    const { stamps, seconds, verdicts } = JSON.parse(readFileSync(this.#file, 'utf8')) as Ledger;
+    const { wasm, stamps, seconds, verdicts } = JSON.parse(readFileSync(this.#file, 'utf8')) as Ledger;
     const files = Object.keys(stamps);
-    const stamp = hashOf(Object.values(stamps));
+    const stamp = stampOfAll(wasm, Object.values(stamps));
     for (const { mutant, at } of placed(mutants)) {
       const letter = verdicts[mutant.place]?.[at] ?? '';
       const file = files[LETTERS.indexOf(letter)];
@@ -112,7 +124,7 @@ export class Verdicts {
     for (const { mutant, at } of placed(mutants)) {
       verdicts[mutant.place] = (at === 0 ? '' : verdicts[mutant.place]!) + this.#letterOf(mutant, seconds);
     }
-    const known: Ledger = { stamps: Object.fromEntries(this.#stamps), seconds, verdicts };
+    const known: Ledger = { wasm: this.#wasm, stamps: Object.fromEntries(this.#stamps), seconds, verdicts };
     writeFileSync(this.#file, `${JSON.stringify(known, undefined, 1)}\n`);
   }
 
@@ -125,7 +137,8 @@ export class Verdicts {
   }
 
   #stampOf(found: Found): string {
-    return 'by' in found ? this.#stamps.get(found.by.split('#')[0]!)! : this.#stamp;
+    if ('by' in found) return this.#stamps.get(found.by.split('#')[0]!)!;
+    return stampOfAll(this.#wasm, [...this.#stamps.values()]);
   }
 
   get #lines(): string {
@@ -141,6 +154,11 @@ function placed(mutants: readonly Mutant[]): { readonly mutant: Mutant; readonly
     counts.set(mutant.place, at + 1);
     return { mutant, at };
   });
+}
+
+/** Of a survivor: the wasm, and all files. */
+function stampOfAll(wasm: string, stamps: readonly string[]): string {
+  return `${wasm} ${hashOf(stamps)}`;
 }
 
 function hashOf(texts: readonly (string | Uint8Array)[]): string {

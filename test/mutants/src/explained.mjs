@@ -29,6 +29,18 @@ const RULES = {
     ['row.count === 0 || 4 * row.count', /./, /^(true|.*>=.*)$/, 'a quick look: `size` looks again'],
     ['!== row.count', /./, /^true$/, 'a quick look: `fitsLength` looks again'],
   ],
+  'src/items.ts': [
+    ['cut.seqK > SPLIT', /./, /^(true|.*>=.*)$/, 'the general case cuts the same'],
+    ['if (!packed) blocks', /./, /^false$/, 'they are counted one by one: as many'],
+    ['export const prefills', /./, /^true$/, 'there are no items of its family then'],
+    ['export const decodes', /./, /^true$/, 'the same'],
+    [
+      'this.head > 0 && this.#rows <= height',
+      /./,
+      /^(false|this.#rows < height)$/,
+      'the same block, computed again',
+    ],
+  ],
   'src/launch/append.ts': [
     [
       "APPEND_ARGS.indexOf('found')",
