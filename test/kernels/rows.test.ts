@@ -78,56 +78,56 @@ describe.each(builds)('rows, %s', (build) => {
     }
   });
 
-  it('f32Touch: every line of every row of K and V, nothing else, and it writes no more than four bytes', () => {
-    const SIZES = [1, 63, 64, 65, 127, 128, 129, 257, 520];
-    for (const [i, kBytes] of SIZES.entries()) {
-      for (const vBytes of [kBytes, SIZES[(i + 3) % SIZES.length]!]) {
-        for (const [kGap, vGap] of [
-          [0, 0],
-          [4, 0],
-          [0, 64],
-        ] as const) {
-          for (const rows of [0, 1, 2, 5]) {
-            for (const last of ['k', 'v']) {
-              const what = `${kBytes} and ${vBytes} bytes, ${rows} rows, gaps ${kGap}, ${vGap}`;
-              arena.clear();
-              const place = (name: string, bytes: number, gap: number): Block => {
-                const length = Math.ceil(Math.max(0, rows * (bytes + gap) - gap) / 4);
-                return name === last ? arena.placeLast(new Float32Array(length)) : arena.room(length);
-              };
-              const [k, v] = [place('k', kBytes, kGap), place('v', vBytes, vGap)];
-              const rest = arena.room(1);
-              const memory = new Uint8Array(rest.words.buffer);
-              const touched = (): number => {
-                arena.run([rest], () => {
-                  const [ldk, ldv] = [kBytes + kGap, vBytes + vGap];
-                  kernels.f32Touch(k.address, ldk, kBytes, v.address, ldv, vBytes, rows, rest.address);
-                });
-                return rest.words[0]!;
-              };
-              // Only bytes of rows are zero: a byte between or behind them would show.
-              k.words.fill(0xffffffff);
-              v.words.fill(0xffffffff);
-              const runs = [
-                ...rowsOf(k.address, kBytes, kGap, rows),
-                ...rowsOf(v.address, vBytes, vGap, rows),
-              ];
-              for (const { start, end } of runs) memory.fill(0, start, end);
-              expect(touched(), what).toBe(0);
-              for (const { start, end } of runs) {
-                for (let line = start - (start % 64); line < end; line += 64) {
-                  const [from, to] = [Math.max(line, start), Math.min(line + 64, end)];
-                  memory.fill(8, from, to);
-                  expect(touched(), `${what}, line ${from}`).toBe(8);
-                  memory.fill(0, from, to);
-                }
+  const SIZES = [1, 63, 64, 65, 127, 128, 129, 257, 520];
+  const pairs = SIZES.flatMap((bytes, i) => [
+    [bytes, bytes],
+    [bytes, SIZES[(i + 3) % SIZES.length]!],
+  ]);
+  it.each(pairs)(
+    'f32Touch: every line of rows of %i and %i bytes, nothing else, and it writes no more than four bytes',
+    (kBytes, vBytes) => {
+      for (const [kGap, vGap] of [
+        [0, 0],
+        [4, 0],
+        [0, 64],
+      ] as const) {
+        for (const rows of [0, 1, 2, 5]) {
+          for (const last of ['k', 'v']) {
+            const what = `${kBytes} and ${vBytes} bytes, ${rows} rows, gaps ${kGap}, ${vGap}`;
+            arena.clear();
+            const place = (name: string, bytes: number, gap: number): Block => {
+              const length = Math.ceil(Math.max(0, rows * (bytes + gap) - gap) / 4);
+              return name === last ? arena.placeLast(new Float32Array(length)) : arena.room(length);
+            };
+            const [k, v] = [place('k', kBytes, kGap), place('v', vBytes, vGap)];
+            const rest = arena.room(1);
+            const memory = new Uint8Array(rest.words.buffer);
+            const touched = (): number => {
+              arena.run([rest], () => {
+                const [ldk, ldv] = [kBytes + kGap, vBytes + vGap];
+                kernels.f32Touch(k.address, ldk, kBytes, v.address, ldv, vBytes, rows, rest.address);
+              });
+              return rest.words[0]!;
+            };
+            // Only bytes of rows are zero: a byte between or behind them would show.
+            k.words.fill(0xffffffff);
+            v.words.fill(0xffffffff);
+            const runs = [...rowsOf(k.address, kBytes, kGap, rows), ...rowsOf(v.address, vBytes, vGap, rows)];
+            for (const { start, end } of runs) memory.fill(0, start, end);
+            expect(touched(), what).toBe(0);
+            for (const { start, end } of runs) {
+              for (let line = start - (start % 64); line < end; line += 64) {
+                const [from, to] = [Math.max(line, start), Math.min(line + 64, end)];
+                memory.fill(8, from, to);
+                expect(touched(), `${what}, line ${from}`).toBe(8);
+                memory.fill(0, from, to);
               }
             }
           }
         }
       }
-    }
-  });
+    },
+  );
 
   it('refuse what is negative', () => {
     for (const call of [
