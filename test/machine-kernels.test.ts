@@ -132,11 +132,7 @@ describe('a kernel that traps at work (fault 68)', () => {
       };
       for (let i = 0; i < 2; i++) await later[op]();
       const call = whileSo((so) => (broken = so), now[op]);
-      refuses(
-        call,
-        { ...trapped(op), class: library.KernelTrapError },
-        await watch(other),
-      );
+      refuses(call, { ...trapped(op), class: library.KernelTrapError }, await watch(other));
     },
   );
   it("a stack that ends inside a kernel is the caller's RangeError, and ends nothing (fault 69)", async () => {
