@@ -15,6 +15,8 @@ const config: ViteUserConfigFnObject = defineConfig(({ mode }) => {
       exclude: ['**/node_modules/**', ...(apart ? [] : APART.map((each) => `test/${each}/**`))],
       globalSetup: [apart === 'platform' ? 'test/platform/stranger.ts' : 'test/announce.ts'],
       setupFiles: ['test/setup.ts'],
+      // By itself vitest leaves a core free, which of two is half: 239 s of the fast suite, for 187. Other suites take gigabytes, or time.
+      ...(slow || apart ? {} : { maxWorkers: '100%' }),
       reporters: ['default', './test/closing-line.ts'],
       testTimeout: slow ? 30 * 60_000 : 60_000,
     },
