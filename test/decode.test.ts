@@ -3,7 +3,7 @@
  * and infinity reach, and which calls have the same bits.
  */
 import { describe, expect, it } from 'vitest';
-import { FEW } from '../common/abi.ts';
+import { FEW, SPLIT } from '../common/abi.ts';
 import type { AttentionOptions, AttentionShape, Engine } from '../src/index.ts';
 import { builds, engineOf } from './builds.ts';
 import { attentionInputs, sizesOf } from './cases.ts';
@@ -93,6 +93,41 @@ describe.each(builds)('%s', async (build) => {
         k[j] = 0;
         const value = v.subarray(j * valueDim, (j + 1) * valueDim);
         for (let h = 0; h < 6; h++) expectSameBits(out.subarray(h * valueDim, (h + 1) * valueDim), value);
+      }
+    });
+
+    // A scale of ln 2 makes scores powers of two, and of a part whose scores are equal all sums are exact: what is left to err are the
+    // power by which parts are added up, 1.8u, the quotient, and sums of two.
+    const eighths = 8 * 2 ** -24;
+    const heads = 64;
+    const shape = { seqQ: 1, heads, kvHeads: 1, headDim: 1, scale: Math.LN2 };
+
+    it.each([...Array(66).keys()])('a part that lies by %i · 2 powers of two below another', (below) => {
+      const q = Float32Array.from({ length: heads }, (_, h) => 2 * below + h / 32);
+      const k = Float32Array.from({ length: SPLIT + 4 }, (_, j) => (j < SPLIT ? -1 : 0));
+      const v = k.map((x) => -x);
+      const logSumExp = new Float32Array(heads);
+      const out = run([q, k, v], { ...shape, seqK: SPLIT + 4, logSumExp });
+      for (const [h, x] of q.entries()) {
+        const [l, rest] = [SPLIT * 2 ** -x, SPLIT * 2 ** -126];
+        expect(Math.abs(out[h]! - l / (l + 4)), `2^−${x}`).toBeLessThanOrEqual(
+          (eighths * l) / (l + 4) + rest,
+        );
+        expect(Math.abs(logSumExp[h]! - Math.log(l + 4)), `2^−${x}`).toBeLessThanOrEqual(eighths + rest);
+      }
+    });
+
+    it.each([
+      ['up to two', 46],
+      ['up to 9000', 0.01],
+    ])('a sink that lies by %s powers of two below', (_, parts) => {
+      const sinks = Float32Array.from({ length: heads }, (_, h) => -h / parts);
+      const k = Float32Array.from({ length: SPLIT + 1 }, (_, j) => (j < SPLIT ? -200 : 0));
+      const q = new Float32Array(heads).fill(1);
+      const out = run([q, k, k.map((x) => Number(x === 0))], { ...shape, seqK: SPLIT + 1, sinks });
+      for (const [h, sink] of sinks.entries()) {
+        const l = 1 + 2 ** Math.fround(Math.fround(Math.LOG2E) * sink);
+        expect(Math.abs(out[h]! - 1 / l), `${sink}`).toBeLessThanOrEqual(eighths / 2 / l);
       }
     });
 

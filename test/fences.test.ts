@@ -3,12 +3,13 @@
  * end of the memory (test/fences.ts). test/slow/fences.test.ts has all small shapes. Last, what is wrong is seen.
  */
 import { describe, expect, it } from 'vitest';
-import { BK } from '../common/abi.ts';
+import { BK, SPLIT } from '../common/abi.ts';
 import { ATTENTION_ITEM, GEMM_ITEM } from '../src/descriptor.ts';
 import { KernelTrapError } from '../src/index.ts';
 import { TILES_OF } from '../src/tile.ts';
 import { builds } from './builds.ts';
 import { awkwardAttention, awkwardMatmul, mergeCases, optionAttention, ropeCases } from './cases.ts';
+import { normal } from './data.ts';
 import { attentionCall, cacheCall, matmulCall, mergeCall, ropeCall, stagedCall } from './fenced-calls.ts';
 import { fence, Fenced, fencesOf, type FencedCall, type Tampering } from './fences.ts';
 import { drawn, SHAPES, sweep } from './fenced-sweep.ts';
@@ -47,37 +48,96 @@ describe.each(builds)('%s', (build) => {
     fences(mergeCall(each));
   });
 
-  it.each(['f32', 'f16'] as const)('a cache of %s', (dtype) => {
+  it.each(
+    [1, 4, 6].flatMap((seqQ) => [
+      [seqQ, 'f32'],
+      [seqQ, 'f16'],
+    ]) as (readonly [number, 'f32' | 'f16'])[],
+  )('%i queries and a cache of %s', (seqQ, dtype) => {
     const cache = { batch: 2, kvHeads: 2, headDim: 7, valueDim: 5, capacity: 98, dtype };
-    for (const seqQ of [1, 4, 6]) {
-      fences(cacheCall({ cache, heads: 4, appends: [9, 1, 88], seqQ }));
-      fences(
-        cacheCall({ cache: { ...cache, ring: true, capacity: 96 }, heads: 4, appends: [90, 9, 1], seqQ }),
-      );
-    }
+    fences(cacheCall({ cache, heads: 4, appends: [9, 1, 88], seqQ }));
+    fences(cacheCall({ cache: { ...cache, ring: true, capacity: 96 }, heads: 4, appends: [90, 9, 1], seqQ }));
   });
 
-  it('scratch that is used up: a row of many columns, and whole panels before whole blocks of keys', () => {
-    fences(matmulCall({ name: '', options: { M: 1, N: 1030, K: 3 } }));
-    const cache = { kvHeads: 1, headDim: 128, capacity: 2 * BK, dtype: 'f16' } as const;
-    fences(cacheCall({ cache, heads: 1, appends: [2 * BK], seqQ: 8 }));
-    // Values that lie two kilobytes apart are copied side by side for an item of 128 rows, and brought into the cache for one of 256.
-    // Longer ones have no room there; queries may be longer.
-    for (const [seqQ, headDim, valueDim] of [
-      [256, 4, 256],
-      [128, 4, 257],
-      [128, 257, 256],
-    ] as const) {
-      fences(attentionCall({ options: { seqQ, seqK: BK, heads: 2, headDim, valueDim } }, false));
-    }
-    // Heads of values that lie far apart are no such values.
-    const near = { seqQ: 32, seqK: BK, heads: 8, kvHeads: 2, headDim: 4, valueDim: 64 } as const;
-    fences(attentionCall({ options: { ...near, layout: 'bhsd' } }, false));
+  it.each([
+    [1, 1, 8, 32],
+    [1, 1, 20, 32],
+    [1, 2, 6, 3],
+    [9, 1, 1000, 4],
+    [2, 1, 1000, 4],
+  ])(
+    '%i queries, %i heads and a full cache of float16, %i and %i elements',
+    (...[seqQ, heads, headDim, valueDim]) => {
+      const cache = { kvHeads: 1, headDim, valueDim, capacity: BK, dtype: 'f16' } as const;
+      fences(cacheCall({ cache, heads, appends: [BK], seqQ }));
+    },
+  );
+
+  describe('scratch that is used up', () => {
+    it('by a row of many columns', () => {
+      fences(matmulCall({ name: '', options: { M: 1, N: 1030, K: 3 } }));
+    });
+
+    it('by a whole panel before whole blocks of float16 keys', () => {
+      const cache = { kvHeads: 1, headDim: 128, capacity: 2 * BK, dtype: 'f16' } as const;
+      fences(cacheCall({ cache, heads: 1, appends: [2 * BK], seqQ: 8 }));
+    });
+
+    const one = { seqK: BK, heads: 2 } as const;
+    it.each([
+      // Values that lie two kilobytes apart are copied side by side for an item of 128 rows.
+      ['128 rows, queries longer than values', { ...one, seqQ: 128, headDim: 257, valueDim: 256 }],
+      // Longer ones have no room there.
+      ['128 rows, long values', { ...one, seqQ: 128, headDim: 4, valueDim: 257 }],
+      // Heads of values that lie far apart are no such values.
+      [
+        'values that lie side by side',
+        { seqQ: 32, seqK: BK, heads: 8, kvHeads: 2, headDim: 4, valueDim: 64, layout: 'bhsd' },
+      ],
+      // Brought into the cache before they are copied: a second block of four keys.
+      ['256 rows', { seqQ: 32, seqK: BK + 4, heads: 72, kvHeads: 9, headDim: 28, valueDim: 60 }],
+    ] as const)('by %s', (_, options) => {
+      fences(attentionCall({ options }, false));
+    });
+
+    const many = { seqQ: 1, seqK: SPLIT + 4, kvHeads: 1 } as const;
+    it.each([
+      ['values longer than queries', { ...many, heads: 8, headDim: 4, valueDim: 100 }],
+      ['queries longer than values', { ...many, heads: 9, headDim: 24, valueDim: 4 }],
+      ['more rows than an item has', { ...many, heads: 520, headDim: 4 }],
+    ])('by parts of keys, %s', (_, options) => {
+      fences(attentionCall({ options }, false));
+    });
   });
 
-  it('a mask of five rows, alike for all keys', () => {
+  it.each([1, 2, 3, 6, 7])('one query and %i keys', (seqK) => {
+    fences(attentionCall({ options: { seqQ: 1, seqK, headDim: 4 } }, false));
+  });
+
+  it('a mask and a bias of five rows, alike for all keys', () => {
     const mask = { data: Uint8Array.of(1, 0, 1, 1, 1), shape: [1, 1, 5, 1] } as const;
+    const bias = { data: normal(5, 1), shape: [1, 1, 5, 1] } as const;
     fences(attentionCall({ options: { seqQ: 5, seqK: 9, headDim: 4, mask } }));
+    fences(attentionCall({ options: { seqQ: 5, seqK: 9, headDim: 4, bias } }));
+  });
+
+  it.each([16, 17, 33, BK])('a mask of %i keys', (seqK) => {
+    const mask = Uint8Array.from({ length: 5 * seqK }, (_, at) => at % 3);
+    fences(attentionCall({ options: { seqQ: 5, seqK, headDim: 4, mask } }));
+  });
+
+  // Rows that are whole panels, so that the next is one that is none. These see every key, wherever they are asked.
+  it.each([8, 16, 24, 32, 40])('whatever %i rows find in scratch changes nothing', (seqQ) => {
+    const call = attentionCall({ options: { seqQ, seqK: BK + 4, headDim: 4 } }, false);
+    const fenced = new Fenced(build, tile!);
+    const results = [[], [0], [-1, 2 ** 31 - 1]].flatMap((found) => {
+      fenced.found = found;
+      return ['', 'scratch'].map((last) => {
+        fenced.begin(last);
+        return call(fenced);
+      });
+    });
+    for (const result of results) expect(result).toEqual(results[0]);
   });
 
   describe('see', () => {

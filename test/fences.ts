@@ -98,6 +98,8 @@ export class Fenced extends Runtime {
   grain = 4;
   /** Bytes of the mask that calls are given: the one operand that no tensor can be. */
   maskBytes = 0;
+  /** Words that scratch is filled with, over and over: what a call finds there may be anything. */
+  found: readonly number[] = [];
   /** Stands in for a driver, to prove that the fences see what is wrong. */
   tamper: Tampering | undefined = undefined;
   readonly #base: number;
@@ -203,7 +205,11 @@ export class Fenced extends Runtime {
     let own = 0;
     if (asks !== undefined) {
       this.#remove('scratch');
-      own = this.#place('scratch', this.kernels[asks](descriptor), 4);
+      const bytes = this.kernels[asks](descriptor);
+      own = this.#place('scratch', bytes, 4);
+      const there = this.words.u32.subarray(own >>> 2, (own + bytes) >>> 2);
+      for (const i of this.found.length === 0 ? [] : there.keys())
+        there[i] = this.found[i % this.found.length]!;
     }
     const writable = this.#writable(name, descriptor, at, scratch);
     if (before !== undefined) writable.push(this.#find('staging')!);

@@ -49,6 +49,8 @@ class Claims extends Runtime {
 describe.each(builds)('%s', async (build) => {
   const one = await engineOf(build);
   const claims = new Claims('items', build, 2 ** 28, one.features.tile);
+  // What an item would find that takes address 0 for that of an operand, and adds to it.
+  claims.floats(claims.allocate('items', 2 ** 16), 2 ** 14).fill(1);
 
   it.each([Infinity, 3])('%d items at a time', (most) => {
     claims.most = most;

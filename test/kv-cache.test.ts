@@ -268,6 +268,19 @@ describe.each(builds)('%s', async (build) => {
       const [full, half] = results as [Float32Array, Float32Array];
       for (const [i, x] of full.entries()) expect(half[i]).toBeCloseTo(x, 5);
     });
+    it('a number beyond its range is found wherever it stands', () => {
+      const cache = engine.kvCache({ batch: 2, kvHeads: 2, headDim: 3, capacity: 8, dtype: 'f16' });
+      // Two tokens of each sequence: 24 numbers of K and of V.
+      for (let at = 0; at < 48; at++) {
+        const [k, v] = [new Float32Array(24), new Float32Array(24)];
+        (at < 24 ? k : v)[at % 24] = 70000;
+        expect(() => {
+          cache.append(k, v);
+        }, `${at}`).toThrow('numbers of at most ±65504');
+      }
+      expect(cache.lengths).toEqual(Int32Array.of(0, 0));
+      cache.dispose();
+    });
     it('∞ and NaN are what they were, and masked they are not seen', () => {
       for (const special of [NaN, Infinity, -Infinity]) {
         const pair = new Pair(engine, one);

@@ -75,6 +75,14 @@ describe.each(builds)('mergeAttention, %s', async (build) => {
         expect(worst(parts, options, less)).toBeGreaterThan(1);
       }
     });
+    it('sums of weights from 1 to 2, of which there is a logarithm', () => {
+      const options = { seqQ: 4096, valueDim: 1 };
+      const parts = [0, 1].map((p) => ({
+        out: normal(4096, p),
+        logSumExp: Float32Array.from({ length: 4096 }, (_, i) => -p * (i / 512)),
+      }));
+      expect(worst(parts, options, engine.mergeAttention(parts, options))).toBeLessThanOrEqual(1);
+    });
     it('parts that saw no key, for some queries', () => {
       for (const seed of [1, 2, 3]) {
         const each = { name: '', options: { seqQ: 13, heads: 3, valueDim: 10 }, parts: 6 };

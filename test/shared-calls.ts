@@ -276,6 +276,7 @@ export const sharedCalls: readonly SharedCall[] = [
   matmul('a batch', 30, 40, 50, { batch: 5 }),
   matmul('a batch with one B', 30, 140, 50, { batch: 4, shared: true }),
   matmul('one row', 1, 1111, 200),
+  matmul('one long row', 1, 9111, 3),
   matmul('one row, B transposed', 1, 1111, 70, { transposeB: true, bias: random(1111) }),
   matmul('rows of a batch, each with its B', 1, 333, 65, { batch: 3 }),
   matmul('one tile', 3, 5, 7),

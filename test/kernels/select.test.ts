@@ -31,6 +31,7 @@ const forms: readonly Form[] = [
 const TILES = [TILE_4X8, TILE_6X8, TILE_3X12, TILE_4X16, TILE_6X16];
 /** Every remainder of all tiles, and of two or more of them. */
 const ROWS = [...Array(20).keys()];
+const SIZES = ROWS.flatMap((rows) => [0, 1, 2, 3, 5, 6].map((panels) => [rows, panels] as const));
 const DEPTHS = [0, 1, 3, 4, 5, 9, 17];
 /** Floats between rows of A, rows of C, and panels of B. */
 const GAP_A = 1;
@@ -68,26 +69,25 @@ describe.each(builds)('rows of tiles, %s', (build) => {
   describe.each(forms)('$name', (form) => {
     const { epilogue } = form;
 
-    it.each(ROWS)('of %i rows: exact on integers, in order and inside the law on floats', (rows) => {
-      for (const panels of [0, 1, 2, 3, 5, 6]) {
-        for (const k of DEPTHS) {
-          const cols = COLUMNS * panels;
-          const whole = operands(rows, cols, k, (length, seed) => integers(length, seed, 9));
-          const real = operands(rows, cols, k, normal);
-          const truth = exact(real, epilogue);
-          const ordered = inOrder(real, epilogue, arena);
-          for (const tile of TILES) {
-            const what = `${panels} panels, k = ${k}, tile ${tile}`;
-            expectSame(
-              run(arena, form, whole, tile).c,
-              Float32Array.from(exact(whole, epilogue).c),
-              `${what}: integers`,
-            );
-            const actual = run(arena, form, real, tile);
-            expectWithin(actual.c, truth.c, truth.bound, `${what}: against float64`);
-            expectSame(actual.c, ordered.c, `${what}: in order`);
-            expectSame(actual.f, ordered.f, `${what}: f`);
-          }
+    const title = '%i rows, %i panels: exact on integers, in order and inside the law on floats';
+    it.each(SIZES)(title, (rows, panels) => {
+      for (const k of DEPTHS) {
+        const cols = COLUMNS * panels;
+        const whole = operands(rows, cols, k, (length, seed) => integers(length, seed, 9));
+        const real = operands(rows, cols, k, normal);
+        const truth = exact(real, epilogue);
+        const ordered = inOrder(real, epilogue, arena);
+        for (const tile of TILES) {
+          const what = `k = ${k}, tile ${tile}`;
+          expectSame(
+            run(arena, form, whole, tile).c,
+            Float32Array.from(exact(whole, epilogue).c),
+            `${what}: integers`,
+          );
+          const actual = run(arena, form, real, tile);
+          expectWithin(actual.c, truth.c, truth.bound, `${what}: against float64`);
+          expectSame(actual.c, ordered.c, `${what}: in order`);
+          expectSame(actual.f, ordered.f, `${what}: f`);
         }
       }
     });

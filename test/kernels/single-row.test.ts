@@ -245,7 +245,7 @@ describe.each(builds)('one row of A, %s', (build) => {
     };
 
     const DEPTHS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 31, 32, 33, 100];
-    it.each([0, 1, 2, 3, 4, 5, 7, 8, 9, 13, 16].filter((rows) => takes(4, rows)))('%i rows', (rows) => {
+    it.each([0, 1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 72].filter((rows) => takes(4, rows)))('%i rows', (rows) => {
       for (const k of DEPTHS.filter((depth) => takes(depth, rows))) {
         for (const gap of GAPS) {
           const what = `k = ${k}, gap ${gap}`;
@@ -275,8 +275,12 @@ describe.each(builds)('one row of A, %s', (build) => {
       for (const [rows, k] of [
         [1, 3],
         [1, 4],
+        [2, 4],
+        [3, 4],
         [4, 5],
         [5, 8],
+        [6, 5],
+        [7, 8],
         [8, 4],
         [16, 12],
       ] as const) {

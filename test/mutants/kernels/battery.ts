@@ -7,5 +7,15 @@ export const FILES: readonly string[] = [
   .concat(['exp', 'needles', 'decode', 'merge', 'rope', 'kv-cache', 'kv-cache-ring'])
   .concat(['semantics', 'semantics-options', 'semantics-scores', 'properties', 'properties-laws'])
   .concat(['properties-operations', 'properties-caches'])
-  .concat(['integers', 'items', 'matmul-pieces', 'tiles', 'accuracy', 'sigmas', 'fences', 'pytorch'])
+  .concat([
+    'integers',
+    'items',
+    'panels',
+    'matmul-pieces',
+    'tiles',
+    'accuracy',
+    'sigmas',
+    'fences',
+    'pytorch',
+  ])
   .map((name) => `${name}.test.ts`);

@@ -24,7 +24,12 @@ export const KERNELS: readonly Rule[] = [
     /^(GeSInt32 → GtSInt32|constant 6 → 7)/,
     /^\((if \()?i32\.ge_s .*\(i32\.const 6\)/,
   ),
-  rule('speed', /\/f32Pv1x(16|32)$/, /^constant (16 → 17|32 → 33)/, /^\(i32\.ge_s /),
+  rule(
+    'speed',
+    /\/f32Pv1x(16|32)$/,
+    /^(constant (16 → 17|32 → 33)|GeSInt32 → Gt)/,
+    /^\((if \()?i32\.ge_s .*\(i32\.const (16|32)\)/,
+  ),
   // Of four rows 4×8 takes all, or 3×12 three.
   rule('speed', /^select\/rowsLeft$/, /^(GeSInt32 → GtSInt32|constant 4 → [35])/, /^\((select \()?i32\.ge_s/),
   rule(
@@ -49,15 +54,32 @@ export const KERNELS: readonly Rule[] = [
   // The last whole vectors, or all of them, are left to the loop of single numbers.
   rule('speed', /\/f32-(score-mask|transpose|copy-rows)\//, /^Ge([SU])Int32 → Gt\1/, /^\(if \(i32\.ge_/),
   rule('speed', /\/f32-(score-mask|transpose)\//, /^constant (16 → 17|4 → 5)/, /^\(i32\.add /),
-  rule('speed', /\/f32CopyRows$/, /^(constant -64 → -65|SubInt32 → AddInt32)/, /\(i32\.const -64\)/),
-  rule('speed', /\/f32Merge$/, /^AddInt32 → SubInt32/, /\(i32\.const 32\)/),
+  rule('speed', /\/f32RowsToPanel$/, /^constant 4 → 5/, /^\(i32\.ge_s /),
+  rule(
+    'speed',
+    /\/f32CopyRows$/,
+    /^(constant -64 → -65|SubInt32 → AddInt32|operands of SubInt32)/,
+    /\(i32\.const -64\)/,
+  ),
+  rule(
+    'speed',
+    /\/f32Merge$/,
+    /^(AddInt32 → SubInt32|GeUInt32 → Gt|constant 32 → 33)/,
+    /^\((if \(|i32\.ge_u )?(i32\.ge_u .*)?\(?i32\.add \(local\.get \$1\) \(i32\.const 32\)/,
+  ),
+  rule('speed', /\/f16Check$/, /^(GeUInt32 → Gt|constant 16 → 17)/, /\(i32\.const 16\)/),
   rule('speed', /^kernels\//, /^AndInt32 → OrInt32/, /^\(i32\.shl \(i32\.and \(i32\.const -[48]\)/),
   rule('speed', /\/f32Row$/, /^constant 2 → 1/, /^\(i32\.shl \(i32\.and \(i32\.const -4\)/),
   // Bytes of a mask are looked at twice, or a row that repeats: what is read across two addresses is neither.
   rule('speed', /\/f32MaskSeen$/, /^constant 16 → 15/, /^\(i32\.add /),
   rule('speed', /\/f32MaskSeen$/, /^constant 4 → [35]/, /^\(i32\.sub .*i32\.add/),
+  rule('speed', /\/f32ScoreMask$/, /^AddInt32 → SubInt32/, /^\(i32\.ge_u .*\(i32\.const 16\)/),
   // Lines are met more than once; one row is touched as several are, or two as one would be.
-  rule('speed', /\/f32Touch$/, /^constant -64 → -63/, /^\(i32\.sub /),
+  rule('speed', /\/f32Touch$/, /^constant (-64 → -63|128 → 127)/, /^\(i32\.(sub|add) /),
+  // None of the lines of K and V that both have, so all of them after.
+  rule('speed', /\/f32Touch$/, /^AndInt32 → OrInt32/, /^\(local\.set \$\d+ \(i32\.and \(i32\.const -128\)/),
+  // A sum keeps a NaN, and so does a difference. Where ∞ is among them an item is computed once more, or not.
+  rule('speed', /\/f32PanelToRows$/, /^AddVecF32x4 → SubVec/, /^\(\S+ .*f32x4\.add .*offset=96/),
   rule('speed', /\/f32Touch$/, /^(GtSInt32 → GeSInt32|constant 1 → [02])/, /^\((select \()?i32\.gt_s /),
 
   // ---- unread ----
@@ -65,7 +87,15 @@ export const KERNELS: readonly Rule[] = [
   rule('unread', /\/f32Touch$/, /^OrInt32 → AndInt32/, /./),
   rule('unread', /\/f32Gemv1$/, /^constant 0 → /, /^\(call .*lastColumns /),
   // What asc leaves of an argument that is the same in all calls.
+  rule('unread', /\/f32Dot8$/, /^constant 4 → [35]/, /^\(local\.set \$\d+ \(i32\.const 4\)/),
   rule('unread', /^testing\//, /^constant /, /^\(local\.set \$\d+ \(i32\.const \d+\) \)/),
+  // A loop of the testing module over numbers of which some are done twice, or that nobody looks at.
+  rule(
+    'unread',
+    /^testing\/exp2FourVectors$/,
+    /^(GtSInt32 → Ge|constant 8 → 7)/,
+    /^\((if \(i32\.gt_s|i32\.add) /,
+  ),
 
   // ---- unreached ----
   // A sum of weights has that of the largest score in it, 1: it is not negative and not subnormal; 0 is looked for before.
@@ -77,6 +107,17 @@ export const KERNELS: readonly Rule[] = [
     /^\(br_if \$\w+ \(f32\.const -inf|^\(i32\.eqz |^\(i32\.rein.*const 8388608/,
   ),
   rule('unreached', /\.log$/, /^(GeUInt32 → Gt|constant (8388608|2130706432) → )/, /8388608|2130706432/),
+  rule('unreached', /\.log$/, /^(SubInt32 → Add|operands of SubInt32)/, /192937984/),
+  rule('unreached', /\.log$/, /^ShrSInt32 → ShrU/, /^\(f64\.convert_i32_s /),
+  // No sum of weights is infinite.
+  rule('unreached', /\.log$/, /./, /^\((drop \(|br_if .*|i32\.eq ).*2139095040/),
+  // There is a key, an element of a head, a depth.
+  rule(
+    'unreached',
+    /^select\/(narrow(Max|Columns))$/,
+    /^LtUInt32 → LeUInt32/,
+    /^\(if \(i32\.lt_u .*\(i32\.const 5\)/,
+  ),
   // It may be NaN, which is far from where NaN begins, and of which any difference is NaN.
   rule('unreached', /\.log$/, /./, /i32\.const -16777216|^\(i32\.shl \(local\.get \$1\) \(i32\.const 1\)/),
   rule(
@@ -94,21 +135,52 @@ export const KERNELS: readonly Rule[] = [
   rule('same', /\/f32CopyRows$/, /^constant -64 → -63/, /^\(i32\.sub /),
   rule('same', /\/f16Check$/, /^constant 16 → 15/, /^\(i32\.add /),
   rule('same', /\/f32Merge$/, /^constant 32 → 31/, /^\(i32\.add /),
+  rule('same', /\/f32(Weights|ScoreMask)$/, /^constant 32 → 31/, /^\(i32\.lt_u /),
+  // Eight columns are whole vectors of them, and blocks of 32.
+  rule('same', /\/f32Pv4x8$/, /^constant 8 → 7/, /^\(i32\.ge_s /),
+  rule('same', /\/f16Pv1x32$/, /^constant 0 → 1/, /^\(i32\.gt_s /),
+  // Rows come in eights.
+  rule('same', /\/f32Dot8$/, /^constant 0 → 1/, /^\(i32\.gt_s /),
+  // Of two halves a third has no rows.
+  rule(
+    'same',
+    /\/f32PanelToRows$/,
+    /^(LtSInt32 → Le|constant 2 → 3)/,
+    /^\((if \()?i32\.lt_s .*\(i32\.const 2\)/,
+  ),
+  // 2⁻¹⁴ is the same by both formulas.
+  rule('same', /\/f16Narrow$/, /^LtSVecI32x4 → Le/, /^\(v128\.bitselect /),
   rule('same', /\/f32RopeTable$/, /^constant (2 → 3|-4 → -3)/, /^\(i32\.and /),
   rule('same', /\/f32PvExact$/, /^constant 32 → 31/, /^\(i32\.lt_u /),
   // True is what is not 0.
   rule('same', /\/f32MaskSeen$/, /^constant 1 → 2/, /^\((local\.set|select|if) /),
   // Rows are whole tiles: more than 0 are more than 1.
-  rule('same', /^select\/wide/, /^constant 0 → 1/, /^\(i32\.gt_s /),
+  rule('same', /^select\/wide/, /^constant (0 → 1|3 → 2)/, /^\(i32\.g[te]_s /),
+  // Rows of a matmul are added to with factors that are all 1, and their panels of C lie 32 bytes apart: 32 + 16 is 2 · 32 − 16.
+  rule(
+    'same',
+    /^select\/wideAdd$/,
+    /./,
+    /^\(local\.\w+ \$\d+ \(i32\.add \(local\.get \$\d+\) \(local\.get \$11\)/,
+  ),
+  rule('same', /^select\/wideAdd$/, /./, /^\((i32\.sub \()?(i32\.shl|i32\.mul) \(local\.get \$11\)/),
+  rule(
+    'same',
+    /^select\/wideAdd$/,
+    /^select negated/,
+    /^\(local\.tee .*\(select \(i32\.add .*\(i32\.const 16\)/,
+  ),
   // All lanes are the same.
   rule('same', /^(probe\/multiplyAdd|.*\/lastColumns)$/, /^lane 0 → 1/, /./),
+  rule('same', /\/f32Merge$/, /^lane 0 → 1/, /^\(f32\.store /),
   // A difference without its sign; four of eight ones.
   rule('same', /\/f32ScoreAlibi$/, /^operands of SubVecF32x4/, /^\(f32x4\.abs /),
   rule('same', /\/f32ScoreAlibi$/, /^offset 0 → 4/, /\(i32\.const 96\)/),
   // No pairs are left, and none are turned.
-  rule('same', /\/f32RopeInterleaved$/, /^AndInt32 → OrInt32/, /^\(if \(i32\.and /),
+  rule('same', /\/f32Rope(Interleaved|Split)$/, /^AndInt32 → OrInt32/, /^\(if \(i32\.and /),
   // A NaN is the maximum, or makes one of its own: the row is NaN.
   rule('same', /\/f32MergeWeights$/, /^operands of PMaxVecF32x4/, /^\(local\.set .*\(v128\.load /),
+  rule('same', /\/f32SoftmaxOnline$/, /^operands of PMaxVecF32x4/, /^\(local\.tee \$6 /),
   // Only the lower half of a float16's word is stored, and ½ has zeros there.
   rule('same', /\/f16Narrow$/, /^SubVecI32x4 → AddVecI32x4/, /^\(v128\.bitselect /),
   // Counts are not negative.
@@ -116,4 +188,8 @@ export const KERNELS: readonly Rule[] = [
 
   // ---- the law ----
   rule('law', /\.log$/, /^constant -8388608 → -8388607/, /^\(i32\.and /),
+  // At ⅝ itself both forms of the softcap are right.
+  rule('law', /\/f32ScoreCap$/, /^LtVecF32x4 → Le/, /^\(v128\.bitselect /),
+  // Which interval a number at the edge of two is taken for: a table of both has it.
+  rule('law', /\.log$/, /^constant 1060306944 → /, /^\(i32\.sub /),
 ];
