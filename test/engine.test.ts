@@ -4,6 +4,8 @@
  */
 import { describe, expect, it } from 'vitest';
 import { attention, createEngine, MultiHeadAttention, releaseMemory } from '../src/index.ts';
+import { runtimeOf } from '../src/engine.ts';
+import { defaultEngine } from '../src/make-engine.ts';
 import { DEFAULT, resolveEngine } from '../src/options/engine.ts';
 import { TILES_OF } from '../src/tile.ts';
 import type { EngineOptions } from '../src/index.ts';
@@ -68,7 +70,8 @@ describe.each(builds)('%s', (build) => {
     expect(Object.isFrozen(features)).toBe(true);
     expect(memory).toEqual({ used: 0, reserved: memory.reserved, limit: 2 ** 24 });
     expect(memory.reserved % 65536).toBe(0);
-    engine.dispose();
+    engine[Symbol.dispose]();
+    expect(engine.memory.reserved).toBe(0);
   });
   it('says so where it has not the tile', async () => {
     const engine = await createEngine({ threads: 1, simd: build, tile: '6x8' });
@@ -81,7 +84,7 @@ describe.each(builds)('%s', (build) => {
     const expected = golden(await createEngine({ threads: 1, simd: build, tile: '4x8' }));
     for (const tile of TILES_OF[build]) {
       const engine = await createEngine({ threads: 1, simd: build, tile });
-      expect(engine.features.tile).toBe(tile);
+      expect(engine.features).toMatchObject({ tile, reason: '' });
       expect(golden(engine), tile).toEqual(expected);
       engine.dispose();
     }
@@ -126,7 +129,39 @@ describe.each(builds)('%s', (build) => {
 
 const layerOptions = { modelDim: 2, heads: 1, weights: { wq: f32(4), wk: f32(4), wv: f32(4), wo: f32(4) } };
 
+it('what is no engine of this copy is told by its kind', async () => {
+  const engine = await createEngine({ threads: 1 });
+  expect(runtimeOf('forward', engine).tile).toBe(engine.features.tile);
+  const copies = ' — what createEngine of this very copy of heed gives';
+  for (const [given, kind, hint] of [
+    [{}, 'object', copies],
+    [Object.create(Object.getPrototypeOf(engine) as object), 'object', copies],
+    [null, 'null', ''],
+    [5, 'number', ''],
+    ['auto', 'string', ''],
+    [createEngine, 'function', ''],
+  ] as const) {
+    matches(
+      fault(() => runtimeOf('forward', given)),
+      refusal('forward', 'engine', 'ERR_ARG_TYPE', `Engine, got ${kind}${hint}`),
+    );
+  }
+  engine.dispose();
+});
+
+it('is of relaxed SIMD where there is, and has nothing to say then', async () => {
+  const engine = await createEngine({ threads: 1 });
+  if (builds.includes('relaxed')) expect(engine.features).toMatchObject({ simd: 'relaxed', reason: '' });
+  else expect(engine.features.simd).toBe('baseline');
+  engine.dispose();
+});
+
 describe('the default engine', () => {
+  it('has nothing to say of why it has one thread', () => {
+    const { simd, reason } = defaultEngine('test').features;
+    if (simd === 'relaxed') expect(reason).toBe('');
+    else expect(reason).toBe('baseline SIMD: this JavaScript engine has no relaxed SIMD');
+  });
   it('is what createEngine({ threads: 1 }) makes', () => {
     expect(DEFAULT).toEqual(resolveEngine({ threads: 1 }));
   });

@@ -115,9 +115,28 @@ describe('a JavaScript engine', () => {
     validateOnly((bytes) => Buffer.compare(bytes, baseline) === 0);
     const library = await fresh();
     const { createEngine: make } = library;
-    const { features } = await make({ threads: 1 });
-    expect(features.simd).toBe('baseline');
-    expect(features.reason).toContain('baseline SIMD: this JavaScript engine has no relaxed SIMD');
+    const none = 'baseline SIMD: this JavaScript engine has no relaxed SIMD';
+    const other = 'tile 4x8: the baseline build has no 6x8';
+    const module = new Module(baseline);
+    for (const [options, reason] of [
+      [{ threads: 1 }, none],
+      [{ threads: 1, simd: 'baseline' }, ''],
+      [{ threads: 1, tile: '6x8' }, `${none}; ${other}`],
+      [{ threads: 2, tile: '6x8', maxMemory: 2 ** 24 }, `${none}; ${other}`],
+      [
+        { wasm: module, tile: '6x8' },
+        `one thread: wasm is a compiled module, whose memory cannot be shared; ${other}`,
+      ],
+    ] as const) {
+      const engine = await make(options);
+      expect(engine.features).toMatchObject({ simd: 'baseline', reason });
+      engine.dispose();
+    }
+    const wasm = new URL('../build/relaxed.wasm', import.meta.url);
+    const bring =
+      'this JavaScript engine has no relaxed SIMD — give it the baseline build, or no wasm at all';
+    const brought = told(library, 'createEngine', { code: 'ERR_NO_RELAXED_SIMD', words: bring });
+    matches(await rejection(make({ threads: 1, wasm })), brought);
     const hint = "Node has it from version 22 on; simd: 'auto' takes what there is";
     const words = `this JavaScript engine has no relaxed SIMD — ${hint}`;
     const refusal = told(library, 'createEngine', { code: 'ERR_NO_RELAXED_SIMD', words });

@@ -13,7 +13,7 @@ import { cores, whyNoThreads } from '../src/threads/machine.ts';
 import { Pool } from '../src/threads/pool.ts';
 import { normal } from './data.ts';
 import { hasOneThread, makesNone } from './no-engine.ts';
-import type { Refusal } from './nothing-lost.ts';
+import { rejection, type Refusal } from './nothing-lost.ts';
 import { expectSameBits } from './problems.ts';
 import { refusal, sentence } from './refusals.ts';
 
@@ -43,7 +43,7 @@ afterEach(async () => {
 const op = 'createEngine';
 
 /** Three threads are refused; with 'auto' there is one, for this reason. */
-async function refused(options: EngineOptions, refusal: Refusal, reason: string): Promise<void> {
+async function refused(options: EngineOptions, refusal: Refusal, reason: string | RegExp): Promise<void> {
   await makesNone(() => createEngine({ threads: 3, maxMemory, ...options }), refusal);
   vi.spyOn(os, 'availableParallelism').mockReturnValue(3);
   await hasOneThread({ maxMemory, ...options }, reason);
@@ -73,7 +73,8 @@ async function noSpace(options: EngineOptions): Promise<void> {
     },
     ...{ instances: expect.any(Number) as number, cause: expect.any(RangeError) as RangeError },
   };
-  await refused(options, refusal, words);
+  const all = `^one thread: ${words} \\d+ that this process has made — ${hint}$`;
+  await refused(options, refusal, new RegExp(all));
 }
 
 describe('a worker that does not start: ERR_WORKER_START (fault 52)', () => {
@@ -205,7 +206,10 @@ describe('a worker that does not start: ERR_WORKER_START (fault 52)', () => {
   it('shared memory that cannot be reserved: half as much, and so on; none at all is ERR_MEMORY_RESERVE', async () => {
     const { Memory } = WebAssembly;
     let most = 2 ** 28 / 65536;
+    const asked: number[] = [];
     vi.spyOn(WebAssembly, 'Memory').mockImplementation(function reserve(descriptor) {
+      // Whether there is such memory at all is asked with a page.
+      if (descriptor.shared && descriptor.maximum! > 1) asked.push(descriptor.maximum! * 65536);
       if (descriptor.shared && descriptor.maximum! > most) throw new RangeError('no address space');
       return new Memory(descriptor);
     });
@@ -213,8 +217,24 @@ describe('a worker that does not start: ERR_WORKER_START (fault 52)', () => {
     expect(engine.features).toMatchObject({ threads: 2 });
     expect(engine.memory.limit).toBe(2 ** 28);
     engine.dispose();
+    expect(asked).toEqual([2 ** 30, 2 ** 29, 2 ** 28]);
     most = 0;
+    asked.length = 0;
+    await rejection(createEngine({ threads: 2, simd: 'baseline' }));
+    expect(asked).toEqual([30, 29, 28, 27, 26, 25, 24].map((power) => 2 ** power));
+    // Who says how much has all of it, or none.
+    asked.length = 0;
+    await rejection(createEngine({ threads: 2, simd: 'baseline', maxMemory }));
+    expect(asked).toEqual([maxMemory]);
     await noSpace({ maxMemory: undefined });
+  });
+  it('what is refused for another reason is asked for once', async () => {
+    const refuse = vi.spyOn(WebAssembly, 'Instance').mockImplementation(function refuse() {
+      throw new WebAssembly.CompileError('no');
+    });
+    const error = await rejection(createEngine({ threads: 2, simd: 'baseline' }));
+    expect(error.code).toBe('ERR_CSP');
+    expect(refuse).toHaveBeenCalledTimes(1);
   });
 });
 
@@ -251,6 +271,18 @@ describe('where there can be no threads: ERR_NO_THREADS (fault 56)', () => {
     // One that is isolated, in a browser that has none all the same (WebKitGTK).
     vi.stubGlobal('crossOriginIsolated', true);
     await none('this JavaScript engine has no shared memory for WebAssembly');
+  });
+  it('but for those that a workerFactory makes, where there are none of its own', async () => {
+    const workers = process.getBuiltinModule('node:worker_threads');
+    const builtin: (id: string) => object | undefined = process.getBuiltinModule.bind(process);
+    vi.spyOn(process, 'getBuiltinModule').mockImplementation((id: string) => {
+      return id === 'node:worker_threads' ? undefined : builtin(id);
+    });
+    vi.stubGlobal('Worker', undefined);
+    const workerFactory = (): Worker => new workers.Worker(workerSource, { eval: true, execArgv: [] });
+    const engine = await createEngine({ threads: 2, maxMemory, workerFactory });
+    expect(engine.features.threads).toBe(2);
+    engine.dispose();
   });
   it('no workers, no shared memory', async () => {
     const builtin: (id: string) => object | undefined = process.getBuiltinModule.bind(process);
