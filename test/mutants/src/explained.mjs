@@ -29,6 +29,9 @@ const RULES = {
     ['row.count === 0 || 4 * row.count', /./, /^(true|.*>=.*)$/, 'a quick look: `size` looks again'],
     ['!== row.count', /./, /^true$/, 'a quick look: `fitsLength` looks again'],
   ],
+  'src/engine.ts': [
+    ["join('; ')", /^'; '$/, /./, 'there is a loss of threads only where they were made without a reason'],
+  ],
   'src/items.ts': [
     ['cut.seqK > SPLIT', /./, /^(true|.*>=.*)$/, 'the general case cuts the same'],
     ['if (!packed) blocks', /./, /^false$/, 'they are counted one by one: as many'],
@@ -79,6 +82,30 @@ const RULES = {
       'without items nothing is asked for, by either of two lines',
     ],
     ['return items.count === 0', /./, /^false$/, 'the same'],
+  ],
+  'src/make-engine.ts': [
+    ['compileSync();', /./, /./, 'an instance compiles what is not compiled'],
+    [
+      "shared = makeEngine(op, DEFAULT, ALL & ~untested, '')",
+      /^''$/,
+      /./,
+      'nobody can ask the default engine',
+    ],
+    [
+      'runtime.untested !== 0',
+      /./,
+      /^true$/,
+      'who is to test is asked only where there is something untested',
+    ],
+    ["threads !== 'auto' && threads > 1", /auto/, /^(true|"")$/, "'auto' is not greater than 1 either"],
+    ["forThreads = code === 'ERR", /./, /^true$/, 'what else there is to fail fails on one thread, too'],
+    [
+      'return String(message).replace',
+      /./,
+      /^\/(createEngine: \| \\\[\\w\+\\\]\$|\^createEngine: \| \\\[\\w\+\\\])\/g$/,
+      'it begins with the one and ends with the other, and has neither twice',
+    ],
+    ['runtime.dispose();', /^runtime.dispose\(\)$/, /./, 'nobody else holds it'],
   ],
   'src/memory/allocator.ts': [
     ['i > 0', /./, /^(true|.*>= 0)$/, 'there is no neighbour at −1: undefined, which no address equals'],
@@ -147,6 +174,28 @@ const RULES = {
   'src/options/scores.ts': [
     ['shape.length !== 4', /^shape.length !== 4$/, /^false$/, '`values` has taken four, no more and no less'],
     ['data$', /./, /./, 'there is one "data" in it, at its end'],
+  ],
+  'src/runtime.ts': [
+    ['tile.decided', /./, /^false$/, 'a choice that is made gives what it has found'],
+    ['this.#words.f32.length === 0', /./, /^true$/, 'words of the same memory, made anew'],
+    ["new Runtime('createEngine'", /^'createEngine'$/, /./, 'nobody is told of its error'],
+    ['bytes > this.#stagingBytes)', /./, />=/, 'the same block, given back and taken'],
+    ["??= 'poisoned'", /./, /./, 'it is another word than that of the end'],
+    ['#instance === undefined ? 0', /./, /^false$/, 'one that has ended is not asked'],
+    ['this.#bytes + PAGE > this.#limit', /./, />=/, 'a page alone is too little for another memory'],
+    ['this.#plain?.dispose();', /./, /plain\.dispose/, 'one memory alone never comes beyond its limit'],
+    [
+      'if (this.#shared) {',
+      /./,
+      /^true$/,
+      'the words of plain memory, made at once; its buffers are not asked',
+    ],
+  ],
+  'src/self-test.ts': [
+    ['i < length; i++', /./, /<=/, 'nothing is written behind the end of an array'],
+    ['i < x.length; i += size', /./, /<=/, 'nothing is written behind the end of an array'],
+    ['column < columns', /./, /<=/, 'nothing is written behind the end of an array'],
+    ['% modulus) - (modulus', /./, /\+/, 'other integers, as exact'],
   ],
   'src/threads/crew.ts': [
     [
