@@ -78,9 +78,14 @@ describe.each(builds)('%s', (build) => {
       fences(matmulCall({ name: '', options: { M: 1, N: 1030, K: 3 } }));
     });
 
-    it('by a whole panel before whole blocks of float16 keys', () => {
-      const cache = { kvHeads: 1, headDim: 128, capacity: 2 * BK, dtype: 'f16' } as const;
-      fences(cacheCall({ cache, heads: 1, appends: [2 * BK], seqQ: 8 }));
+    it.each([
+      [128, 4, BK],
+      [4, 128, BK],
+      [128, 128, 2 * BK],
+    ])('by a panel before blocks of float16 keys of %i, values of %i elements: %i keys', (...sizes) => {
+      const [headDim, valueDim, capacity] = sizes;
+      const cache = { kvHeads: 1, headDim, valueDim, capacity, dtype: 'f16' } as const;
+      fences(cacheCall({ cache, heads: 1, appends: [capacity], seqQ: 8 }));
     });
 
     const one = { seqK: BK, heads: 2 } as const;
@@ -114,11 +119,18 @@ describe.each(builds)('%s', (build) => {
     fences(attentionCall({ options: { seqQ: 1, seqK, headDim: 4 } }, false));
   });
 
-  it('a mask and a bias of five rows, alike for all keys', () => {
+  it.each([15, 31])('values of %i elements, one less than the kernels of a row take at once', (valueDim) => {
+    fences(attentionCall({ options: { seqQ: 1, seqK: 2, headDim: 4, valueDim } }, false));
+  });
+
+  it('a mask of five rows, alike for all keys', () => {
     const mask = { data: Uint8Array.of(1, 0, 1, 1, 1), shape: [1, 1, 5, 1] } as const;
-    const bias = { data: normal(5, 1), shape: [1, 1, 5, 1] } as const;
     fences(attentionCall({ options: { seqQ: 5, seqK: 9, headDim: 4, mask } }));
-    fences(attentionCall({ options: { seqQ: 5, seqK: 9, headDim: 4, bias } }));
+  });
+
+  it('a bias of five rows, alike for all keys', () => {
+    const bias = { data: normal(5, 1), shape: [1, 1, 5, 1] } as const;
+    fences(attentionCall({ options: { seqQ: 5, seqK: 9, headDim: 4, bias } }, false));
   });
 
   it.each([16, 17, 33, BK])('a mask of %i keys', (seqK) => {

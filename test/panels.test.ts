@@ -33,7 +33,7 @@ describe.each(builds)('%s', (build) => {
 
     // Of each window another panel is the first that does not see the first key, or the last one.
     it.each([...Array(rows).keys()])('a window that begins %i keys before', (before) => {
-      for (const after of [0, 1, BK - 1, BK]) {
+      for (const after of [0, 1, BK - 2, BK - 1, BK]) {
         const out = means(rows, BK, { window: [before, after], queryOffset: 0 });
         const expected = out.map((_, i) => mean(Math.max(0, i - before), Math.min(BK, i + after + 1)));
         expectSameBits(out, expected);
@@ -84,6 +84,38 @@ describe.each(builds)('%s', (build) => {
         q.map((x) => x * ofQ),
         k.map((x) => x * ofK),
       );
+    });
+
+    it('powers of two, in a scale that is as large as no query bears, or in queries and keys', () => {
+      const [large, small] = [q.map((x) => x * 2 ** -66), k.map((x) => x * 2 ** -64)];
+      const expected = engine.attention(q, k, v, { ...shape, scale: 1 });
+      expectSameBits(engine.attention(large, small, v, { ...shape, scale: 2 ** 130 }), expected);
+    });
+
+    it('a second item, with what is looked up by its rows', () => {
+      // 520 rows are one of 512 and one of eight, which are the same alone.
+      const [seqQ, seqK] = [520, 8];
+      const x = normal(seqQ, 1);
+      const [y, values] = [normal(seqK, 2), normal(seqK, 3)];
+      const bytes = Uint8Array.from({ length: seqQ * seqK }, (_, at) => (at * 7919) % 3);
+      const biases = normal(seqQ * seqK, 4);
+      const last = seqQ - 8;
+      const call = (from: number, more: AttentionOptions): Float32Array =>
+        engine.attention(x.subarray(from), y, values, {
+          ...{
+            seqQ: seqQ - from,
+            seqK,
+            headDim: 1,
+            queryOffset: from,
+            alibi: Float32Array.of(0.01),
+            ...more,
+          },
+        });
+      for (const side of ['mask', 'bias'] as const) {
+        const all = side === 'mask' ? bytes : biases;
+        const whole = call(0, { [side]: all });
+        expectSameBits(whole.subarray(last), call(last, { [side]: all.subarray(last * seqK) }));
+      }
     });
 
     it('a NaN of a hidden key is kept from all of them, panel by panel', () => {

@@ -27,6 +27,8 @@ const RESULTS: Partial<
 class Wrong extends Runtime {
   ran: Name[] = [];
   counts: number[] = [];
+  /** Of products: how many rows, how A and B lie, whether there is a bias. */
+  products: (readonly [M: number, transposeA: number, transposeB: number, bias: boolean])[] = [];
   wrong: readonly [run: number, number: number] | undefined = undefined;
 
   override run(...given: Parameters<Runtime['run']>): number {
@@ -37,6 +39,9 @@ class Wrong extends Runtime {
     const { u32, f32 } = this.words;
     const of: Of = (field) => u32[(descriptor >>> 2) + fields.indexOf(field)]!;
     if (this.wrong?.[0] === this.ran.length) f32[(of(result) >>> 2) + this.wrong[1]]! += off;
+    if (name === 'gemm') {
+      this.products.push([of('M'), of('transposeA'), of('transposeB'), of('bias') !== 0]);
+    }
     this.ran.push(name);
     this.counts.push(count(of));
     return step;
@@ -44,7 +49,7 @@ class Wrong extends Runtime {
 
   /** What it says, with one number wrong or none. */
   says(kernels: number, wrong?: readonly [run: number, number: number]): boolean {
-    [this.ran, this.counts, this.wrong] = [[], [], wrong];
+    [this.ran, this.counts, this.products, this.wrong] = [[], [], [], wrong];
     return passesSelfTest(this, 'test', kernels);
   }
 }
@@ -64,6 +69,17 @@ describe.each(builds)('%s', (build) => {
   ] as const)('%s: runs what it is about', (_, kernels, drivers) => {
     expect(runtime.says(kernels)).toBe(true);
     expect(results()).toEqual(drivers);
+  });
+
+  it('matmul: whole tiles and what remains of them, one row, each way that A and B may lie, a bias', () => {
+    expect(runtime.says(MATMUL)).toBe(true);
+    expect(runtime.products).toEqual([
+      [11, 0, 0, false],
+      [9, 1, 1, false],
+      [1, 0, 0, false],
+      [1, 0, 1, false],
+      [11, 0, 0, true],
+    ]);
   });
 
   it('all of them', () => {

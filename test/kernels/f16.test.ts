@@ -169,6 +169,23 @@ describe.each(builds)('float16, %s', (build) => {
     for (const bits of narrow(nans)) expect(halfValue(bits)).toBeNaN();
   });
 
+  it('what is left over of vectors is as what is in them', () => {
+    const halves = Uint16Array.of(
+      ...[0x7c00, 0xfc00, 0x7e00, 0x7c01, 0xfdff, 0x0001, 0x8001, 0x03ff, 0x0400, 0x7bff, 0x8000, 0x3c01],
+    );
+    expectSame(widen(halves, 1), Float32Array.from(halves, halfValue), 'widened');
+    for (const x of [
+      [Infinity, NaN, -Infinity],
+      [MOST, beside(65520, -1), -MOST],
+      // Ties: down to an even one, up to one, and what is beside.
+      [1 + 2 ** -11, 1 + 3 * 2 ** -11, beside(1 + 2 ** -11, 1)],
+      [-(1 + 2 ** -11), -(1 + 3 * 2 ** -11), beside(1 + 3 * 2 ** -11, -1)],
+      [beside(2 ** -14, -1), 3 * 2 ** -25, 2 ** -25],
+    ]) {
+      expectNarrow(Float32Array.from(x), 'left over');
+    }
+  });
+
   it('a dense sweep: every exponent with every upper half of the mantissa, and any bits', () => {
     const sweep = Uint32Array.from({ length: 65536 }, (_, i) => i * 65536 + ((i * 40503) & 0xffff));
     expectNarrow(new Float32Array(sweep.buffer), 'sweep');

@@ -387,7 +387,7 @@ export const DRIVERS: readonly Rule[] = [
     'same',
     /^gemm\/rowInPlace$/,
     /^offset 48 → 44/,
-    /^\((call .*\/f32Dot |if \(result i32\) \(i32\.load \S+ offset=40)/,
+    /^\((call .*\/(f32Dot|dots) |if \(result i32\) \(i32\.load \S+ offset=40)/,
   ),
   // Of 256 steps there are 256, with > 255, too.
   rule('same', /^gemm\//, /^constant 256 → 255/, /^\(i32\.gt_s /),

@@ -17,6 +17,7 @@ export const KERNELS: readonly Rule[] = [
     /^(EqInt32 → NeInt32|constant 608)/,
     /^\((if \()?i32\.eq \(i32\.const 608/,
   ),
+  rule('speed', /^select\/narrow/, /^if negated/, /^\(block .*\(if \(i32\.eq \(i32\.const 608\)/),
   // Six rows that are the last are left to four and two; 16 columns, or 32, to fours.
   rule(
     'speed',
@@ -69,7 +70,12 @@ export const KERNELS: readonly Rule[] = [
   ),
   rule('speed', /\/f16Check$/, /^(GeUInt32 → Gt|constant 16 → 17)/, /\(i32\.const 16\)/),
   rule('speed', /^kernels\//, /^AndInt32 → OrInt32/, /^\(i32\.shl \(i32\.and \(i32\.const -[48]\)/),
-  rule('speed', /\/f32Row$/, /^constant 2 → 1/, /^\(i32\.shl \(i32\.and \(i32\.const -4\)/),
+  rule(
+    'speed',
+    /\/(f32Row|f16Narrow|f16Widen)$/,
+    /^(constant (2 → 1|1 → 0)|ShlInt32 → ShrU)/,
+    /^\((local\.set \$\d+ \()?i32\.shl \(i32\.and \(i32\.const -[48]\)/,
+  ),
   // Bytes of a mask are looked at twice, or a row that repeats: what is read across two addresses is neither.
   rule('speed', /\/f32MaskSeen$/, /^constant 16 → 15/, /^\(i32\.add /),
   rule('speed', /\/f32MaskSeen$/, /^constant 4 → [35]/, /^\(i32\.sub .*i32\.add/),
@@ -172,7 +178,7 @@ export const KERNELS: readonly Rule[] = [
   ),
   // All lanes are the same.
   rule('same', /^(probe\/multiplyAdd|.*\/lastColumns)$/, /^lane 0 → 1/, /./),
-  rule('same', /\/f32Merge$/, /^lane 0 → 1/, /^\(f32\.store /),
+  rule('same', /\/(f32Merge|f16Widen)$/, /^lane 0 → 1/, /^\(f32\.store /),
   // A difference without its sign; four of eight ones.
   rule('same', /\/f32ScoreAlibi$/, /^operands of SubVecF32x4/, /^\(f32x4\.abs /),
   rule('same', /\/f32ScoreAlibi$/, /^offset 0 → 4/, /\(i32\.const 96\)/),

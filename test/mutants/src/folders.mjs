@@ -15,6 +15,8 @@ const MEANING = 'semantics* pytorch rope merge kv-cache kv-cache-ring layer need
 const OF_ITEMS = ['descriptor.ts', 'items.ts', 'recent.ts'];
 const OF_ENGINES = ['engine.ts', 'make-engine.ts', 'runtime.ts', 'self-test.ts', 'tile.ts'];
 const OF_TENSORS = ['scope.ts', 'tensor.ts'];
+const OF_CACHES = ['kv-cache.ts'];
+const OF_LAYERS = ['multi-head-attention.ts', 'pass.ts'];
 
 const isOneOf = (names) => (name) => names.includes(name);
 
@@ -48,12 +50,19 @@ export const FOLDERS = {
     isOneOf(OF_ENGINES),
   ),
   tensors: folder('src', 'tensors memory transfers', 90, isOneOf(OF_TENSORS)),
+  caches: folder('src', 'door-cache kv-cache* threads-async wrong-state', 90, isOneOf(OF_CACHES)),
+  layers: folder(
+    'src',
+    'door-layer layer layer-options model rope threads-abort threads-async transfers wrong-state',
+    90,
+    isOneOf(OF_LAYERS),
+  ),
   calls: folder(
     'src',
-    `${DOOR} engine kv-cache kv-cache-ring kv-cache-timeout launches layer matmul-pieces memory merge model rope ` +
-      'threads-abort threads-async threads-faults threads-small transfers user-objects wrong-state',
+    'again door door-arrays door-buffer door-errors door-tensors engine matmul-pieces memory merge rope tensors ' +
+      'threads-abort threads-async threads-faults threads-small transfers wrong-state',
     90,
-    (name) => ![OF_ITEMS, OF_ENGINES, OF_TENSORS].some((part) => part.includes(name)),
+    (name) => ![OF_ITEMS, OF_ENGINES, OF_TENSORS, OF_CACHES, OF_LAYERS].some((part) => part.includes(name)),
   ),
 };
 
