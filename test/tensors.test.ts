@@ -8,8 +8,8 @@ import type { Engine, KVCache, PackedMatrix, Values } from '../src/index.ts';
 import { builds, engineOf } from './builds.ts';
 import { collect } from './collect.ts';
 import { normal } from './data.ts';
-import { fault, goesOn, golden, losesNothing, pattern, refuses, rejects, watch } from './nothing-lost.ts';
-import { disposed, refusal } from './refusals.ts';
+import { fault, goesOn, golden, losesNothing, matches, pattern, refuses, rejects, watch } from './nothing-lost.ts';
+import { disposed, ended, refusal } from './refusals.ts';
 import { expectSameBits } from './problems.ts';
 
 const MIB = 2 ** 20;
@@ -347,9 +347,15 @@ describe.each(builds)('%s', (build) => {
       x.dispose();
       const other = engine.tensor([2, 2], pattern(4));
       expect(fault(() => scope.matmul(other, x)).code).toBe('ERR_DISPOSED');
+      const y = scope.tensor([2, 2]);
       scope[Symbol.dispose]();
+      expect(fault(() => y.data).code).toBe('ERR_DISPOSED');
       expect(other.data).toEqual(pattern(4));
       expect(engine.memory.used).toBe(64);
+      matches(
+        fault(() => scope.tensor([1])),
+        ended('tensor', 'scope'),
+      );
     });
     it('that a getter ends while it makes keeps nothing', async () => {
       const engine = await engineOf(build);

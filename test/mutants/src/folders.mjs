@@ -49,7 +49,7 @@ export const FOLDERS = {
     90,
     isOneOf(OF_ENGINES),
   ),
-  tensors: folder('src', 'tensors memory transfers', 90, isOneOf(OF_TENSORS)),
+  tensors: folder('src', 'door-tensors limits memory tensors transfers wrong-state', 90, isOneOf(OF_TENSORS)),
   caches: folder('src', 'door-cache kv-cache* threads-async wrong-state', 90, isOneOf(OF_CACHES)),
   layers: folder(
     'src',
