@@ -8,7 +8,17 @@ import type { Engine, KVCache, PackedMatrix, Values } from '../src/index.ts';
 import { builds, engineOf } from './builds.ts';
 import { collect } from './collect.ts';
 import { normal } from './data.ts';
-import { fault, goesOn, golden, losesNothing, matches, pattern, refuses, rejects, watch } from './nothing-lost.ts';
+import {
+  fault,
+  goesOn,
+  golden,
+  losesNothing,
+  matches,
+  pattern,
+  refuses,
+  rejects,
+  watch,
+} from './nothing-lost.ts';
 import { disposed, ended, refusal } from './refusals.ts';
 import { expectSameBits } from './problems.ts';
 
