@@ -119,9 +119,12 @@ describe.each(builds)('%s', (build) => {
     fences(attentionCall({ options: { seqQ: 1, seqK, headDim: 4 } }, false));
   });
 
-  it.each([15, 31])('values of %i elements, one less than the kernels of a row take at once', (valueDim) => {
-    fences(attentionCall({ options: { seqQ: 1, seqK: 2, headDim: 4, valueDim } }, false));
-  });
+  it.each([2, 3, 15, 31])(
+    'one query, values of %i elements: less than its kernels take at once',
+    (valueDim) => {
+      fences(attentionCall({ options: { seqQ: 1, seqK: 2, headDim: 4, valueDim } }, false));
+    },
+  );
 
   it('a mask of five rows, alike for all keys', () => {
     const mask = { data: Uint8Array.of(1, 0, 1, 1, 1), shape: [1, 1, 5, 1] } as const;

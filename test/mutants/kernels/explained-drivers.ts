@@ -227,7 +227,7 @@ export const DRIVERS: readonly Rule[] = [
   rule('speed', /^decode\/isRight$/, /^(offset 32 → 28|operands of ShlInt32|constant 2 → 1)/, /./),
   rule('room', /^decode\/partBytes$/, /^constant (3 → 4|-4 → -3|32 → 33|64 → 65)/, /./),
   rule('room', /^decode\/combinePanel$/, /^constant 15584 → 1558[35]/, /^\(i32\.add /),
-  rule('room', /^decode\/attend$/, /^constant (-4 → -3|160 → 161)/, /^\(i32\.(and|add) /),
+  rule('room', /^decode\/attend$/, /^constant (-4 → -3|160 → 161|3 → 4)/, /^\(i32\.(and|add) /),
   // The parts' sums lie behind queries that are none: a little nearer or farther.
   rule(
     'room',

@@ -179,6 +179,10 @@ export const KERNELS: readonly Rule[] = [
   // All lanes are the same.
   rule('same', /^(probe\/multiplyAdd|.*\/lastColumns)$/, /^lane 0 → 1/, /./),
   rule('same', /\/(f32Merge|f16Widen)$/, /^lane 0 → 1/, /^\(f32\.store /),
+  // Both halves of what is narrowed, or all lanes.
+  rule('same', /\/f16Narrow$/, /^lane 0 → 1/, /./),
+  // Of two epilogues what is not the one is the other.
+  rule('same', /^select\/narrowMax$/, /^constant 1 → 2/, /^\(local\.set \$2 \(i32\.const 1\)/),
   // A difference without its sign; four of eight ones.
   rule('same', /\/f32ScoreAlibi$/, /^operands of SubVecF32x4/, /^\(f32x4\.abs /),
   rule('same', /\/f32ScoreAlibi$/, /^offset 0 → 4/, /\(i32\.const 96\)/),
