@@ -84,6 +84,10 @@ describe.each(builds)('%s', (build) => {
       ['append', () => untyped(cache, 'append', f32(12), f32(16))],
       ['attend', () => cache.attend(f32(24), { heads: 4 })],
       ['truncate', () => untyped(cache, 'truncate', 0)],
+      // It is told before what else is wrong.
+      ['append', () => untyped(cache, 'append', 5)],
+      ['attend', () => untyped(cache, 'attend', 5)],
+      ['truncate', () => untyped(cache, 'truncate', -1)],
     ];
 
     it('after dispose (fault 31)', async () => {
@@ -101,10 +105,12 @@ describe.each(builds)('%s', (build) => {
       const cache = filled(engine);
       engine.dispose();
       for (const [op, use] of uses(cache)) matches(fault(use), gone(op));
-      matches(
-        fault(() => engine.kvCache(FAULTY)),
-        ended('kvCache', 'engine'),
-      );
+      for (const options of [FAULTY, {} as typeof FAULTY]) {
+        matches(
+          fault(() => engine.kvCache(options)),
+          ended('kvCache', 'engine'),
+        );
+      }
       cache.dispose();
     });
 

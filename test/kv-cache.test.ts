@@ -268,6 +268,27 @@ describe.each(builds)('%s', async (build) => {
       const [full, half] = results as [Float32Array, Float32Array];
       for (const [i, x] of full.entries()) expect(half[i]).toBeCloseTo(x, 5);
     });
+    it('says how it is to whoever works on it, as it was when it was asked', () => {
+      const cache = engine.kvCache({
+        batch: 2,
+        kvHeads: 1,
+        headDim: 1,
+        capacity: 96,
+        ring: true,
+        dtype: 'f16',
+      });
+      const one = cache.stateOf();
+      expect(one).toMatchObject({ special: false, lengths: [0, 0], oldest: [0, 0], ring: true });
+      cache.append(new Float32Array(180), new Float32Array(180));
+      cache.append(new Float32Array(20), new Float32Array(20));
+      const two = cache.stateOf();
+      expect(two).toMatchObject({ special: false, lengths: [100, 100], oldest: [4, 4] });
+      cache.append(Float32Array.of(0, NaN), new Float32Array(2));
+      expect(cache.stateOf()).toMatchObject({ special: true, lengths: [101, 101], oldest: [5, 5] });
+      expect(one).toMatchObject({ special: false, lengths: [0, 0], oldest: [0, 0] });
+      expect(two).toMatchObject({ special: false, lengths: [100, 100], oldest: [4, 4] });
+      cache.dispose();
+    });
     it('a number beyond its range is found wherever it stands', () => {
       const cache = engine.kvCache({ batch: 2, kvHeads: 2, headDim: 3, capacity: 8, dtype: 'f16' });
       // Two tokens of each sequence: 24 numbers of K and of V.

@@ -44,6 +44,10 @@ const RULES = {
       'the same block, computed again',
     ],
   ],
+  'src/kv-cache.ts': [
+    ['#special = false', /^false$/, /./, 'read as a cache that has ∞ or NaN: slower, and the same bits'],
+    ["call.input('", /^'[kv]'$/, /./, 'errors name tensors by it: these are arrays'],
+  ],
   'src/launch/append.ts': [
     [
       "APPEND_ARGS.indexOf('found')",

@@ -50,7 +50,12 @@ export const FOLDERS = {
     isOneOf(OF_ENGINES),
   ),
   tensors: folder('src', 'door-tensors limits memory tensors transfers wrong-state', 90, isOneOf(OF_TENSORS)),
-  caches: folder('src', 'door-cache kv-cache* threads-async wrong-state', 90, isOneOf(OF_CACHES)),
+  caches: folder(
+    'src',
+    'door-cache kv-cache* layer-options threads-async transfers wrong-state',
+    90,
+    isOneOf(OF_CACHES),
+  ),
   layers: folder(
     'src',
     'door-layer layer layer-options model rope threads-abort threads-async transfers wrong-state',
