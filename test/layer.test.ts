@@ -7,7 +7,7 @@ import { createEngine, MultiHeadAttention } from '../src/index.ts';
 import type { Engine, ForwardOptions, MultiHeadAttentionOptions } from '../src/index.ts';
 import { builds, engineOf } from './builds.ts';
 import { normal } from './data.ts';
-import { fault, matches, pattern, refuses, watch } from './nothing-lost.ts';
+import { fault, matches, pattern, refuses, rejection, watch } from './nothing-lost.ts';
 import { ended, refusal } from './refusals.ts';
 
 const MIB = 2 ** 20;
@@ -41,8 +41,89 @@ describe.each(builds)('%s', (build) => {
     expect(layer.forward(x, pass)).toEqual(before);
     layer.dispose();
     layer.dispose();
-    layer[Symbol.dispose]();
     expect(engine.memory.used).toBe(0);
+    const [another, other] = await make();
+    other[Symbol.dispose]();
+    expect(another.memory.used).toBe(0);
+  });
+
+  it('that has ended says so before what else is wrong', async () => {
+    const [engine, layer] = await make();
+    layer.dispose();
+    const wrong = 5 as unknown as Float32Array;
+    const told = async (what: string): Promise<void> => {
+      matches(
+        fault(() => layer.forward(wrong, pass)),
+        ended('forward', what),
+      );
+      matches(
+        fault(() => layer.inspect(wrong, pass)),
+        ended('inspect', what),
+      );
+      const signal = {} as AbortSignal;
+      matches(await rejection(layer.forwardAsync(wrong, { ...pass, signal })), ended('forwardAsync', what));
+    };
+    await told('layer');
+    engine.dispose();
+    await told('engine');
+  });
+
+  it.each([true, false])('that does not fit leaves nothing, with biases %s', async (biased) => {
+    // Of four matrices of 256 KiB three fit.
+    const engine = await createEngine({ threads: 1, simd: build, maxMemory: MIB });
+    const [matrix, bias] = [new Float32Array(2 ** 16), new Float32Array(2 ** 8)];
+    const biases = { bq: bias, bk: bias, bv: bias, bo: bias };
+    const all = { wq: matrix, wk: matrix, wv: matrix, wo: matrix, ...(biased && biases) };
+    expect(fault(() => new MultiHeadAttention({ modelDim: 256, heads: 1, weights: all, engine })).code).toBe(
+      'ERR_MEMORY_LIMIT',
+    );
+    expect(engine.memory.used).toBe(0);
+    engine.dispose();
+  });
+
+  it('a pass that nobody looks into has no room for its weights', async () => {
+    // 4 heads × 1024 × 1024 weights are 16 MiB.
+    const engine = await createEngine({ threads: 1, simd: build, maxMemory: 8 * MIB });
+    const layer = new MultiHeadAttention({ ...dims, weights: weights(), engine });
+    const many = normal(1024 * 6, 1);
+    const out = layer.forward(many, { seqQ: 1024 });
+    expect(await layer.forwardAsync(many, { seqQ: 1024 })).toEqual(out);
+    expect(fault(() => layer.inspect(many, { seqQ: 1024 })).code).toBe('ERR_MEMORY_LIMIT');
+    engine.dispose();
+  });
+
+  it('a cache of float16 is told of ∞ and NaN among the keys of this very pass', async () => {
+    const eye = Float32Array.of(1, 0, 0, 1);
+    const engine = await engineOf(build);
+    const layer = new MultiHeadAttention({
+      ...{ modelDim: 2, heads: 1, weights: { wq: eye, wk: eye, wv: eye, wo: eye }, engine },
+    });
+    for (const bad of [NaN, Infinity]) {
+      const [half, full] = (['f16', 'f32'] as const).map((dtype) => {
+        const cache = engine.kvCache({ kvHeads: 1, headDim: 2, capacity: 4, dtype });
+        const first = layer.forward(Float32Array.of(0.5, 1, bad, 0), { seqQ: 2, cache });
+        const second = layer.forward(Float32Array.of(1, 2), { seqQ: 1, cache });
+        cache.dispose();
+        return [...first, ...second];
+      });
+      expect(half!.map(Number.isNaN)).toEqual(full!.map(Number.isNaN));
+      expect(half!.map(Number.isNaN)).toEqual([false, false, true, true, true, true]);
+      expect(half!.slice(0, 2)).toEqual(full!.slice(0, 2));
+    }
+    engine.dispose();
+  });
+
+  it('a cache that is disposed of while a pass is under way is given back when that is done', async () => {
+    const [engine, layer] = await make();
+    const cache = engine.kvCache({ kvHeads: 2, headDim: 2, capacity: 4 });
+    const wanted = layer.forward(x, { ...pass, cache });
+    cache.truncate(0);
+    const later = layer.forwardAsync(x, { ...pass, cache });
+    const { used } = engine.memory;
+    cache.dispose();
+    expect(engine.memory.used).toBe(used);
+    expect(await later).toEqual(wanted);
+    expect(engine.memory.used).toBe(layerBytes);
   });
 
   it('joined weights give the bits of separate ones, whatever their layout', async () => {

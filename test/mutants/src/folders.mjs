@@ -58,7 +58,7 @@ export const FOLDERS = {
   ),
   layers: folder(
     'src',
-    'door-layer layer layer-options model rope threads-abort threads-async transfers wrong-state',
+    'door-layer engine layer layer-options model rope tensors threads-abort threads-async threads-small transfers wrong-state',
     90,
     isOneOf(OF_LAYERS),
   ),
