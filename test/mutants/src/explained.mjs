@@ -29,6 +29,9 @@ const RULES = {
     ['row.count === 0 || 4 * row.count', /./, /^(true|.*>=.*)$/, 'a quick look: `size` looks again'],
     ['!== row.count', /./, /^true$/, 'a quick look: `fitsLength` looks again'],
   ],
+  'src/call.ts': [
+    ['this.#later?.signal);', /./, /later\.signal/, 'a call that is computed later is a later one'],
+  ],
   'src/engine.ts': [
     ["join('; ')", /^'; '$/, /./, 'there is a loss of threads only where they were made without a reason'],
   ],

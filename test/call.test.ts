@@ -1,0 +1,80 @@
+/**
+ * What a call takes and gives back (src/call.ts) where it waits, or where JavaScript refuses: memory of the engine, arrays for results,
+ * another turn of the event loop.
+ *
+ * @node it takes setTimeout and arrays from the realm that it runs in
+ */
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { builds, engineOf } from './builds.ts';
+import { normal } from './data.ts';
+import { refuses, rejects, watch, type Refusal } from './nothing-lost.ts';
+import { sentence } from './refusals.ts';
+
+const shape = { M: 3, N: 5, K: 2 };
+const [a, b] = [normal(6, 1), normal(10, 2)];
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+});
+
+describe.each(builds)('%s', (build) => {
+  it('JavaScript has no room for a result: ERR_MEMORY_LIMIT, and the engine goes on', async () => {
+    const engine = await engineOf(build);
+    const expected = engine.matmul(a, b, shape);
+    const watched = await watch(engine, a, b);
+    const cause = new RangeError('Array buffer allocation failed');
+    const { Float32Array: Floats } = globalThis;
+    const refusing = new Proxy(Floats, {
+      construct(target, given: [number], own) {
+        if (given[0] === 15) throw cause;
+        return Reflect.construct(target, given, own as typeof Floats) as Float32Array;
+      },
+    });
+    const { limit, used: inUse } = engine.memory;
+    const words = 'JavaScript has no room for a result of 60 bytes';
+    /** The call, where arrays of 15 floats are refused. */
+    const during = <T>(call: () => T): T => {
+      vi.stubGlobal('Float32Array', refusing);
+      try {
+        return call();
+      } finally {
+        vi.unstubAllGlobals();
+      }
+    };
+    const told = (op: string): Refusal => {
+      return { ...sentence(op, 'ERR_MEMORY_LIMIT', words), needed: 60, limit, cause };
+    };
+    refuses(() => during(() => engine.matmul(a, b, shape)), { ...told('matmul'), inUse }, watched);
+    await rejects(() => during(() => engine.matmulAsync(a, b, shape)), told('matmulAsync'), watched);
+    expect(engine.matmul(a, b, shape)).toEqual(expected);
+    engine.dispose();
+  });
+
+  it('a realm without setTimeout: an asynchronous call of one thread is done, all the same', async () => {
+    const engine = await engineOf(build);
+    const expected = engine.matmul(a, b, shape);
+    const { setTimeout: own } = globalThis;
+    Reflect.deleteProperty(globalThis, 'setTimeout');
+    try {
+      expect(await engine.matmulAsync(a, b, shape)).toEqual(expected);
+    } finally {
+      globalThis.setTimeout = own;
+    }
+    engine.dispose();
+  });
+
+  it('a view that an asynchronous call writes holds its tensor, though that is disposed of meanwhile', async () => {
+    const engine = await engineOf(build);
+    const expected = engine.matmul(a, b, shape);
+    const tensor = engine.tensor([15]);
+    const out = tensor.data;
+    const later = engine.matmulAsync(a, b, { ...shape, out });
+    const { used } = engine.memory;
+    tensor.dispose();
+    expect(engine.memory.used).toBe(used);
+    expect(await later).toBe(out);
+    expect(out).toEqual(expected);
+    expect(engine.memory.used).toBe(0);
+    engine.dispose();
+  });
+});
