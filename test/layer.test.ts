@@ -8,7 +8,7 @@ import type { Engine, ForwardOptions, MultiHeadAttentionOptions } from '../src/i
 import { builds, engineOf } from './builds.ts';
 import { normal } from './data.ts';
 import { fault, matches, pattern, refuses, rejection, watch } from './nothing-lost.ts';
-import { ended, refusal } from './refusals.ts';
+import { disposed, ended, refusal } from './refusals.ts';
 
 const MIB = 2 ** 20;
 
@@ -111,6 +111,16 @@ describe.each(builds)('%s', (build) => {
       expect(half!.slice(0, 2)).toEqual(full!.slice(0, 2));
     }
     engine.dispose();
+  });
+
+  it('a cache that has ended is told before what else is wrong', async () => {
+    const [engine, layer] = await make();
+    const cache = engine.kvCache({ kvHeads: 2, headDim: 2, capacity: 4 });
+    cache.dispose();
+    matches(
+      fault(() => layer.forward(x, { ...pass, cache, out: pattern(1) })),
+      disposed('forward', 'cache', 'cache'),
+    );
   });
 
   it('a cache that is disposed of while a pass is under way is given back when that is done', async () => {

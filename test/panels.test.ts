@@ -118,6 +118,18 @@ describe.each(builds)('%s', (build) => {
       }
     });
 
+    it('weights of several items: those of each head alone', () => {
+      const heads = 3;
+      const [x, y, values] = [normal(8 * heads, 1), normal(5 * heads, 2), normal(5 * heads, 3)];
+      const sizes = { seqQ: 8, seqK: 5, headDim: 1, layout: 'bhsd' } as const;
+      const all = engine.attentionWeights(x, y, values, { ...sizes, heads });
+      for (let h = 0; h < heads; h++) {
+        const [one, keys] = [x.subarray(8 * h, 8 * h + 8), y.subarray(5 * h, 5 * h + 5)];
+        const alone = engine.attentionWeights(one, keys, values.subarray(5 * h, 5 * h + 5), sizes);
+        expectSameBits(all.weights.subarray(40 * h, 40 * h + 40), alone.weights);
+      }
+    });
+
     it('a NaN of a hidden key is kept from all of them, panel by panel', () => {
       const long = 128;
       const [x, y, values] = [

@@ -358,6 +358,7 @@ describe.each(builds)('%s', (build) => {
       const other = engine.tensor([2, 2], pattern(4));
       expect(fault(() => scope.matmul(other, x)).code).toBe('ERR_DISPOSED');
       const y = scope.tensor([2, 2]);
+      expect(fault(() => scope.tensor([-1])).message).toMatch(/^tensor: /);
       scope[Symbol.dispose]();
       expect(fault(() => y.data).code).toBe('ERR_DISPOSED');
       expect(other.data).toEqual(pattern(4));
@@ -366,6 +367,19 @@ describe.each(builds)('%s', (build) => {
         fault(() => scope.tensor([1])),
         ended('tensor', 'scope'),
       );
+    });
+    it('that has ended is told before what else is wrong, and what only looks like a packed matrix is none', async () => {
+      const engine = await engineOf(build);
+      const [x, y] = [engine.tensor([2, 2]), engine.tensor([3, 3])];
+      x.dispose();
+      matches(
+        fault(() => engine.matmul(x, y)),
+        disposed('matmul', 'a', 'tensor'),
+      );
+      const packed = engine.packMatrix(pattern(4), { K: 2, N: 2 });
+      const like = Object.create(Object.getPrototypeOf(packed) as object) as PackedMatrix;
+      expect(fault(() => engine.matmul(pattern(4), like, { M: 2 })).code).toBe('ERR_ARG_TYPE');
+      engine.dispose();
     });
     it('that a getter ends while it makes keeps nothing', async () => {
       const engine = await engineOf(build);

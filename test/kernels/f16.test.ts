@@ -183,6 +183,7 @@ describe.each(builds)('float16, %s', (build) => {
       [beside(2 ** -14, -1), 3 * 2 ** -25, 2 ** -25],
     ]) {
       expectNarrow(Float32Array.from(x), 'left over');
+      expectNarrow(Float32Array.from([...x, ...x.slice(0, 1)]), 'four');
     }
   });
 

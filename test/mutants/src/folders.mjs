@@ -49,10 +49,15 @@ export const FOLDERS = {
     90,
     isOneOf(OF_ENGINES),
   ),
-  tensors: folder('src', 'door-tensors limits memory tensors transfers wrong-state', 90, isOneOf(OF_TENSORS)),
+  tensors: folder(
+    'src',
+    'call door-tensors limits memory tensors transfers wrong-state',
+    90,
+    isOneOf(OF_TENSORS),
+  ),
   caches: folder(
     'src',
-    'door-cache kv-cache* layer-options threads-async transfers wrong-state',
+    'door-cache kv-cache* layer layer-options threads-async transfers wrong-state',
     90,
     isOneOf(OF_CACHES),
   ),
