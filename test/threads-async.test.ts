@@ -3,7 +3,7 @@
  * synchronous ones, whatever happens to operands and memory meanwhile.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { Engine, KVCache, MultiHeadAttention, Tensor } from '../src/index.ts';
+import { MultiHeadAttention, type Engine, type KVCache, type Tensor } from '../src/index.ts';
 import { runtimeOf } from '../src/engine.ts';
 import { a, asked, b, k, layerOf, names, product, q, shape, v, x, type Calls } from './async-calls.ts';
 import { normal } from './data.ts';
@@ -51,6 +51,23 @@ describe.each([1, 2, 5])('%i threads', (threads) => {
     expectSameBits(out, expected[name]);
     if (threads > 1) expect(workers.items).toBeGreaterThan(items);
     expect(workers.own).toBe(own);
+  });
+
+  it('a cache of float16 is looked at when its keys have been computed: what it cannot hold, ∞ and NaN', async () => {
+    const eye = Float32Array.of(1, 0, 0, 1);
+    const small = new MultiHeadAttention({
+      ...{ modelDim: 2, heads: 1, weights: { wq: eye, wk: eye, wv: eye, wo: eye }, engine },
+    });
+    const cache = engine.kvCache({ kvHeads: 1, headDim: 2, capacity: 4, dtype: 'f16' });
+    const pass = (...tokens: number[]): Promise<Float32Array> =>
+      small.forwardAsync(Float32Array.from(tokens), { seqQ: tokens.length / 2, cache });
+    expect((await rejection(pass(1, 70000))).code).toBe('ERR_RANGE');
+    expect(cache.length).toBe(0);
+    const out = await pass(0.5, 1, NaN, 0, 0.5, 1);
+    expect([...out].map(Number.isNaN)).toEqual([false, false, true, true, true, true]);
+    expect(cache.length).toBe(3);
+    cache.dispose();
+    small.dispose();
   });
 
   it('inputs that are overwritten, detached or shrunk at once were copied (fault 14)', async () => {
