@@ -112,7 +112,7 @@ const RULES = {
       /^\/(createEngine: \| \\\[\\w\+\\\]\$|\^createEngine: \| \\\[\\w\+\\\])\/g$/,
       'it begins with the one and ends with the other, and has neither twice',
     ],
-    ['runtime.dispose();', /^runtime.dispose\(\)$/, /./, 'nobody else holds it'],
+    ['runtime.dispose();', /^runtime.dispose\(\);$/, /./, 'nobody else holds it'],
   ],
   'src/multi-head-attention.ts': [
     ['if (!this.#alive) return;', /./, /^false$/, 'matrices and biases may be disposed of twice'],
