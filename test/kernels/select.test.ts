@@ -93,13 +93,6 @@ describe.each(builds)('rows of tiles, %s', (build) => {
     });
   });
 
-  const least = forms.flatMap((form) => TILES.map((tile) => [form.name, tile, form] as const));
-  it.each(least)('%s of tile %i: six rows, two panels, one step', (_, tile, form) => {
-    const x = operands(6, 2 * COLUMNS, 1, (length, seed) => integers(length, seed, 9));
-    const wanted = exact(x, form.epilogue);
-    expectSame(run(arena, form, x, tile).c, Float32Array.from(wanted.c), 'integers');
-  });
-
   it.each(ROWS)('of %i rows that are NaN: no maximum', (rows) => {
     const maxima: Form = { name: 'rowsMax', transposed: false, epilogue: MAX };
     for (const panels of [1, 3, 5]) {

@@ -93,6 +93,12 @@ export const KERNELS: readonly Rule[] = [
   rule('unread', /\/f32Touch$/, /^OrInt32 → AndInt32/, /./),
   rule('unread', /\/f32Gemv1$/, /^constant 0 → /, /^\(call .*lastColumns /),
   // What asc leaves of an argument that is the same in all calls.
+  rule(
+    'unread',
+    /^select\/narrow(Add|Max)$/,
+    /^constant [01] → /,
+    /^\(local\.set \$2 \(i32\.const [01]\) \)/,
+  ),
   rule('unread', /\/f32Dot8$/, /^constant 4 → [35]/, /^\(local\.set \$\d+ \(i32\.const 4\)/),
   rule('unread', /^testing\//, /^constant /, /^\(local\.set \$\d+ \(i32\.const \d+\) \)/),
   // A loop of the testing module over numbers of which some are done twice, or that nobody looks at.
@@ -181,8 +187,6 @@ export const KERNELS: readonly Rule[] = [
   rule('same', /\/(f32Merge|f16Widen)$/, /^lane 0 → 1/, /^\(f32\.store /),
   // Both halves of what is narrowed, or all lanes.
   rule('same', /\/f16Narrow$/, /^lane 0 → 1/, /./),
-  // Of two epilogues what is not the one is the other.
-  rule('same', /^select\/narrowMax$/, /^constant 1 → 2/, /^\(local\.set \$2 \(i32\.const 1\)/),
   // A difference without its sign; four of eight ones.
   rule('same', /\/f32ScoreAlibi$/, /^operands of SubVecF32x4/, /^\(f32x4\.abs /),
   rule('same', /\/f32ScoreAlibi$/, /^offset 0 → 4/, /\(i32\.const 96\)/),
