@@ -3,7 +3,7 @@
  * nothing is added to a score. Whoever goes with whom, the bits are those of a panel alone; and what scratch each item needs.
  */
 import { describe, expect, it } from 'vitest';
-import { BK } from '../common/abi.ts';
+import { BK, SPLIT } from '../common/abi.ts';
 import { ATTENTION_ARGS } from '../src/descriptor.ts';
 import { Runtime } from '../src/runtime.ts';
 import { TILES_OF } from '../src/tile.ts';
@@ -118,15 +118,20 @@ describe.each(builds)('%s', (build) => {
       }
     });
 
-    it('weights of several items: those of each head alone', () => {
+    it.each([
+      [8, 5],
+      // Parts of keys, of which the weights know nothing.
+      [1, SPLIT + 4],
+    ])('weights of several items, %i queries and %i keys: those of each head alone', (seqQ, seqK) => {
       const heads = 3;
-      const [x, y, values] = [normal(8 * heads, 1), normal(5 * heads, 2), normal(5 * heads, 3)];
-      const sizes = { seqQ: 8, seqK: 5, headDim: 1, layout: 'bhsd' } as const;
+      const [x, y, values] = [normal(seqQ * heads, 1), normal(seqK * heads, 2), normal(seqK * heads, 3)];
+      const sizes = { seqQ, seqK, headDim: 1, layout: 'bhsd' } as const;
       const all = engine.attentionWeights(x, y, values, { ...sizes, heads });
       for (let h = 0; h < heads; h++) {
-        const [one, keys] = [x.subarray(8 * h, 8 * h + 8), y.subarray(5 * h, 5 * h + 5)];
-        const alone = engine.attentionWeights(one, keys, values.subarray(5 * h, 5 * h + 5), sizes);
-        expectSameBits(all.weights.subarray(40 * h, 40 * h + 40), alone.weights);
+        const [one, keys] = [x.subarray(seqQ * h, seqQ * (h + 1)), y.subarray(seqK * h, seqK * (h + 1))];
+        const own = values.subarray(seqK * h, seqK * (h + 1));
+        const alone = engine.attentionWeights(one, keys, own, sizes);
+        expectSameBits(all.weights.subarray(seqQ * seqK * h, seqQ * seqK * (h + 1)), alone.weights);
       }
     });
 
