@@ -123,13 +123,6 @@ export const KERNELS: readonly Rule[] = [
   rule('unreached', /\.log$/, /^ShrSInt32 → ShrU/, /^\(f64\.convert_i32_s /),
   // No sum of weights is infinite.
   rule('unreached', /\.log$/, /./, /^\((drop \(|br_if .*|i32\.eq ).*2139095040/),
-  // There is a key, an element of a head, a depth.
-  rule(
-    'unreached',
-    /^select\/(narrow(Max|Columns))$/,
-    /^LtUInt32 → LeUInt32/,
-    /^\(if \(i32\.lt_u .*\(i32\.const 5\)/,
-  ),
   // It may be NaN, which is far from where NaN begins, and of which any difference is NaN.
   rule('unreached', /\.log$/, /./, /i32\.const -16777216|^\(i32\.shl \(local\.get \$1\) \(i32\.const 1\)/),
   rule(

@@ -32,9 +32,6 @@ const RULES = {
   'src/call.ts': [
     ['this.#later?.signal);', /./, /later\.signal/, 'a call that is computed later is a later one'],
   ],
-  'src/engine.ts': [
-    ["join('; ')", /^'; '$/, /./, 'there is a loss of threads only where they were made without a reason'],
-  ],
   'src/items.ts': [
     ['cut.seqK > SPLIT', /./, /^(true|.*>=.*)$/, 'the general case cuts the same'],
     ['if (!packed) blocks', /./, /^false$/, 'they are counted one by one: as many'],
@@ -130,8 +127,8 @@ const RULES = {
     ["dtype === 'f16'", /./, /^true$/, 'in two steps, the same'],
     ['if (problem.cache) cache', /./, /^true$|cache\.commit/, 'there are both, or none'],
     ['tensors: false', /./, /^true$/, 'launches do not ask'],
-    ['totalQ: batch', /./, /./, 'asked of packed sequences alone'],
-    ['totalK: batch', /./, /./, 'asked of packed sequences alone'],
+    ['totalQ: batch', /./, /./, 'what a pass is worth to be shared: time alone'],
+    ['totalK: batch', /./, /./, 'what a pass is worth to be shared: time alone'],
   ],
   'src/memory/allocator.ts': [
     ['i > 0', /./, /^(true|.*>= 0)$/, 'there is no neighbour at −1: undefined, which no address equals'],
@@ -206,9 +203,8 @@ const RULES = {
     ['this.#words.f32.length === 0', /./, /^true$/, 'words of the same memory, made anew'],
     ["new Runtime('createEngine'", /^'createEngine'$/, /./, 'nobody is told of its error'],
     ['bytes > this.#stagingBytes)', /./, />=/, 'the same block, given back and taken'],
-    ["??= 'poisoned'", /./, /./, 'it is another word than that of the end'],
+    ["??= 'poisoned'", /^'poisoned'$/, /./, 'it is another word than that of the end'],
     ['#instance === undefined ? 0', /./, /^false$/, 'one that has ended is not asked'],
-    ['this.#bytes + PAGE > this.#limit', /./, />=/, 'a page alone is too little for another memory'],
     ['this.#plain?.dispose();', /./, /plain\.dispose/, 'one memory alone never comes beyond its limit'],
     [
       'if (this.#shared) {',
