@@ -141,10 +141,21 @@ describe.each(builds)('%s', (build) => {
     fences(attentionCall({ options: { seqQ: 5, seqK, headDim: 4, mask } }));
   });
 
+  // Eight elements are whole vectors, five have room for three more: behind the last panel then is less than another's head.
+  it.each([
+    [8, 1, 4, 4],
+    [8, 1, 5, 5],
+    [8, 1, 5, 61],
+    [1, 8, 4, 4],
+    [1, 8, 5, 5],
+  ])('one whole panel: %i queries of %i heads, %i and %i elements', (...[seqQ, heads, headDim, valueDim]) => {
+    fences(attentionCall({ options: { seqQ, seqK: 9, heads, kvHeads: 1, headDim, valueDim } }, false));
+  });
+
   // Rows that are whole panels, so that the next is one that is none. These see every key, wherever they are asked.
+  const fenced = new Fenced(build, tile!);
   it.each([8, 16, 24, 32, 40])('whatever %i rows find in scratch changes nothing', (seqQ) => {
     const call = attentionCall({ options: { seqQ, seqK: BK + 4, headDim: 4 } }, false);
-    const fenced = new Fenced(build, tile!);
     const results = [[], [0], [-1, 2 ** 31 - 1]].flatMap((found) => {
       fenced.found = found;
       return ['', 'scratch'].map((last) => {

@@ -3,9 +3,10 @@
  * after each of them its memory and lengths, the arrays, the engine and its memory are as they were. Its door is in
  * door-cache.
  */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { AppendOptions, KVCache } from '../src/index.ts';
 import { builds, engineOf } from './builds.ts';
+import { collect } from './collect.ts';
 import { FAULTY, filled, untyped } from './caches.ts';
 import { f32, normal } from './data.ts';
 import { fault, goesOn, matches, passesOn, pattern, refuses, watch, type Refusal } from './nothing-lost.ts';
@@ -99,6 +100,25 @@ describe.each(builds)('%s', (build) => {
       for (const [op, use] of uses(cache)) refuses(use, gone(op), watched);
       expect([cache.length, cache.capacity]).toEqual([3, 5]);
     });
+
+    it.each([
+      ['f32', false],
+      ['f16', true],
+    ] as const)(
+      'that nobody holds, of %s, ring %s: its memory is given back (fault 35)',
+      async (dtype, ring) => {
+        const warn = vi.spyOn(console, 'warn').mockImplementation(() => undefined);
+        const engine = await engineOf(build);
+        const make = (): void => void engine.kvCache({ kvHeads: 1, headDim: 8, capacity: 96, dtype, ring });
+        for (let i = 0; i < 5; i++) make();
+        expect(engine.memory.used).toBe(5 * 2 * 96 * 8 * (dtype === 'f16' ? 2 : 4));
+        await collect(() => engine.memory.used === 0);
+        expect(engine.memory.used).toBe(0);
+        expect(warn.mock.calls.length).toBeLessThanOrEqual(1);
+        warn.mockRestore();
+        engine.dispose();
+      },
+    );
 
     it('after its engine was disposed of', async () => {
       const engine = await engineOf(build);

@@ -6,7 +6,6 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { KVCacheOptions } from '../src/index.ts';
 import { builds, engineOf } from './builds.ts';
 import { Pair, PlainCache } from './caches.ts';
-import { collect } from './collect.ts';
 import { normal } from './data.ts';
 import { mostUse, scoreOptions } from './decoding.ts';
 import { MOST, roundToHalf } from './halves.ts';
@@ -137,8 +136,7 @@ describe.each(builds)('%s', async (build) => {
         pair.cache.dispose();
       });
 
-      it('takes its memory once and gives it back, when disposed of or collected (faults 32, 35)', async () => {
-        const warn = vi.spyOn(console, 'warn').mockImplementation(() => undefined);
+      it('takes its memory once and gives it back, when disposed of (fault 32)', () => {
         const { used } = engine.memory;
         const bytes = 3 * 2 * (ring ? 288 : 210) * (dtype === 'f16' ? 2 : 4);
         const size = [7, 5].reduce((sum, dim) => sum + 64 * Math.ceil((bytes * dim) / 64), 0);
@@ -151,12 +149,6 @@ describe.each(builds)('%s', async (build) => {
         pair.cache.dispose();
         pair.cache[Symbol.dispose]();
         expect(engine.memory.used).toBe(used);
-        const make = (): void => void pairOf();
-        for (let i = 0; i < 5; i++) make();
-        expect(engine.memory.used - used).toBe(5 * size);
-        await collect(() => engine.memory.used === used);
-        expect(engine.memory.used).toBe(used);
-        expect(warn.mock.calls.length).toBeLessThanOrEqual(1);
       });
     });
   });
@@ -267,6 +259,12 @@ describe.each(builds)('%s', async (build) => {
       }
       const [full, half] = results as [Float32Array, Float32Array];
       for (const [i, x] of full.entries()) expect(half[i]).toBeCloseTo(x, 5);
+    });
+    it.each([8, 64])('sixteen rows of %i elements before two blocks that are widened', (headDim) => {
+      const pair = new Pair(engine, { kvHeads: 1, headDim, capacity: 192, dtype: 'f16' });
+      pair.append(192);
+      for (const seqQ of [1, 9]) pair.expectAttends({ heads: 16, seqQ });
+      pair.cache.dispose();
     });
     it('says how it is to whoever works on it, as it was when it was asked', () => {
       const cache = engine.kvCache({

@@ -86,6 +86,19 @@ describe.each(builds)('%s', (build) => {
       );
     });
 
+    it('heads of a group, causal: the bits of keys that each has for its own', () => {
+      const [seqQ, heads] = [48, 4];
+      const [x, y, values] = [normal(seqQ * heads * 2, 1), normal(seqQ * 2, 2), normal(seqQ * 2, 3)];
+      const repeated = (given: Float32Array): Float32Array =>
+        Float32Array.from(
+          { length: heads * given.length },
+          (_, at) => given[2 * Math.floor(at / 8) + (at % 2)]!,
+        );
+      const sizes = { seqQ, heads, headDim: 2, causal: true } as const;
+      const shared = engine.attention(x, y, values, { ...sizes, kvHeads: 1 });
+      expectSameBits(shared, engine.attention(x, repeated(y), repeated(values), sizes));
+    });
+
     it('powers of two, in a scale that is as large as no query bears, or in queries and keys', () => {
       const [large, small] = [q.map((x) => x * 2 ** -66), k.map((x) => x * 2 ** -64)];
       const expected = engine.attention(q, k, v, { ...shape, scale: 1 });

@@ -10,7 +10,8 @@ import { MemoryLimitError } from '../src/index.ts';
 import { Runtime } from '../src/runtime.ts';
 import { sharedOf } from '../src/threads/shared.ts';
 import type { Team } from '../src/threads/team.ts';
-import { tileFor, tilesFor, TILES_OF } from '../src/tile.ts';
+import { tilesFor, TILES_OF } from '../src/tile.ts';
+import { DRIVERS } from '../src/wasm/exports.ts';
 import { compileShared, PAGE } from '../src/wasm/instantiate.ts';
 import { bytesOf } from '../src/wasm/inlined.ts';
 import { builds } from './builds.ts';
@@ -149,6 +150,10 @@ describe.each(builds)('%s', async (build) => {
       const ended = sharedOne();
       ended.dispose();
       expect(ended.plain).toBe(ended);
+      // A page each is room enough.
+      const small = sharedOne(2 * PAGE);
+      expect(small.plain).not.toBe(small);
+      expect(small.memory.reserved).toBe(2 * PAGE);
     });
 
     // Where memories end, in bytes that are not in use yet.
@@ -208,7 +213,7 @@ describe.each(builds)('%s', async (build) => {
       expect(runtime.run(op, gemm, 64, 3, 128)).toBe(5);
       runtime.run(op, gemm, 64, 3, 128, 32, undefined, true);
       const { u32 } = runtime.words;
-      const number = expect.any(Number) as number;
+      const number = DRIVERS.indexOf('gemm');
       expect(add.mock.calls).toEqual([
         [number, u32, 64, DESCRIPTOR_BYTES, 3, 128, 0, false],
         [number, u32, 64, DESCRIPTOR_BYTES, 3, 128, 32, true],
@@ -217,10 +222,14 @@ describe.each(builds)('%s', async (build) => {
   });
 
   describe('a tile that is chosen', () => {
-    it('is timed in slices, eight products each time; others need not do that again', () => {
+    it('is timed in slices, eight products each time; others need not do that again', async () => {
+      // One that has chosen nothing yet.
+      vi.resetModules();
+      const fresh = await import('../src/runtime.ts');
+      const { tileFor } = await import('../src/tile.ts');
       let now = 0;
       vi.spyOn(performance, 'now').mockImplementation(() => (now += 20));
-      const runtime = new Runtime(op, build, 2 ** 24, 'auto');
+      const runtime = new fresh.Runtime(op, build, 2 ** 24, 'auto');
       const tiles = tilesFor(build, runtime.fma);
       expect(runtime.tileNow).toBe(tiles[0]);
       // [12 × 64] · [64 × 48], all ones: each product adds 64 to each of its results.

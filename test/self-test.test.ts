@@ -1,6 +1,6 @@
 /**
  * The self-test (src/self-test.ts): which drivers it runs for which kernels, and that each number they compute counts. One that is off
- * is noticed, wherever it is: by a last bit where results are exact, by more than its bound where they are not.
+ * is noticed, wherever it is: of products, which are exact, by a last bit; elsewhere by little more than the bound of those that spread.
  */
 import { describe, expect, it } from 'vitest';
 import { ATTENTION_ARGS, GEMM_ARGS, ROPE_ARGS } from '../src/descriptor.ts';
@@ -19,7 +19,7 @@ const RESULTS: Partial<
   attention: [ATTENTION_ARGS, 'out', (of) => of('seqQ') * of('group') * of('valueDim'), 2 ** -11],
   decode: [ATTENTION_ARGS, 'out', (of) => of('seqQ') * of('group') * of('valueDim'), 2 ** -11],
   weights: [ATTENTION_ARGS, 'weights', (of) => of('seqQ') * of('group') * of('seqK'), 2 ** -11],
-  gemm: [GEMM_ARGS, 'c', (of) => of('M') * of('N'), 2 ** -10],
+  gemm: [GEMM_ARGS, 'c', (of) => of('M') * of('N'), 2 ** -17],
   rope: [ROPE_ARGS, 'out', () => 8 * 10, 2 ** -17],
 };
 

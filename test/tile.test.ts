@@ -1,9 +1,5 @@
-/**
- * The choice of a register tile by timing, with a clock that is told the time.
- *
- * @node fresh copies of a module are those of Node's module runner
- */
-import { afterEach, describe, expect, it, vi } from 'vitest';
+/** The choice of a register tile by timing, with a clock that is told the time. */
+import { describe, expect, it } from 'vitest';
 import { tilesFor, TileChoice, type Tile } from '../src/tile.ts';
 
 /** A choice among tiles that take so long, and what it ran. `compiled`: how often a tile runs ten times as long before. */
@@ -70,59 +66,6 @@ describe('a tile is chosen by timing', () => {
     ask(100, 20);
     expect(runs.get('4x8')).toBe(before);
     expect(made.known).toBe('3x12');
-  });
-});
-
-describe('of a build', () => {
-  afterEach(() => {
-    vi.restoreAllMocks();
-    vi.resetModules();
-  });
-  /** A choice that nobody has made yet. */
-  const fresh = async (work: () => (tile: Tile) => void, asked: Tile | 'auto' = 'auto') => {
-    const { tileFor } = await import('../src/tile.ts');
-    return () => tileFor('baseline', false, asked, work);
-  };
-  it('is made once, by the time that there is', async () => {
-    let now = 0;
-    vi.spyOn(performance, 'now').mockImplementation(() => now);
-    const run = vi.fn((tile: Tile) => {
-      now += tile === '3x12' ? 0.5 : 1;
-    });
-    const work = vi.fn(() => run);
-    const choose = await fresh(work);
-    const made = choose() as TileChoice;
-    for (let i = 0; i < 40; i++) {
-      now += 20;
-      expect(['4x8', '3x12']).toContain(made.best);
-    }
-    expect(choose()).toBe('3x12');
-    expect(work).toHaveBeenCalledTimes(1);
-  });
-  it('is made by the date where there is no other clock', async () => {
-    let now = 0;
-    vi.spyOn(Date, 'now').mockImplementation(() => (now += 20));
-    const run = vi.fn();
-    const choose = await fresh(() => run);
-    const { performance } = globalThis;
-    Reflect.deleteProperty(globalThis, 'performance');
-    try {
-      const made = choose() as TileChoice;
-      expect(made.best).toBe('4x8');
-      expect(run).toHaveBeenCalled();
-    } finally {
-      Object.defineProperty(globalThis, 'performance', {
-        value: performance,
-        configurable: true,
-        writable: true,
-      });
-    }
-  });
-  it('is none where it is asked for one that it has, or has not', async () => {
-    const work = vi.fn();
-    expect((await fresh(work, '4x16'))()).toBe('4x16');
-    expect((await fresh(work, '6x16'))()).toBe('4x8');
-    expect(work).not.toHaveBeenCalled();
   });
 });
 
