@@ -40,6 +40,16 @@ describe.each(builds)('%s', (build) => {
     fences(matmulCall(each));
   });
 
+  // Rows for tiles of 6, 4, 2 and 1.
+  it.each([
+    [8, false],
+    [11, false],
+    [8, true],
+    [11, true],
+  ])('matmul of %i rows and no depth, A transposed %s, no bias', (M, transposeA) => {
+    fences(matmulCall({ name: '', options: { M, N: 9, K: 0, transposeA } }));
+  });
+
   it.each(named(ropeCases))('rope, %s', (_, each) => {
     fences(ropeCall(each));
   });

@@ -101,7 +101,12 @@ const RULES = {
       /^true$/,
       'who is to test is asked only where there is something untested',
     ],
-    ["threads !== 'auto' && threads > 1", /auto/, /^(true|"")$/, "'auto' is not greater than 1 either"],
+    [
+      "threads !== 'auto' && threads > 1",
+      /^(threads !== )?'auto'$/,
+      /^(true|"")$/,
+      "'auto' is not greater than 1 either",
+    ],
     ["forThreads = code === 'ERR", /./, /^true$/, 'what else there is to fail fails on one thread, too'],
     [
       'return String(message).replace',
@@ -120,9 +125,17 @@ const RULES = {
     ["call.output('weights'", /^'weights'$/, /./, 'errors name what was given by it: none was'],
     ["'weights', ", /^'weights'$/, /./, 'a layer that is alive has all its weights'],
     ['wantsSum = inspect', /./, /^true$/, 'a sum that nobody is given'],
-    ['transposeB: false, sharedB: true', /./, /./, 'of one matrix by one that is packed neither is asked'],
+    [
+      'transposeB: false, sharedB: true',
+      /^(false|true)$/,
+      /./,
+      'of one matrix by one that is packed neither is asked',
+    ],
     ['if (held) append', /./, /^true$|append\.check/, 'there is a launch where there is a cache'],
-    ['append && held && cache', /./, /./, 'there are all three, or none'],
+    ...[
+      [/^append && held$/, /^(true|append \|\| held)$/],
+      [/^append && held && cache$/, /^append && held \|\| cache$/],
+    ].map((rule) => ['append && held && cache', ...rule, 'there are all three, or none']),
     ['special: (found', /./, /^true$/, 'a slower way to the same bits'],
     ["dtype === 'f16'", /./, /^true$/, 'in two steps, the same'],
     ['if (problem.cache) cache', /./, /^true$|cache\.commit/, 'there are both, or none'],
@@ -205,7 +218,7 @@ const RULES = {
     ['bytes > this.#stagingBytes)', /./, />=/, 'the same block, given back and taken'],
     ["??= 'poisoned'", /^'poisoned'$/, /./, 'it is another word than that of the end'],
     ['#instance === undefined ? 0', /./, /^false$/, 'one that has ended is not asked'],
-    ['this.#plain?.dispose();', /./, /plain\.dispose/, 'one memory alone never comes beyond its limit'],
+    ['      this.#plain?.dispose();', /./, /plain\.dispose/, 'one memory alone never comes beyond its limit'],
     [
       'if (this.#shared) {',
       /./,
