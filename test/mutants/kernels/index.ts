@@ -1,15 +1,16 @@
 /**
- * Mutates the kernels: `npm run mutants:kernels -- [--build relaxed] [--count 500] [--seed 1] [--only decode] [--seconds 5] [--minutes 30] [--keep]`.
+ * Mutates the kernels: `npm run mutants:kernels -- [--build relaxed] [--count 500] [--seed 1] [--only decode] [--seconds 5] [--minutes 30] [--explained] [--keep]`.
  *
  * Each mutant is the testing module of a build with one small change (operators.ts). The battery's tests that enter the
  * changed function judge it, for so many seconds of unhurried time. Verdicts are kept (verdicts.ts): a further run goes on
- * where this one ended. `--keep` writes what is known to known/, for the repository.
+ * where this one ended. `--explained` judges those again that a rule excuses: tests may see one of them since, and then
+ * the rule is wrong. `--keep` writes what is known to known/, for the repository.
  */
 import { parseArgs } from 'node:util';
 import { compile } from '../../../scripts/asc.mjs';
 import { supports } from '../../../src/wasm/instantiate.ts';
 import { BUILDS, type Build } from '../../../src/wasm/inlined.ts';
-import { explanation } from './explained.ts';
+import { ruleFor } from './explained.ts';
 import { Judge } from './judge.ts';
 import { inTurns, Original, type Mutant } from './mutants.ts';
 import { Order } from './order.ts';
@@ -24,6 +25,7 @@ const { values: given } = parseArgs({
     only: { type: 'string', default: '' },
     seconds: { type: 'string', default: '5' },
     minutes: { type: 'string', default: 'Infinity' },
+    explained: { type: 'boolean', default: false },
     keep: { type: 'boolean', default: false },
   },
 });
@@ -43,8 +45,7 @@ async function run(build: Build): Promise<void> {
     ...['--debug', '--outFile', wasm],
   );
   const original = new Original(wasm);
-  const isExplained = (mutant: Mutant): boolean =>
-    explanation(mutant, original.textAround(mutant)) !== undefined;
+  const isExplained = (mutant: Mutant): boolean => ruleFor(mutant, original) !== undefined;
   const known = `test/mutants/kernels/known/${build}.json`;
   const verdicts = new Verdicts(folder, known, wasm, original.mutants, isExplained);
   const judge = new Judge(build);
@@ -64,8 +65,9 @@ async function run(build: Build): Promise<void> {
   const open = chosen.filter((mutant) => {
     const found = verdicts.of(mutant);
     if (found === undefined) return true;
+    if (!('survived' in found)) return false;
     // What is explained computes the same, however long one looks.
-    return 'survived' in found && found.survived < seconds && !isExplained(mutant);
+    return isExplained(mutant) ? given.explained : found.survived < seconds;
   });
   console.log(
     `${build}: ${chosen.length} of ${original.mutants.length} mutants, ${open.length} to be judged`,

@@ -51,6 +51,8 @@ export interface Site {
   readonly ref: Ref;
   /** What it is an operand of; 0: nothing, it is the function's body. */
   readonly around: Ref;
+  /** What it is a part of, in a block, a loop or a branch. */
+  readonly statement: Ref;
   /** Puts another in its place. */
   readonly replace: (other: Ref) => void;
 }
@@ -104,10 +106,10 @@ export function textOf(ref: Ref): string {
 /** All of a function's expressions, those around others first. Assertions stay out: none of them ships. */
 export function* sitesOf(func: Ref): Generator<Site> {
   const { body } = binaryen.getFunctionInfo(func);
-  yield* within(body, 0, (other) => api.Function!.setBody!(func, other));
+  yield* within(body, 0, body, (other) => api.Function!.setBody!(func, other));
 }
 
-function* within(ref: Ref, around: Ref, replace: (other: Ref) => void): Generator<Site> {
+function* within(ref: Ref, around: Ref, statement: Ref, replace: (other: Ref) => void): Generator<Site> {
   if (ref === 0) return;
   const id = binaryen.getExpressionId(ref);
   const kind = kinds.get(id);
@@ -117,15 +119,18 @@ function* within(ref: Ref, around: Ref, replace: (other: Ref) => void): Generato
   }
   const accessors = api[kind]!;
   if (kind === 'If' && isRefusal(accessors.getIfTrue!(ref))) return;
-  yield { kind, ref, around, replace };
+  yield { kind, ref, around, statement, replace };
   for (const name of CHILDREN[kind]) {
-    yield* within(accessors[`get${name}`]!(ref), ref, (other) => accessors[`set${name}`]!(ref, other));
+    const child = accessors[`get${name}`]!(ref);
+    const own = name === 'Body' || (kind === 'If' && name !== 'Condition');
+    yield* within(child, ref, own ? child : statement, (other) => accessors[`set${name}`]!(ref, other));
   }
   const [count, child] = kind === 'Block' ? ['NumChildren', 'ChildAt'] : ['NumOperands', 'OperandAt'];
   if (kind !== 'Block' && kind !== 'Call') return;
   const length = accessors[`get${count}`]!(ref);
   for (let i = 0; i < length; i++) {
-    yield* within(accessors[`get${child}`]!(ref, i), ref, (other) =>
+    const each = accessors[`get${child}`]!(ref, i);
+    yield* within(each, ref, kind === 'Block' ? each : statement, (other) =>
       accessors[`set${child}`]!(ref, i, other),
     );
   }

@@ -12,8 +12,10 @@ export interface Mutant {
   readonly place: string;
   readonly func: number;
   readonly change: Change;
-  /** What is changed is an operand of it. */
+  /** What is changed is an operand of it; where a condition is negated, what it decides. */
   readonly around: Ref;
+  /** What that is a part of. */
+  readonly statement: Ref;
 }
 
 /** A module in binaryen's hands. Its functions are told by their number there. */
@@ -37,10 +39,10 @@ export class Original {
     return new Uint8Array(bytes);
   }
 
-  /** The expression that a change is in, as it was. */
-  textAround({ around, func }: Mutant): string {
+  /** The expression that a change is in, or the statement, as it was. */
+  textOf({ func, ...where }: Mutant, part: 'around' | 'statement'): string {
     const { body } = binaryen.getFunctionInfo(this.#module.getFunctionByIndex(func));
-    return textOf(around === 0 ? body : around);
+    return textOf(where[part] || body);
   }
 
   /** The module, right as it is, that calls env.touch with a function's number when it enters it. */
@@ -64,7 +66,9 @@ export class Original {
       let at = 0;
       for (const site of sitesOf(this.#module.getFunctionByIndex(func))) {
         for (const change of changesOf(site)) {
-          yield { id: `${place} #${at}: ${change.what}`, place, func, change, around: site.around };
+          const around = change.what.endsWith(' negated') ? site.ref : site.around;
+          const { statement } = site;
+          yield { id: `${place} #${at}: ${change.what}`, place, func, change, around, statement };
         }
         at++;
       }

@@ -20,11 +20,14 @@ export interface Rule {
   readonly place: RegExp;
   readonly what: RegExp;
   readonly around: RegExp;
+  /** The statement that this is in, where more places than are meant look the same. */
+  readonly statement?: RegExp;
 }
 
-export const rule = (reason: Rule['reason'], place: RegExp, what: RegExp, around: RegExp): Rule => ({
-  reason,
-  place,
-  what,
-  around,
-});
+export const rule = (
+  reason: Rule['reason'],
+  place: RegExp,
+  what: RegExp,
+  around: RegExp,
+  statement?: RegExp,
+): Rule => ({ reason, place, what, around, ...(statement && { statement }) });

@@ -1,8 +1,11 @@
-/** What has come of the mutants, function by function, as a table in Markdown; then the survivors that are not explained, each at its place. */
-import { explanation } from './explained.ts';
+/**
+ * What has come of the mutants, function by function, as a table in Markdown; then the survivors that are not explained, each at its place,
+ * and the rules that say too much: they would excuse what a test kills.
+ */
+import { ruleFor } from './explained.ts';
 import type { Known } from './judge.ts';
 import type { Mutant, Original } from './mutants.ts';
-import { REASONS } from './reasons.ts';
+import { REASONS, type Rule } from './reasons.ts';
 import type { Verdicts } from './verdicts.ts';
 
 interface Row {
@@ -25,6 +28,7 @@ export function report(
   const rows = new Map<string, Row>();
   const survivors: string[] = [];
   const reasons = new Map<keyof typeof REASONS, number>();
+  const tooWide = new Map<Rule, number>();
   for (const mutant of mutants) {
     const { place, func, id } = mutant;
     const found = verdicts.of(mutant);
@@ -38,15 +42,15 @@ export function report(
       unexplained: 0,
     };
     rows.set(place, row);
+    const rule = ruleFor(mutant, original);
     if (!('survived' in found)) {
       row.killed++;
+      if (rule) tooWide.set(rule, (tooWide.get(rule) ?? 0) + 1);
       continue;
     }
-    const around = original.textAround(mutant);
-    const reason = explanation(mutant, around);
-    row[reason ? 'explained' : 'unexplained']++;
-    if (reason) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
-    else survivors.push(`- ${id}; in ${around.slice(0, 200)}`);
+    row[rule ? 'explained' : 'unexplained']++;
+    if (rule) reasons.set(rule.reason, (reasons.get(rule.reason) ?? 0) + 1);
+    else survivors.push(`- ${id}; in ${original.textOf(mutant, 'around').slice(0, 200)}`);
   }
   const all = { tests: tests.length, mutants: mutants.length, killed: 0, explained: 0, unexplained: 0 };
   for (const { killed, explained, unexplained } of rows.values()) {
@@ -65,6 +69,9 @@ export function report(
     ...survivors.sort(),
     '',
     ...[...reasons].map(([reason, count]) => `explained, ${count}: ${REASONS[reason]}`),
+    ...[...tooWide].map(
+      ([rule, count]) => `a rule is too wide, it has ${count} that are killed: ${textOf(rule)}`,
+    ),
     `killed: ${share(all.killed, judged)}; without the explained ${share(all.killed, judged - all.explained)}`,
     `of all that there are, by the shares of each function: ${percent(weighted(rows, false))}; without the explained ${percent(weighted(rows, true))}`,
   ].join('\n');
@@ -91,4 +98,8 @@ function share(part: number, whole: number): string {
 
 function percent(part: number): string {
   return `${(100 * part).toFixed(1)} %`;
+}
+
+function textOf({ place, what, around }: Rule): string {
+  return [place, what, around].map(String).join(' ');
 }
