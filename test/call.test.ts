@@ -7,8 +7,8 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { builds, engineOf } from './builds.ts';
 import { normal } from './data.ts';
-import { refuses, rejects, watch, type Refusal } from './nothing-lost.ts';
-import { sentence } from './refusals.ts';
+import { fault, matches, refuses, rejects, watch, type Refusal } from './nothing-lost.ts';
+import { disposed, sentence } from './refusals.ts';
 
 const shape = { M: 3, N: 5, K: 2 };
 const [a, b] = [normal(6, 1), normal(10, 2)];
@@ -60,6 +60,34 @@ describe.each(builds)('%s', (build) => {
     } finally {
       globalThis.setTimeout = own;
     }
+    engine.dispose();
+  });
+
+  it('an asynchronous call of one thread lets another turn of the event loop come first', async () => {
+    const engine = await engineOf(build);
+    let turned = false;
+    setTimeout(() => {
+      turned = true;
+    }, 0);
+    await engine.matmulAsync(a, b, shape);
+    expect(turned).toBe(true);
+    engine.dispose();
+  });
+
+  it('a packed matrix that is disposed of as the options are read: ERR_DISPOSED', async () => {
+    const engine = await engineOf(build);
+    const packed = engine.packMatrix(b, { K: 2, N: 5 });
+    const options = {
+      get M() {
+        packed.dispose();
+        return 3;
+      },
+    };
+    matches(
+      fault(() => engine.matmul(a, packed, options)),
+      disposed('matmul', 'b', 'packed matrix'),
+    );
+    expect(engine.memory.used).toBe(0);
     engine.dispose();
   });
 

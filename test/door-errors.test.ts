@@ -23,6 +23,9 @@ describe('every class', () => {
       expect(error).toBeInstanceOf(Base);
       expect(error.name).toBe(name);
       expect(Class.name).toBe(name);
+      // As a built-in error's.
+      const own = Object.getOwnPropertyDescriptor(Class.prototype, 'name');
+      expect(own).toEqual({ ...Object.getOwnPropertyDescriptor(TypeError.prototype, 'name'), value: name });
       expect(error.isHeedError).toBe(true);
       expect(error.stack).toContain(`${name}: `);
       expect(String(error)).toBe(`${name}: ${error.message}`);
@@ -41,6 +44,10 @@ it('an argument at fault', () => {
   expect(error.message).toBe('attention: "k" expected Float32Array of length 8, got length 7 [ERR_SHAPE]');
   expect(Object.fromEntries(Object.entries(error))).toEqual({ code: 'ERR_SHAPE', ...details });
   expect('hint' in error).toBe(false);
+  expect(Object.keys(new HeedTypeError('ERR_ARG_TYPE', { op: 'rope', hint: undefined }))).toEqual([
+    'code',
+    'op',
+  ]);
   expect('cause' in error).toBe(false);
   const hinted = new HeedRangeError('ERR_SHAPE', { ...details, hint: 'add one' });
   expect(hinted.message).toBe(

@@ -27,6 +27,8 @@ const RESULTS: Partial<
 class Wrong extends Runtime {
   ran: Name[] = [];
   counts: number[] = [];
+  /** Of rotations: which pairs. */
+  rotations: number[] = [];
   /** Of products: how many rows, how A and B lie, whether there is a bias. */
   products: (readonly [M: number, transposeA: number, transposeB: number, bias: boolean])[] = [];
   wrong: readonly [run: number, number: number] | undefined = undefined;
@@ -42,6 +44,7 @@ class Wrong extends Runtime {
     if (name === 'gemm') {
       this.products.push([of('M'), of('transposeA'), of('transposeB'), of('bias') !== 0]);
     }
+    if (name === 'rope') this.rotations.push(of('interleaved'));
     this.ran.push(name);
     this.counts.push(count(of));
     return step;
@@ -49,7 +52,7 @@ class Wrong extends Runtime {
 
   /** What it says, with one number wrong or none. */
   says(kernels: number, wrong?: readonly [run: number, number: number]): boolean {
-    [this.ran, this.counts, this.products, this.wrong] = [[], [], [], wrong];
+    [this.ran, this.counts, this.products, this.rotations, this.wrong] = [[], [], [], [], wrong];
     return passesSelfTest(this, 'test', kernels);
   }
 }
@@ -80,6 +83,11 @@ describe.each(builds)('%s', (build) => {
       [1, 0, 1, false],
       [11, 0, 0, true],
     ]);
+  });
+
+  it('rope: pairs of both kinds', () => {
+    expect(runtime.says(ROPE)).toBe(true);
+    expect(runtime.rotations).toEqual([0, 1]);
   });
 
   it('all of them', () => {

@@ -3,12 +3,14 @@
  *
  * @node fresh copies of a module are those of Node's module runner
  */
-import { afterEach, expect, it, vi } from 'vitest';
+import { beforeEach, afterEach, expect, it, vi } from 'vitest';
 import type { Tile, TileChoice } from '../src/tile.ts';
 
+beforeEach(() => {
+  vi.resetModules();
+});
 afterEach(() => {
   vi.restoreAllMocks();
-  vi.resetModules();
 });
 /** A choice that nobody has made yet. */
 const fresh = async (work: () => (tile: Tile) => void, asked: Tile | 'auto' = 'auto') => {
@@ -49,6 +51,11 @@ it('is made by the date where there is no other clock', async () => {
       writable: true,
     });
   }
+});
+it('is one of its build', async () => {
+  const { TILES_OF, TILE_WORDS } = await import('../src/tile.ts');
+  expect(TILES_OF).toEqual({ baseline: ['4x8', '3x12', '4x16'], relaxed: ['6x8', '4x8', '6x16'] });
+  expect([...TILE_WORDS].sort()).toEqual(['3x12', '4x16', '4x8', '6x16', '6x8']);
 });
 it('is none where it is asked for one that it has, or has not', async () => {
   const work = vi.fn();

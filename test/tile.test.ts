@@ -1,6 +1,6 @@
 /** The choice of a register tile by timing, with a clock that is told the time. */
 import { describe, expect, it } from 'vitest';
-import { tilesFor, TileChoice, type Tile } from '../src/tile.ts';
+import { TILE_WORDS, tilesFor, TileChoice, type Tile } from '../src/tile.ts';
 
 /** A choice among tiles that take so long, and what it ran. `compiled`: how often a tile runs ten times as long before. */
 function choice(times: Partial<Record<Tile, number>>, compiled = 0, grain = 0) {
@@ -46,6 +46,44 @@ describe('a tile is chosen by timing', () => {
   it('by what they take once they are compiled', () => {
     const { ask } = choice({ '4x8': ms, '3x12': 0.9 * ms }, 40);
     expect(ask(100, 20)).toBe('3x12');
+  });
+  it('by the eight slices behind those that only warm up, all of them and no other', () => {
+    /** What is chosen where the second tile takes no time in one slice. */
+    const chosenBy = (slice: number): Tile => {
+      let [now, runs] = [0, 0];
+      const run = (tile: Tile): void => {
+        if (tile === '3x12') runs++;
+        now += tile === '3x12' && Math.ceil(runs / 2) === slice ? 0 : ms;
+      };
+      const found: Tile[] = [];
+      const made = new TileChoice(
+        ['4x8', '3x12'],
+        run,
+        () => now,
+        (tile) => found.push(tile),
+      );
+      for (let asked = 0; asked < 40; asked++) {
+        now += 20;
+        expect(TILE_WORDS).toContain(made.best);
+      }
+      return found[0]!;
+    };
+    expect([24, 25, 32, 33].map(chosenBy)).toEqual(['4x8', '3x12', '3x12', '4x8']);
+  });
+  it('ten milliseconds after the last slice, and not before', () => {
+    let [now, runs] = [0, 0];
+    const made = new TileChoice(
+      ['4x8'],
+      () => runs++,
+      () => now,
+      () => undefined,
+    );
+    for (let slice = 1; slice < 5; slice++) {
+      now += 9.99;
+      expect([made.best, runs]).toEqual(['4x8', 2 * slice - 2]);
+      now = 10 * slice;
+      expect([made.best, runs]).toEqual(['4x8', 2 * slice]);
+    }
   });
   it('at a fiftieth of the time or less, and not before there has been any', () => {
     const { made, ask, runs } = choice({ '4x8': ms, '3x12': 0.9 * ms });
