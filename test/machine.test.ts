@@ -13,7 +13,7 @@ import { f32 } from './data.ts';
 import { faulty, forget, fresh, told, WRONG, type Told } from './fresh-copies.ts';
 import { makesNone } from './no-engine.ts';
 import { fault, golden, matches, rejection, watch } from './nothing-lost.ts';
-import type { Library } from './plain-calls.ts';
+import { calls, type Library, type Plain } from './plain-calls.ts';
 import { float, patched, trapping } from './wasm-bytes.ts';
 
 const shape = { seqQ: 2, headDim: 2 };
@@ -110,6 +110,26 @@ describe('a JavaScript engine', () => {
     const words =
       "this JavaScript engine has no WebAssembly — node --jitless and a browser's lockdown mode leave it out";
     await refusedBoth(await fresh(), { code: 'ERR_NO_SIMD', words }, without);
+  });
+  it('without WebAssembly: each plain function says its own name (fault 57)', async () => {
+    const library = await fresh();
+    const words =
+      "this JavaScript engine has no WebAssembly — node --jitless and a browser's lockdown mode leave it out";
+    const named = {
+      ...{ prefill: 'attention', decoding: 'attention', packed: 'attention', weights: 'attentionWeights' },
+      ...{ matmul: 'matmul', rope: 'rope', merge: 'mergeAttention', layer: 'MultiHeadAttention' },
+    };
+    for (const [plain, op] of Object.entries(named)) {
+      const refused = await rejection(without(async () => Promise.resolve(calls[plain as Plain](library))));
+      matches(refused, told(library, op, { code: 'ERR_NO_SIMD', words }));
+    }
+  });
+  it('without SharedArrayBuffer, as a page that is not isolated: all but threads', async () => {
+    vi.stubGlobal('SharedArrayBuffer', undefined);
+    const library = await fresh();
+    expect(library.matmul(f32(4), f32(4), { M: 2, N: 2, K: 2 })).toEqual(f32(4));
+    const engine = await library.createEngine({ threads: 1, simd: 'baseline' });
+    expect(golden(engine)).toEqual(golden(beside));
   });
   it("without relaxed SIMD: 'auto' takes baseline and says so, 'relaxed' is ERR_NO_RELAXED_SIMD (fault 58)", async () => {
     validateOnly((bytes) => Buffer.compare(bytes, baseline) === 0);

@@ -314,6 +314,19 @@ describe.each(builds)('%s', (build) => {
     });
   });
 
+  it.each([1, 'x', 1n, true, null, undefined, Symbol('x'), () => 0, {}])('%s is no tensor', async (x) => {
+    const engine = await engineOf(build);
+    const given = x as never;
+    for (const call of [
+      () => engine.attention(given, given, given),
+      () => engine.matmul(given, given),
+      () => engine.matmul(EIGHT, given, { M: 8 }),
+      () => engine.rope(given),
+      () => engine.mergeAttention([given]),
+    ])
+      expect(fault(call).code).toBe('ERR_ARG_TYPE');
+  });
+
   describe('a packed matrix', () => {
     it('is a copy, with state', async () => {
       const engine = await engineOf(build);

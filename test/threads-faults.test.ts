@@ -10,7 +10,6 @@ import { describe, expect, it, vi } from 'vitest';
 import type { Engine, WorkerError } from '../src/index.ts';
 import { a, b, goesOn, make, shape } from './faulty-engines.ts';
 import { FaultyWorkers, type Fault } from './faulty-workers.ts';
-import { builds, engineOf } from './builds.ts';
 import {
   losesNothing,
   matches,
@@ -226,7 +225,7 @@ describe('a worker that ends between two jobs (fault 49)', () => {
 
 describe('a crash loop (fault 53)', () => {
   it('three deaths in ten seconds, and no worker is started any more: ERR_POOL_DEGRADED', async () => {
-    const { engine, workers, expected } = await make();
+    const { engine, workers, expected } = await make({ simd: 'baseline', tile: '6x8' });
     const watched = await watch(engine, a, b);
     for (let deaths = 1; deaths <= 3; deaths++) {
       workers.arm('exit');
@@ -239,11 +238,9 @@ describe('a crash loop (fault 53)', () => {
     }
     expect(workers.workers).toHaveLength(3);
     expect(engine.features.threads).toBe(1);
-    const none = builds.includes('relaxed')
-      ? []
-      : ['baseline SIMD: this JavaScript engine has no relaxed SIMD'];
+    const none = 'tile 4x8: the baseline build has no 6x8';
     const lost = 'no more workers are started, as those before have died';
-    expect(engine.features.reason.split('; ')).toEqual([...none, expect.stringContaining(lost)]);
+    expect(engine.features.reason.split('; ')).toEqual([none, expect.stringContaining(lost)]);
     await rejects(() => engine.matmulAsync(a, b, shape), degraded(op), watched);
     expectSameBits(engine.matmul(a, b, shape), expected);
   });

@@ -3,6 +3,9 @@
  * its text, and for one change in it: what stands there, and what the mutant has in its place. It is asked for survivors only.
  */
 
+/** `test/door-errors.test.ts` and `test/words.test.ts` fail where it is put into the source by hand. */
+const AT_LOAD = 'it is made as the module loads, before the mutant is switched on';
+
 /** File → rules: a part of the line, what is changed, what to, and why that cannot be seen. */
 const RULES = {
   'src/checks/operands.ts': [
@@ -30,8 +33,51 @@ const RULES = {
     ['!== row.count', /./, /^true$/, 'a quick look: `fitsLength` looks again'],
   ],
   'src/call.ts': [
-    ['this.#later?.signal);', /./, /later\.signal/, 'a call that is computed later is a later one'],
+    ['this.#later?.signal', /./, /later\.signal/, 'a call that is computed later is a later one'],
+    ['NOWHERE: Slot', /./, /./, 'undefined is written as 0'],
+    ...['few = piece.bytes <= FEW', 'if (bytes <= FEW)', 'else if (shared)', 'else if (runtime.shared)'].map(
+      (text) => [text, /./, /^(true|false|.* [<>] FEW)$/, 'each way to copy copies the same'],
+    ),
+    ['else if (few)', /./, /^false$/, 'each way to copy copies the same'],
+    [
+      'this.#later !== undefined || this.threads > 1',
+      /./,
+      /^(true|.*>= 1)$/,
+      'nobody holds what a call of one thread uses',
+    ],
+    [
+      'given !== undefined && this.#later !== undefined',
+      /./,
+      /^(true|.*\|\|.*)$/,
+      'what is not given views no tensor; what a call that waits writes is copied out behind its work',
+    ],
+    [
+      'given === undefined && shape',
+      /^given === undefined$/,
+      /^true$/,
+      'who has a shape to make gives no array',
+    ],
+    ['          this.#requireAlive();', /./, /^;$/, 'it is asked again behind the work'],
+    ["'packed matrix')", /^'packed matrix'$/, /./, 'the door has looked, behind the options'],
+    ['if (before >= 0)', /./, /> 0$/, 'no array lies at address 0'],
+    ['lengthOf(result) !== bytes / 4', /^this/, /^true$/, 'nobody takes an array from a call that waits'],
+    [
+      'this.#stagedBytes > runtime.staged',
+      /./,
+      /^(true|.*>= .*)$/,
+      'room is asked for that is there: it costs time only',
+    ],
+    ['piece.arg !== undefined) piece.result', /./, /^true$/, 'an array that nobody gets'],
+    ['arg !== undefined && result', /^arg/, /^true$/, 'only what has a name has a result'],
   ],
+  'src/errors.ts': [
+    ["Class, 'name'", /./, /./, AT_LOAD],
+    ['Class.prototype, ', /./, /./, AT_LOAD],
+    ["errorClass('", /./, /./, AT_LOAD],
+    ["'MemoryLimitError',", /./, /./, AT_LOAD],
+    ["'EnvironmentError', Error", /./, /./, AT_LOAD],
+  ],
+  'src/feed.ts': [['bytes <= FEW', /./, /./, 'each way to copy copies the same']],
   'src/items.ts': [
     ['cut.seqK > SPLIT', /./, /^(true|.*>=.*)$/, 'the general case cuts the same'],
     ['if (!packed) blocks', /./, /^false$/, 'they are counted one by one: as many'],
@@ -49,12 +95,7 @@ const RULES = {
     ["call.input('", /^'[kv]'$/, /./, 'errors name tensors by it: these are arrays'],
   ],
   'src/launch/append.ts': [
-    [
-      "APPEND_ARGS.indexOf('found')",
-      /./,
-      /./,
-      'it is made as the module loads, before the mutant is switched on',
-    ],
+    ["APPEND_ARGS.indexOf('found')", /./, /./, AT_LOAD],
     ['end > token', /./, /^(true|.*>=.*)$/, 'a piece of no bytes'],
     [
       '!ring || lengths',
@@ -231,6 +272,21 @@ const RULES = {
     ['i < x.length; i += size', /./, /<=/, 'nothing is written behind the end of an array'],
     ['column < columns', /./, /<=/, 'nothing is written behind the end of an array'],
     ['% modulus) - (modulus', /./, /\+/, 'other integers, as exact'],
+    ['ak < M * K', /./, /<=/, 'nothing is written behind the end of an array'],
+    ['i < M * N', /./, /<=/, 'nothing is written behind the end of an array'],
+    ['i < k.length', /./, /<=/, 'nothing is written behind the end of an array'],
+    ['d < valueDim', /./, /<=/, 'nothing is written behind the end of an array'],
+    ['d < size; d++) q[', /./, /<=/, 'one element of a row that finds its key by far more'],
+    ['(d * 7) % 11', /./, /./, 'other numbers, which spread as well'],
+    ['sharedB: true', /./, /./, 'there is one matrix'],
+    ['outShape: [', /./, /./, 'arrays have no shape'],
+    ['again: false', /./, /./, 'nobody reads it here'],
+    ["arg: 'bias'", /^'bias'$/, /./, 'errors name tensors by it: it is an array'],
+    ['exact(1, false,', /^false$/, /^true$/, 'one row lies either way'],
+    ["layout: 'bhsd'", /./, /./, "what is not 'bshd' is the other"],
+    ["layout: 'bshd'", /./, /./, 'of one head both layouts are one'],
+    ['    packed: false,', /./, /./, 'launches do not ask'],
+    ['<= 2 **', /./, /^[^=]* < 2/, 'an error of just so much'],
   ],
   'src/threads/crew.ts': [
     [
@@ -243,7 +299,7 @@ const RULES = {
   ],
   'src/threads/job.ts': [["before = ''", /./, /./, 'what is compared with it begins with a number']],
   'src/threads/machine.ts': [
-    ['which a page has only', /./, /./, 'it is made as the module loads, before the mutant is switched on'],
+    ['which a page has only', /./, /./, AT_LOAD],
     ['Cross-Origin-Opener-Policy', /./, /./, 'the same'],
   ],
   'src/threads/pool.ts': [
@@ -289,7 +345,7 @@ const RULES = {
     ],
   ],
   'src/threads/team.ts': [
-    ['2 ** 24', /./, /./, 'it is made as the module loads, before the mutant is switched on'],
+    ['2 ** 24', /./, /./, AT_LOAD],
     ['Record<Build, number>> = {', /./, /./, 'the same'],
     ['FinalizationRegistry', /./, /./, 'the same'],
     ['  #inside = false;', /^false$/, /^true$/, 'workers that have nothing are looked at once more'],
@@ -299,9 +355,22 @@ const RULES = {
   'src/threads/program.ts': [['at + DRIVER', /./, /./, 'DRIVER is 0']],
   'src/threads/protocol.ts': [
     ['at + DRIVER', /./, /./, 'DRIVER is 0'],
-    ['PROGRAM = THREAD +', /./, /./, 'it is made as the module loads, before the mutant is switched on'],
+    ['PROGRAM = THREAD +', /./, /./, AT_LOAD],
     ['CONTROL_BYTES: number =', /./, /./, 'the same; test/threads-block.test.ts has the sizes'],
     ['performance.now() < until', /./, /<=/, 'one look more'],
+  ],
+  'src/words.ts': [
+    ['} catch {', /./, /./, 'undefined is no yes'],
+    [
+      '>= fewest',
+      /./,
+      /^(false|.*> fewest)$/,
+      'a quick look: as many edits as letters are missing, at least',
+    ],
+    ['const buffers:', /./, /./, AT_LOAD],
+    ["['ArrayBuffer', ", /./, /./, AT_LOAD],
+    ['if (typeof SharedArrayBuffer', /./, /./, AT_LOAD],
+    ["buffers.push(['Shared", /./, /./, AT_LOAD],
   ],
   'src/wasm/brought.ts': [
     ['said.status !== undefined', /undefined$/, /^true$/, 'undefined is neither below nor above'],

@@ -45,7 +45,7 @@ export const FOLDERS = {
   items: folder('src', 'abi again cuts items launches', 90, isOneOf(OF_ITEMS)),
   engines: folder(
     'src',
-    'brought engine inlined launches limits machine* memory orphans runtime self-test threads-small threads-start tile tile-once transfers wrong-state',
+    'brought engine inlined launches limits machine* memory orphans runtime self-test threads-faults threads-small threads-start tile tile-once transfers wrong-state',
     90,
     isOneOf(OF_ENGINES),
   ),
@@ -69,7 +69,7 @@ export const FOLDERS = {
   ),
   calls: folder(
     'src',
-    'again call door door-arrays door-buffer door-errors door-matmul door-tensors engine limits machine machine-kernels matmul-pieces ' +
+    'again call words semantics-options door door-arrays door-buffer door-errors door-matmul door-tensors engine limits machine machine-kernels matmul-pieces ' +
       'memory merge rope tensors threads-abort threads-async threads-faults threads-silent threads-small transfers wrong-state',
     90,
     (name) => ![OF_ITEMS, OF_ENGINES, OF_TENSORS, OF_CACHES, OF_LAYERS].some((part) => part.includes(name)),
