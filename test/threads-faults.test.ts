@@ -10,6 +10,7 @@ import { describe, expect, it, vi } from 'vitest';
 import type { Engine, WorkerError } from '../src/index.ts';
 import { a, b, goesOn, make, shape } from './faulty-engines.ts';
 import { FaultyWorkers, type Fault } from './faulty-workers.ts';
+import { engineOf } from './builds.ts';
 import {
   losesNothing,
   matches,
