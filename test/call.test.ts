@@ -5,6 +5,7 @@
  * @node it takes setTimeout and arrays from the realm that it runs in
  */
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { Tensor } from '../src/index.ts';
 import { builds, engineOf } from './builds.ts';
 import { normal } from './data.ts';
 import { fault, matches, refuses, rejects, watch, type Refusal } from './nothing-lost.ts';
@@ -90,6 +91,33 @@ describe.each(builds)('%s', (build) => {
     expect(engine.memory.used).toBe(0);
     engine.dispose();
   });
+
+  it.each(['q', 'k', 'v', 'out', 'logSumExp'])(
+    '%s that is disposed of as the options are read',
+    async (arg) => {
+      const engine = await engineOf(build);
+      const [q, k, v] = ['q', 'k', 'v'].map((_, i) => engine.tensor([1, 2, 1, 2], normal(4, i))) as [
+        Tensor,
+        Tensor,
+        Tensor,
+      ];
+      const [out, logSumExp] = [engine.tensor([1, 2, 1, 2]), engine.tensor([1, 1, 2])];
+      const given = { q, k, v, out, logSumExp };
+      const options = {
+        out,
+        logSumExp,
+        get scale() {
+          given[arg as keyof typeof given].dispose();
+          return 1;
+        },
+      };
+      matches(
+        fault(() => engine.attention(q, k, v, options)),
+        disposed('attention', arg, 'tensor'),
+      );
+      engine.dispose();
+    },
+  );
 
   it('a view that an asynchronous call writes holds its tensor, though that is disposed of meanwhile', async () => {
     const engine = await engineOf(build);
