@@ -119,6 +119,18 @@ describe.each(builds)('%s', (build) => {
     },
   );
 
+  it('an array takes the logSumExp of tensors', async () => {
+    const engine = await engineOf(build);
+    const arrays = [normal(24, 1), normal(24, 2), normal(24, 3)] as const;
+    const shape = { batch: 2, heads: 2, seqQ: 3, headDim: 2 };
+    const [wanted, logSumExp] = [new Float32Array(12), new Float32Array(12)];
+    engine.attention(...arrays, { ...shape, logSumExp: wanted });
+    const [q, k, v] = arrays.map((each) => engine.tensor([2, 3, 2, 2], each)) as [Tensor, Tensor, Tensor];
+    engine.attention(q, k, v, { logSumExp });
+    expect(logSumExp).toEqual(wanted);
+    engine.dispose();
+  });
+
   it('a view that an asynchronous call writes holds its tensor, though that is disposed of meanwhile', async () => {
     const engine = await engineOf(build);
     const expected = engine.matmul(a, b, shape);

@@ -37,7 +37,7 @@ export const FOLDERS = {
   ),
   operations: folder(
     'src/operations',
-    `${DOOR} ${MEANING} call engine matmul-pieces memory tensors threads-abort threads-async threads-small transfers wrong-state`,
+    `${DOOR} ${MEANING} call engine machine-kernels matmul-pieces memory tensors threads-abort threads-async threads-small transfers wrong-state`,
   ),
   wasm: folder('src/wasm', 'brought engine inlined machine*'),
   reference: folder('src/reference', 'math pytorch reference semantics* rope merge'),
