@@ -128,7 +128,7 @@ describe('a JavaScript engine', () => {
     vi.stubGlobal('SharedArrayBuffer', undefined);
     const library = await fresh();
     expect(library.matmul(f32(4), f32(4), { M: 2, N: 2, K: 2 })).toEqual(f32(4));
-    const engine = await library.createEngine({ threads: 1, simd: 'baseline' });
+    const engine = await library.createEngine({ threads: 1 });
     expect(golden(engine)).toEqual(golden(beside));
   });
   it("without relaxed SIMD: 'auto' takes baseline and says so, 'relaxed' is ERR_NO_RELAXED_SIMD (fault 58)", async () => {
