@@ -88,8 +88,7 @@ function editDistance(a: string, b: string): number {
     const row = [i];
     for (let j = 1; j <= b.length; j++) {
       const replace = above[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
-      // There is no letter before the first, which no letter is like.
-      const swaps = a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      const swaps = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
       const swap = swaps ? before[j - 2]! + 1 : Infinity;
       row.push(Math.min(replace, swap, above[j]! + 1, row[j - 1]! + 1));
     }

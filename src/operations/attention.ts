@@ -172,10 +172,9 @@ export function workOf({
 
 /** The logSumExp of a call. */
 function sumOf(call: Call, problem: AttentionProblem): ResultSlot {
-  const { batch, heads, seqQ, totalQ, tensors } = problem;
-  // A new one is made beside weights only, which packed sequences have not.
-  const shape = tensors ? [batch, heads, seqQ] : undefined;
-  return call.output('logSumExp', valueOf(problem.logSumExp), totalQ * heads, shape);
+  const { batch, heads, seqQ, totalQ, packed, tensors } = problem;
+  const unpacked = packed ? [heads, totalQ] : [batch, heads, seqQ];
+  return call.output('logSumExp', valueOf(problem.logSumExp), totalQ * heads, tensors ? unpacked : undefined);
 }
 
 function addressesOf(

@@ -100,7 +100,8 @@ const RULES = {
     ['take(from, first', /^first \* token$/, /\//, 'more is put back than was written over: it is the same'],
   ],
   'src/launch/attention.ts': [
-    ['decoding.parts > 0', /./, />=/, 'no parts take no room'],
+    ['++launches', /./, /--/, 'another number, which no other launch has either'],
+    ['decoding.parts > 0', /./, /^(true|.*>=.*)$/, 'no parts take no room'],
     ['attentionShape !== this.#number', /./, /^true$/, 'written again: it costs time only'],
     [
       'cache.special || addresses.special',
