@@ -64,6 +64,14 @@ const RULES = {
     ['piece.arg !== undefined) piece.result', /./, /^true$/, 'an array that nobody gets'],
     ['arg !== undefined && result', /^arg/, /^true$/, 'only what has a name has a result'],
   ],
+  'src/engine.ts': [
+    [
+      "why !== '').join('; ')",
+      /^'; '$/,
+      /./,
+      'test/threads-faults.test.ts, which is not among its tests, sees it',
+    ],
+  ],
   'src/errors.ts': [
     ["Class, 'name'", /./, /./, AT_LOAD],
     ['Class.prototype, ', /./, /./, AT_LOAD],
@@ -188,6 +196,12 @@ const RULES = {
     ['(toAt - fromAt) % 8', /./, /./, 'which way it copies: the bytes are the same'],
   ],
   'src/operations/attention.ts': [
+    [
+      '[heads, totalQ]',
+      /./,
+      /^\[\]$/,
+      'a new one is made beside weights only, which packed sequences have not',
+    ],
     ["call.input('v'", /^'v'$/, /./, 'the door has looked at it: no error has the name'],
     ["call.input('q'", /^'q'$/, /./, 'the same'],
     ['const inPlace =', /^!packed$/, /^packed$/, 'more memory goes through the caches: it costs time only'],
@@ -360,6 +374,12 @@ const RULES = {
     ['performance.now() < until', /./, /<=/, 'one look more'],
   ],
   'src/words.ts': [
+    [
+      'i > 1 && j > 1',
+      /^(i > 1|j > 1|i > 1 && j > 1)$/,
+      /^(true|.*>= 1)$/,
+      'before the first letter there is none, which no letter is like',
+    ],
     ['} catch {', /./, /./, 'undefined is no yes'],
     [
       '>= fewest',

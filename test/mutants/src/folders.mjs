@@ -45,7 +45,7 @@ export const FOLDERS = {
   items: folder('src', 'abi again cuts items launches', 90, isOneOf(OF_ITEMS)),
   engines: folder(
     'src',
-    'brought engine inlined launches limits machine* memory orphans runtime self-test threads-faults threads-small threads-start tile tile-once transfers wrong-state',
+    'brought engine inlined launches limits machine* memory orphans runtime self-test threads-small threads-start tile tile-once transfers wrong-state',
     90,
     isOneOf(OF_ENGINES),
   ),
