@@ -8,7 +8,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Tensor } from '../src/index.ts';
 import { builds, engineOf } from './builds.ts';
 import { normal } from './data.ts';
-import { fault, matches, refuses, rejects, watch, type Refusal } from './nothing-lost.ts';
+import { fault, matches, refuses, rejection, rejects, watch, type Refusal } from './nothing-lost.ts';
 import { disposed, sentence } from './refusals.ts';
 
 const shape = { M: 3, N: 5, K: 2 };
@@ -128,6 +128,78 @@ describe.each(builds)('%s', (build) => {
     const [q, k, v] = arrays.map((each) => engine.tensor([2, 3, 2, 2], each)) as [Tensor, Tensor, Tensor];
     engine.attention(q, k, v, { logSumExp });
     expect(logSumExp).toEqual(wanted);
+    engine.dispose();
+  });
+
+  it.each(['q', 'k', 'v'])('%s that an element of a list disposes of, behind the door', async (arg) => {
+    const engine = await engineOf(build);
+    const [q, k, v] = ['q', 'k', 'v'].map((_, i) => engine.tensor([1, 2, 1, 2], normal(4, i))) as [
+      Tensor,
+      Tensor,
+      Tensor,
+    ];
+    const given = { q, k, v };
+    const queryOffset = {
+      length: 1,
+      get 0() {
+        given[arg as keyof typeof given].dispose();
+        return 0;
+      },
+    };
+    const call = () => engine.attention(q, k, v, { causal: true, queryOffset });
+    matches(fault(call), disposed('attention', arg, 'tensor'));
+    engine.dispose();
+  });
+
+  it('rope: x that an element of a list disposes of, behind the door', async () => {
+    const engine = await engineOf(build);
+    const x = engine.tensor([1, 2, 1, 2], normal(4, 1));
+    const offset = {
+      length: 1,
+      get 0() {
+        x.dispose();
+        return 0;
+      },
+    };
+    matches(
+      fault(() => engine.rope(x, { offset })),
+      disposed('rope', 'x', 'tensor'),
+    );
+    engine.dispose();
+  });
+
+  it.each(['a', 'b', 'bias', 'packed'])('%s that the signal disposes of, behind the door', async (which) => {
+    const engine = await engineOf(build);
+    const given = {
+      a: engine.tensor([3, 2], a),
+      b: engine.tensor([2, 5], b),
+      bias: engine.tensor([5]),
+      packed: engine.packMatrix(b, { K: 2, N: 5 }),
+    };
+    const signal = {
+      ...{ aborted: false, reason: undefined, addEventListener() {}, removeEventListener() {} },
+      throwIfAborted() {
+        given[which as keyof typeof given].dispose();
+      },
+    } as unknown as AbortSignal;
+    const { bias } = given;
+    const isPacked = which === 'packed';
+    const call = engine.matmulAsync(given.a, isPacked ? given.packed : given.b, { bias, signal });
+    const [arg, what] = isPacked ? ['b', 'packed matrix'] : [which, 'tensor'];
+    matches(await rejection(call), disposed('matmulAsync', arg, what));
+    engine.dispose();
+  });
+
+  it('packed sequences, a short and a long one: what is in a hidden key is not seen', async () => {
+    const engine = await engineOf(build);
+    const [q, k, v] = [normal(168, 1), normal(168, 2), normal(168, 3)];
+    const options = { cuSeqlensQ: Int32Array.of(0, 2, 42), headDim: 4, causal: true };
+    const wanted = engine.attention(q, k, v, options);
+    v.fill(NaN, 4, 8);
+    const out = engine.attention(q, k, v, options);
+    expect(out.subarray(0, 4)).toEqual(v.subarray(0, 4));
+    expect(out.subarray(4, 8)).toEqual(new Float32Array(4).fill(NaN));
+    expect(out.subarray(8)).toEqual(wanted.subarray(8));
     engine.dispose();
   });
 

@@ -130,6 +130,9 @@ describe('a JavaScript engine', () => {
     expect(library.matmul(f32(4), f32(4), { M: 2, N: 2, K: 2 })).toEqual(f32(4));
     const engine = await library.createEngine({ threads: 1 });
     expect(golden(engine)).toEqual(golden(beside));
+    engine.dispose();
+    const refused = await rejection(library.createEngine({ threads: 2 }));
+    expect(refused.code).toBe('ERR_NO_THREADS');
   });
   it("without relaxed SIMD: 'auto' takes baseline and says so, 'relaxed' is ERR_NO_RELAXED_SIMD (fault 58)", async () => {
     validateOnly((bytes) => Buffer.compare(bytes, baseline) === 0);

@@ -20,7 +20,7 @@ import {
   type Watch,
 } from './nothing-lost.ts';
 import { expectSameBits } from './problems.ts';
-import { lost, sentence } from './refusals.ts';
+import { lost, sentence, terminated } from './refusals.ts';
 
 describe.each([1, 2, 5])('%i threads', (threads) => {
   const workers = new FaultyWorkers();
@@ -231,6 +231,23 @@ describe.each([1, 2, 5])('%i threads', (threads) => {
     expectSameBits(await last, layer.forward(token, { seqQ: 1, cache: other }));
     other.dispose();
   });
+
+  it.each(['f32', 'f16'] as const)(
+    'an engine that ends during a pass on a full ring says so: %s',
+    async (dtype) => {
+      const others = new FaultyWorkers();
+      const short = await others.engine({ threads });
+      const ring = short.kvCache({ kvHeads: 4, headDim: 12, capacity: 8, ring: true, dtype });
+      const own = layerOf(short);
+      own.forward(x.subarray(0, 8 * 48), { seqQ: 8, cache: ring, window: [4, 0] });
+      if (threads > 1) others.arm('hang');
+      const later = own.forwardAsync(x.subarray(0, 48), { seqQ: 1, cache: ring, window: [4, 0] });
+      // It has begun where there is a worker to be at it.
+      if (threads > 1) await others.happens();
+      short.dispose();
+      matches(await rejection(later), terminated('forwardAsync'));
+    },
+  );
 
   it('a result whose array is detached meanwhile: ERR_DETACHED', async () => {
     for (const name of names) {

@@ -3,8 +3,8 @@
  *
  * Each mutant is the testing module of a build with one small change (operators.ts). The battery's tests that enter the
  * changed function judge it, for so many seconds of unhurried time. Verdicts are kept (verdicts.ts): a further run goes on
- * where this one ended. `--explained` judges those again that a rule excuses: tests may see one of them since, and then
- * the rule is wrong. `--keep` writes what is known to known/, for the repository.
+ * where this one ended. `--explained` judges those again that a rule excuses, all of them: tests may see one of them
+ * since, and then the rule is wrong. `--keep` writes what is known to known/, for the repository.
  */
 import { parseArgs } from 'node:util';
 import { compile } from '../../../scripts/asc.mjs';

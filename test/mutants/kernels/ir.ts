@@ -51,7 +51,7 @@ export interface Site {
   readonly ref: Ref;
   /** What it is an operand of; 0: nothing, it is the function's body. */
   readonly around: Ref;
-  /** What it is a part of, in a block, a loop or a branch. */
+  /** What it is a part of, in a block, a loop or an arm of an `if`, one that gives a value too. */
   readonly statement: Ref;
   /** Puts another in its place. */
   readonly replace: (other: Ref) => void;

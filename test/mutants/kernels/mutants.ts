@@ -14,7 +14,7 @@ export interface Mutant {
   readonly change: Change;
   /** What is changed is an operand of it; where a condition is negated, what it decides. */
   readonly around: Ref;
-  /** What that is a part of. */
+  /** The statement that it is in. */
   readonly statement: Ref;
 }
 

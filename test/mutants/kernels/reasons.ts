@@ -1,7 +1,8 @@
 /**
  * Why a mutant may survive, and what a rule is that says so of some: of one function (tiles and drivers that have the same lines in
- * them are one), one change, and one place, told by the expression around it, in binaryen's text. Rules are asked for survivors only: a
- * mutant that is killed needs no excuse.
+ * them are one), one change, and one place, told by the expression around it, in binaryen's text, and by the statement where several look
+ * alike. Rules excuse survivors only; what a test kills and a rule would excuse tells that the rule is too wide. Where a rule names a local by
+ * its number, another compiler may number it otherwise: then the rule excuses nothing, or is too wide.
  */
 
 /** In words: docs/mutants.md has a table of them. */

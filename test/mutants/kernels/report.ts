@@ -100,6 +100,6 @@ function percent(part: number): string {
   return `${(100 * part).toFixed(1)} %`;
 }
 
-function textOf({ place, what, around }: Rule): string {
-  return [place, what, around].map(String).join(' ');
+function textOf({ place, what, around, statement }: Rule): string {
+  return [place, what, around, statement ?? ''].map(String).join(' ');
 }
