@@ -98,13 +98,9 @@ export const ATTENTION: readonly Rule[] = [
   rule('speed', /^panel\/hideRows$/, /^(store left out|offset 132 → 136)/, /^\(block \(local\.set /),
   // The next row's limit, of a row that sees as far or farther.
   rule('speed', /^panel\/hideRows$/, /^offset 96 → 100/, /^\(local\.tee /),
-  // Of dimensions there is room for eight more.
-  rule('room', /Scratch$/, /^constant (?!160|15584)\d+ → (?!0)/, /f64\.(add|mul|max) /),
-  rule('room', /^attention\/attentionScratch$/, /^offset 48 → 44/, /offset=48/),
-  rule('room', /^attention\/attentionScratch$/, /^constant 256 → 257/, /^\(i32\.le_s /),
   // Tokens are of whole floats.
   rule('same', /^attention\/attentionScratch$/, /^constant 2048 → 2047/, /^\(i32\.ge_u /),
-  rule('room', /^attention\/attentionScratch$/, /^constant (0 → -?1|1 → 2)/, /^\(if \(result i32\)/),
+  rule('same', /^attention\/attentionScratch$/, /^constant 1 → 2/, /^\(if \(result i32\)/),
   rule('room', /^panel\/nearBlock$/, /^constant (3 → 4|15584 → 15585|160 → 161)/, /^\(i32\.add /),
   rule(
     'room',

@@ -33,6 +33,7 @@ export const DRIVERS: readonly Rule[] = [
     /^\(if \(i32\.lt_s .*\/(sweep|f32Gemm1x32) /,
   ),
   rule('room', /^pack\/pack$/, /^constant 8 → 9/, /^\(i32\.lt_s /),
+  rule('room', /^(gemm|merge)\/\w+Scratch$/, /^constant (\d+) → (?!0)/, /f64\.(add|mul|max) /),
   rule('room', /^gemm\/rowInPlace$/, /^constant 32 → 31/, /^\(i32\.add /),
   // Rows are of whole floats.
   rule('same', /^gemm\/rowInPlace$/, /^constant -16 → -15/, /^\(i32\.and /),
