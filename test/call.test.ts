@@ -1,11 +1,11 @@
 /**
- * What a call takes and gives back (src/call.ts) where it waits, or where JavaScript refuses: memory of the engine, arrays for results,
- * another turn of the event loop.
+ * What a call takes and gives back (src/call.ts) where it waits, where JavaScript refuses, or where the user's code is run on the way:
+ * memory of the engine, arrays for results, another turn of the event loop, operands that are disposed of behind the door.
  *
  * @node it takes setTimeout and arrays from the realm that it runs in
  */
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import type { Tensor } from '../src/index.ts';
+import type { Engine, Tensor } from '../src/index.ts';
 import { builds, engineOf } from './builds.ts';
 import { normal } from './data.ts';
 import { fault, matches, refuses, rejection, rejects, watch, type Refusal } from './nothing-lost.ts';
@@ -13,6 +13,12 @@ import { disposed, sentence } from './refusals.ts';
 
 const shape = { M: 3, N: 5, K: 2 };
 const [a, b] = [normal(6, 1), normal(10, 2)];
+
+/** Two queries and two keys of one head, two wide. */
+function three(engine: Engine): [q: Tensor, k: Tensor, v: Tensor] {
+  const of = (seed: number): Tensor => engine.tensor([1, 2, 1, 2], normal(4, seed));
+  return [of(1), of(2), of(3)];
+}
 
 afterEach(() => {
   vi.unstubAllGlobals();
@@ -96,11 +102,7 @@ describe.each(builds)('%s', (build) => {
     '%s that is disposed of as the options are read',
     async (arg) => {
       const engine = await engineOf(build);
-      const [q, k, v] = ['q', 'k', 'v'].map((_, i) => engine.tensor([1, 2, 1, 2], normal(4, i))) as [
-        Tensor,
-        Tensor,
-        Tensor,
-      ];
+      const [q, k, v] = three(engine);
       const [out, logSumExp] = [engine.tensor([1, 2, 1, 2]), engine.tensor([1, 1, 2])];
       const given = { q, k, v, out, logSumExp };
       const options = {
@@ -133,11 +135,7 @@ describe.each(builds)('%s', (build) => {
 
   it.each(['q', 'k', 'v'])('%s that an element of a list disposes of, behind the door', async (arg) => {
     const engine = await engineOf(build);
-    const [q, k, v] = ['q', 'k', 'v'].map((_, i) => engine.tensor([1, 2, 1, 2], normal(4, i))) as [
-      Tensor,
-      Tensor,
-      Tensor,
-    ];
+    const [q, k, v] = three(engine);
     const given = { q, k, v };
     const queryOffset = {
       length: 1,
