@@ -1,10 +1,10 @@
 /** Copies between arrays and memory, alone: from any byte to any other, and nothing beside. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { copyFew, copyShared } from '../src/memory/copy.ts';
 
 describe('to and from shared memory', () => {
-  /** Longer than what is copied through, twice, and not a multiple of it. */
-  const sizes = [0, 1, 4, 32767, 32768, 32769, 70_000];
+  /** Longer than what is copied through, twice, and not a multiple of it: that first, it sees how long what is made once is. */
+  const sizes = [70_000, 32769, 32768, 32767, 4, 1, 0];
 
   it.each(sizes)('%i bytes, however the two ends lie', (bytes) => {
     for (const [toAt, fromAt] of [
@@ -24,6 +24,27 @@ describe('to and from shared memory', () => {
         expect(to.every((byte, i) => byte === expected[i])).toBe(true);
       }
     }
+  });
+
+  /** The bytes are the same either way. Straight, it takes four to five times as long where the two ends lie differently. */
+  it.each([
+    [8, 8, 32, 'straight'],
+    [4, 12, 32, 'straight'],
+    [13, 5, 32, 'straight'],
+    [16, 0, 70_000, 'straight'],
+    [8, 4, 32, 'through plain memory'],
+    [4, 0, 32, 'through plain memory'],
+    [6, 2, 32, 'through plain memory'],
+    [5, 3, 32768, 'through plain memory'],
+  ])('to %i from %i, %i bytes: %s', (toAt, fromAt, bytes, way) => {
+    const [to, from] = [new Uint8Array(toAt + bytes), new Uint8Array(fromAt + bytes)];
+    const set = vi.spyOn(Uint8Array.prototype, 'set');
+    copyShared(to.buffer, toAt, from.buffer, fromAt, bytes, toAt);
+    const sources = set.mock.calls.map(([source]) => (source as Uint8Array).buffer);
+    set.mockRestore();
+    expect(sources[0]).toBe(from.buffer);
+    expect(sources).toHaveLength(way === 'straight' ? 1 : 2);
+    expect(sources[1]).not.toBe(from.buffer);
   });
 });
 

@@ -65,10 +65,7 @@ export const FOLDERS = {
   'src/memory/allocator.ts': [
     ['i > 0', /./, /^(true|.*>= 0)$/, 'there is no neighbour at −1: undefined, which no address equals'],
     ['number[] = []', /./, /./, 'it begins with a word, which is no number: no size fits it'],
-  ],
-  'src/memory/copy.ts': [
-    ['done < bytes', /./, /<=/, 'one more piece, of no bytes'],
-    ['(toAt - fromAt) % 8', /./, /./, 'which way it copies: the bytes are the same'],
+    ['< address', /./, /<= address$/, 'no free block begins where one in use does'],
   ],
   'src/operations/attention.ts': [
     [
