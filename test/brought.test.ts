@@ -9,10 +9,11 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { runInNewContext } from 'node:vm';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ABI_VERSION } from '../common/abi.ts';
 import { createEngine, type Engine, type EngineOptions } from '../src/index.ts';
 import { sharedOf } from '../src/threads/shared.ts';
+import { buildAt } from '../src/wasm/brought.ts';
 import { EXPORTS } from '../src/wasm/exports.ts';
 import { builds, engineOf } from './builds.ts';
 import { makesNone } from './no-engine.ts';
@@ -105,6 +106,18 @@ it('as another type than its own, as it is not streamed', async () => {
   const engine = await createEngine({ wasm: `${address}/as-bytes.wasm`, threads: 1 });
   expect(engine.features.simd).toBe('baseline');
   engine.dispose();
+});
+
+it.each([
+  ['no process, as in a page', undefined],
+  ["a process without Node's modules", { ...process, getBuiltinModule: undefined }],
+])('as a file where there is %s: `fetch` may have files', async (_, host) => {
+  const asked = vi.fn(() => Promise.resolve(new Response(baseline)));
+  vi.stubGlobal('fetch', asked);
+  vi.stubGlobal('process', host);
+  const build = await buildAt(op, fileOf('baseline').href).finally(() => vi.unstubAllGlobals());
+  expect(build).toBe('baseline');
+  expect(asked.mock.calls).toEqual([[fileOf('baseline').href]]);
 });
 
 const deploy =
