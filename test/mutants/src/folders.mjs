@@ -69,7 +69,7 @@ export const FOLDERS = {
   ),
   calls: folder(
     'src',
-    'again call words semantics-options door door-arrays door-buffer door-errors door-matmul door-tensors engine limits machine machine-kernels matmul-pieces ' +
+    'again as-loaded call call-copies words semantics-options door door-arrays door-buffer door-errors door-matmul door-tensors engine limits machine machine-kernels matmul-pieces ' +
       'memory merge rope tensors threads-abort threads-async threads-faults threads-silent threads-small transfers wrong-state',
     90,
     (name) => ![OF_ITEMS, OF_ENGINES, OF_TENSORS, OF_CACHES, OF_LAYERS].some((part) => part.includes(name)),

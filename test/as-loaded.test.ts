@@ -1,0 +1,57 @@
+/**
+ * What modules make as they load: the classes of errors, and what a buffer is known by.
+ *
+ * @node fresh copies of modules are those of Node's module runner
+ */
+import { afterEach, expect, it, vi } from 'vitest';
+import type * as Errors from '../src/errors.ts';
+import type * as Words from '../src/words.ts';
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+});
+
+async function freshErrors(): Promise<typeof Errors> {
+  vi.resetModules();
+  return import('../src/errors.ts');
+}
+
+async function freshWords(): Promise<typeof Words> {
+  vi.resetModules();
+  return import('../src/words.ts');
+}
+
+it.each([
+  ['HeedTypeError', TypeError],
+  ['HeedRangeError', RangeError],
+  ['MemoryLimitError', RangeError],
+  ['StateError', Error],
+  ['EnvironmentError', Error],
+  ['WorkerError', Error],
+  ['KernelTrapError', Error],
+] as const)('%s has its name as a built-in error has, and is one of those', async (name, Base) => {
+  const Class = (await freshErrors())[name] as unknown as new (code: string, details: object) => Error;
+  expect(Class.name).toBe(name);
+  expect(Object.getPrototypeOf(Class)).toBe(Base);
+  const own = Object.getOwnPropertyDescriptor(Class.prototype, 'name');
+  expect(own).toEqual({ ...Object.getOwnPropertyDescriptor(Base.prototype, 'name'), value: name });
+  const error = new Class('ERR_CODE', { op: 'matmul', problem: 'is wrong' });
+  expect(Object.prototype.toString.call(error)).toBe('[object Error]');
+  expect(String(error)).toBe(`${name}: matmul: is wrong [ERR_CODE]`);
+  expect(Object.keys(error)).toEqual(['code', 'op']);
+});
+
+it('buffers are known by their class', async () => {
+  const { kindOf } = await freshWords();
+  expect(kindOf(new ArrayBuffer(1))).toBe('ArrayBuffer');
+  expect(kindOf(new SharedArrayBuffer(1))).toBe('SharedArrayBuffer');
+  expect(kindOf({ byteLength: 1 })).toBe('object');
+});
+
+it('where there is no shared memory, as in a page that is not isolated, those of the other kind', async () => {
+  const shared = new SharedArrayBuffer(1);
+  vi.stubGlobal('SharedArrayBuffer', undefined);
+  const { kindOf } = await freshWords();
+  expect(kindOf(new ArrayBuffer(1))).toBe('ArrayBuffer');
+  expect(kindOf(shared)).toBe('object');
+});
