@@ -1,10 +1,11 @@
 /**
- * What modules make as they load: the classes of errors, and what a buffer is known by.
+ * What modules make as they load: the classes of errors, what a buffer is known by, and what is asked of a module of kernels.
  *
  * @node fresh copies of modules are those of Node's module runner
  */
 import { afterEach, expect, it, vi } from 'vitest';
 import type * as Errors from '../src/errors.ts';
+import { bytesOf } from '../src/wasm/inlined.ts';
 import type * as Words from '../src/words.ts';
 
 afterEach(() => {
@@ -54,4 +55,13 @@ it('where there is no shared memory, as in a page that is not isolated, those of
   const { kindOf } = await freshWords();
   expect(kindOf(new ArrayBuffer(1))).toBe('ArrayBuffer');
   expect(kindOf(shared)).toBe('object');
+});
+
+it('every export of the kernels is asked for', async () => {
+  vi.resetModules();
+  const { EXPORTS } = await import('../src/wasm/exports.ts');
+  const exported = WebAssembly.Module.exports(new WebAssembly.Module(bytesOf('baseline')));
+  // The memory is the host's own.
+  const names = exported.map(({ name }) => name).filter((name) => name !== 'memory');
+  expect([...EXPORTS].sort()).toEqual(names.sort());
 });

@@ -39,7 +39,10 @@ export const FOLDERS = {
     'src/operations',
     `${DOOR} ${MEANING} call engine machine-kernels matmul-pieces memory tensors threads-abort threads-async threads-small transfers wrong-state`,
   ),
-  wasm: folder('src/wasm', 'brought engine inlined instantiate limits machine* memory threads-start'),
+  wasm: folder(
+    'src/wasm',
+    'as-loaded brought engine inlined instantiate limits machine* memory threads-start',
+  ),
   reference: folder('src/reference', 'math pytorch reference semantics* rope merge'),
   // The files of src/ itself, in parts: a survivor costs all tests of its part. Those of tensors must be apart, and take twice as long.
   items: folder('src', 'abi again cuts items launches', 90, isOneOf(OF_ITEMS)),
