@@ -338,6 +338,16 @@ describe.each(builds)('%s', (build) => {
     engine.dispose();
   });
 
+  it('tensors of other sizes in every dimension, and of one dimension more, are others', async () => {
+    const engine = await engineOf(build);
+    const of = (...shape: number[]): Tensor => engine.tensor(shape, normal(sizeOf(shape), shape.length));
+    expect(engine.matmul(of(2, 3), of(3, 4)).shape).toEqual([2, 4]);
+    expect(engine.matmul(of(5, 6), of(6, 7)).shape).toEqual([5, 7]);
+    const batches = fault(() => engine.matmul(of(2, 3, 4), of(3, 4, 5)));
+    expect(batches.code).toBe('ERR_SHAPE');
+    engine.dispose();
+  });
+
   it('and so have weights and sums, what is turned and what is merged', async () => {
     const engine = await engineOf(build);
     for (const layout of ['bshd', 'bhsd'] as const) {

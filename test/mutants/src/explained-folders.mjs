@@ -15,13 +15,19 @@ export const FOLDERS = {
       ['return true;', /^true$/, /^false$/],
     ].map((rule) => [...rule, '`isLike` is a quick look: where it says no, `operand` looks']),
     ['return count > 0', /^count > 0$/, /./, 'a call of empty arrays is not kept'],
-    ["kinds.join(' or ')}, as", /^' or '$/, /./, 'where tensors are taken there is one kind of array'],
+    ["kinds.join(' or ')", /^' or '$/, /./, 'beside tensors there is one kind of array, always'],
   ],
   'src/checks/options.ts': [
     ['typeof x ===', /^typeof x === 'number'$/, /^true$/, 'what is no number is no integer either'],
     ['i < names.length; i++) all[', /./, /<=/, 'one more of the name undefined, which nobody asks for'],
     ['i < names.length; i++) values', /./, /<=/, 'one more value, which has no name'],
     ['names.length === 0', /./, /^false$/, 'a copy of what is there without options'],
+    [
+      '/^(?!Big).*Array$|^object$/',
+      /./,
+      /\|object\$|\^object\/$/,
+      'no other kind begins or ends with the word',
+    ],
   ],
   'src/checks/sizes.ts': [
     ['row.count === 0 || 4 * row.count', /./, /^(true|.*>=.*)$/, 'a quick look: `size` looks again'],
