@@ -1,5 +1,6 @@
 /** Survivors that are no holes: in the folders of src/. explained.mjs says what a rule is. */
-import { AT_LOAD } from './reasons.mjs';
+
+const AT_LOAD = 'it is made as the module loads, before the mutant is switched on';
 
 /** File → rules: a part of the line, what is changed, what to, and why that cannot be seen. */
 export const FOLDERS = {

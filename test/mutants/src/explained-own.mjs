@@ -1,5 +1,4 @@
 /** Survivors that are no holes: in the files of src/ itself. explained.mjs says what a rule is. */
-import { AT_LOAD, COPIES } from './reasons.mjs';
 
 /** File → rules: a part of the line, what is changed, what to, and why that cannot be seen. */
 export const OWN = {
@@ -7,10 +6,6 @@ export const OWN = {
     ['this.#later?.signal', /./, /later\.signal/, 'a call that is computed later is a later one'],
     ['if (this.#runtime.disposed) return;', /./, /^false$/, 'what is put back and freed then, nobody reads'],
     ['NOWHERE: Slot', /./, /./, 'undefined is written as 0'],
-    ...['few = piece.bytes <= FEW', 'if (bytes <= FEW)', 'else if (shared)', 'else if (runtime.shared)'].map(
-      (text) => [text, /./, /^(true|false|.* [<>] FEW)$/, COPIES],
-    ),
-    ['else if (few)', /./, /^false$/, COPIES],
     [
       'this.#later !== undefined || this.threads > 1',
       /./,
@@ -58,13 +53,6 @@ export const OWN = {
       'test/threads-faults.test.ts, which is not among its tests, sees it',
     ],
   ],
-  'src/errors.ts': [
-    ["Class, 'name'", /./, /./, AT_LOAD],
-    ['Class.prototype, ', /./, /./, AT_LOAD],
-    ["errorClass('", /./, /./, AT_LOAD],
-    ["'MemoryLimitError',", /./, /./, AT_LOAD],
-  ],
-  'src/feed.ts': [['bytes <= FEW', /./, /./, COPIES]],
   'src/items.ts': [
     ['cut.seqK > SPLIT', /./, /^(true|.*>=.*)$/, 'the general case cuts the same'],
     ['if (!packed) blocks', /./, /^false$/, 'they are counted one by one: as many'],
@@ -192,9 +180,5 @@ export const OWN = {
       /^(false|.*> fewest)$/,
       'a quick look: as many edits as letters are missing, at least',
     ],
-    ['const buffers:', /./, /./, AT_LOAD],
-    ["['ArrayBuffer', ", /./, /./, AT_LOAD],
-    ['if (typeof SharedArrayBuffer', /./, /./, AT_LOAD],
-    ["buffers.push(['Shared", /./, /./, AT_LOAD],
   ],
 };
