@@ -1,11 +1,12 @@
 /**
- * What modules make as they load: the classes of errors, what a buffer is known by, and what is asked of a module of kernels.
+ * What modules make as they load: the classes of errors, what a buffer is known by, what is asked of a module of kernels, and what threads
+ * go by.
  *
  * @node fresh copies of modules are those of Node's module runner
  */
-import { afterEach, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type * as Errors from '../src/errors.ts';
-import { bytesOf } from '../src/wasm/inlined.ts';
+import { BUILDS, bytesOf } from '../src/wasm/inlined.ts';
 import type * as Words from '../src/words.ts';
 
 afterEach(() => {
@@ -64,4 +65,26 @@ it('every export of the kernels is asked for', async () => {
   // The memory is the host's own.
   const names = exported.map(({ name }) => name).filter((name) => name !== 'memory');
   expect([...EXPORTS].sort()).toEqual(names.sort());
+});
+
+describe('of threads', () => {
+  it('the control block has a state for each of them, then room for each step', async () => {
+    vi.resetModules();
+    const { CONTROL_BYTES, MOST_STEPS, MOST_THREADS, stateOf, stepAt } =
+      await import('../src/threads/protocol.ts');
+    expect(stepAt(0)).toBe(stateOf(MOST_THREADS));
+    expect(CONTROL_BYTES).toBe(4 * stepAt(MOST_STEPS));
+  });
+  it('calls that are worth waking them take longer than those worth sharing with who is awake', async () => {
+    vi.resetModules();
+    const { WORTH_ASLEEP, WORTH_AWAKE } = await import('../src/threads/team.ts');
+    for (const build of BUILDS) expect(WORTH_ASLEEP[build]).toBeGreaterThan(WORTH_AWAKE);
+  });
+  it('a page is told of the two headers', async () => {
+    vi.resetModules();
+    const { HEADERS } = await import('../src/threads/machine.ts');
+    const words = 'threads need shared memory, which a page has only with the headers';
+    const headers = 'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp';
+    expect(HEADERS).toBe(`${words} ${headers}`);
+  });
 });

@@ -27,7 +27,7 @@ export const FOLDERS = {
   threads: folder(
     'src/threads',
     'threads-shared threads-block threads-pool threads-spawn threads-small threads-start threads-async threads-abort threads-faults threads-left threads-silent ' +
-      'properties-threads machine* transfers',
+      'properties-threads as-loaded machine* transfers',
     95,
   ),
   options: folder('src/options', `${DOOR} ${MEANING} brought engine threads-abort`),
