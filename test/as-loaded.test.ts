@@ -1,17 +1,19 @@
 /**
  * What modules make as they load: the classes of errors, what a buffer is known by, what is asked of a module of kernels, and what threads
- * go by.
+ * go by. Some of it is said elsewhere too, of modules that were loaded before a mutant was switched on (docs/mutants.md): here they load
+ * within the test.
  *
  * @node fresh copies of modules are those of Node's module runner
  */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type * as Errors from '../src/errors.ts';
+import type { KernelExports } from '../src/wasm/exports.ts';
 import { BUILDS, bytesOf } from '../src/wasm/inlined.ts';
 import type * as Words from '../src/words.ts';
+import { forget } from './fresh-copies.ts';
 
-afterEach(() => {
-  vi.unstubAllGlobals();
-});
+// What a test has loaded, perhaps without shared memory, is not for others.
+afterEach(forget);
 
 async function freshErrors(): Promise<typeof Errors> {
   vi.resetModules();
@@ -50,7 +52,7 @@ it('buffers are known by their class', async () => {
   expect(kindOf({ byteLength: 1 })).toBe('object');
 });
 
-it('where there is no shared memory, as in a page that is not isolated, those of the other kind', async () => {
+it('without SharedArrayBuffer, as in a page that is not isolated: ArrayBuffer alone', async () => {
   const shared = new SharedArrayBuffer(1);
   vi.stubGlobal('SharedArrayBuffer', undefined);
   const { kindOf } = await freshWords();
@@ -68,6 +70,13 @@ it('every export of the kernels is asked for', async () => {
 });
 
 describe('of threads', () => {
+  it('drivers are told of by their place among nine', async () => {
+    vi.resetModules();
+    const { driversOf } = await import('../src/wasm/exports.ts');
+    const names = 'attention decode combine append weights gemm pack rope merge'.split(' ');
+    const kernels = Object.fromEntries(names.map((name) => [name, vi.fn()]));
+    expect(driversOf(kernels as unknown as KernelExports)).toEqual(names.map((name) => kernels[name]));
+  });
   it('the control block has a state for each of them, then room for each step', async () => {
     vi.resetModules();
     const { CONTROL_BYTES, MOST_STEPS, MOST_THREADS, stateOf, stepAt } =

@@ -110,7 +110,10 @@ it('as another type than its own, as it is not streamed', async () => {
 
 it.each([
   ['no process, as in a page', undefined],
-  ["a process without Node's modules", { ...process, getBuiltinModule: undefined }],
+  [
+    "a process without Node's modules",
+    Object.create(process, { getBuiltinModule: { value: undefined } }) as object,
+  ],
 ])('as a file where there is %s: `fetch` may have files', async (_, host) => {
   const asked = vi.fn(() => Promise.resolve(new Response(baseline)));
   vi.stubGlobal('fetch', asked);

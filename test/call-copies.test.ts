@@ -69,7 +69,7 @@ describe.each([1, 2])('%i threads', (threads) => {
 it.each([
   [64, 0],
   [65, 1],
-])('a piece of %i numbers of an array that is fed takes %i views', async (count, views) => {
+])('a piece of %i numbers of an array that is fed: `set` is called %i times', async (count, views) => {
   const engine = await createEngine({ threads: 1 });
   const runtime = runtimeOf('feed', engine);
   const room = engine.tensor([count]).data;

@@ -1,9 +1,16 @@
 /** Copies between arrays and memory, alone: from any byte to any other, and nothing beside. */
-import { describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { copyFew, copyShared } from '../src/memory/copy.ts';
 
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
 describe('to and from shared memory', () => {
-  /** Longer than what is copied through, twice, and not a multiple of it: that first, it sees how long what is made once is. */
+  /**
+   * Longer than what is copied through, twice, and not a multiple of it. The longest comes first: what is copied through is made by the first
+   * test that needs it, and only a long copy sees how long that is.
+   */
   const sizes = [70_000, 32769, 32768, 32767, 4, 1, 0];
 
   it.each(sizes)('%i bytes, however the two ends lie', (bytes) => {
@@ -41,7 +48,6 @@ describe('to and from shared memory', () => {
     const set = vi.spyOn(Uint8Array.prototype, 'set');
     copyShared(to.buffer, toAt, from.buffer, fromAt, bytes, toAt);
     const sources = set.mock.calls.map(([source]) => (source as Uint8Array).buffer);
-    set.mockRestore();
     expect(sources[0]).toBe(from.buffer);
     expect(sources).toHaveLength(way === 'straight' ? 1 : 2);
     expect(sources[1]).not.toBe(from.buffer);

@@ -57,7 +57,7 @@ const rows: readonly [name: string, base: Bytes, bytes: Bytes][] = [
   ['pieces in another order', some, Uint8Array.of(...some.subarray(300), 9, ...some.subarray(20, 310), 9, 9)],
   ['one piece again and again', some, Uint8Array.from({ length: 900 }, (_, i) => some[7 + (i % 12)]!)],
   ['chance', some, few(900, 2)],
-  ['128 bytes, a number of two', some, few(128, 3)],
+  ['128 bytes, whose number takes two', some, few(128, 3)],
   ['the builds', bytesOf('relaxed'), bytesOf('baseline')],
 ];
 

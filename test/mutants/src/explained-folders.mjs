@@ -16,7 +16,7 @@ export const FOLDERS = {
       ['return true;', /^true$/, /^false$/],
     ].map((rule) => [...rule, '`isLike` is a quick look: where it says no, `operand` looks']),
     ['return count > 0', /^count > 0$/, /./, 'a call of empty arrays is not kept'],
-    ["kinds.join(' or ')", /^' or '$/, /./, 'beside tensors there is one kind of array, always'],
+    ["kinds.join(' or ')", /^' or '$/, /./, 'where tensors are taken there is one kind of array'],
   ],
   'src/checks/options.ts': [
     ['typeof x ===', /^typeof x === 'number'$/, /^true$/, 'what is no number is no integer either'],
@@ -221,11 +221,11 @@ export const FOLDERS = {
     ['bytes === undefined', /./, /^true$/, 'decoded again: it costs time only'],
     ['known.set(build, bytes)', /./, /./, 'the same'],
     ['decoders.Buffer)', /./, /^false$/, 'the loop below it makes the same bytes'],
-    ['at < delta.length', /at < /, /<=/, 'one more piece, of no bytes'],
-    ['to < result.length', /to < /, /^(true|.*<= .*)$/, 'nothing more fits'],
+    ['at < delta.length', /^at < /, /<=/, 'one more piece, of no bytes'],
+    ['to < result.length', /^to < /, /^(true|.*<= .*)$/, 'nothing more fits'],
     ['i < decoded.length', /./, /<=/, 'behind its end nothing is set'],
   ],
   'src/wasm/instantiate.ts': [
-    ['65, 0, 253, 15', /./, /^\[\]$/, 'a type with v128 alone is valid only where there is SIMD'],
+    ['65, 0, 253, 15', /./, /^\[\]$/, 'no released engine knows the type v128 without SIMD'],
   ],
 };
