@@ -20,10 +20,7 @@ beforeAll(async () => {
   vi.doMock('../src/memory/copy.ts', { spy: true });
   library = await fresh();
   copy = await import('../src/memory/copy.ts');
-  return () => {
-    vi.doUnmock('../src/memory/copy.ts');
-    forget();
-  };
+  return forget;
 });
 
 /** Bytes of each copy of a few numbers, and of each between shared and plain memory. */

@@ -23,6 +23,7 @@ export function forget(): void {
   vi.doUnmock('../src/wasm/inlined.ts');
   vi.doUnmock('../src/wasm/instantiate.ts');
   vi.doUnmock('../src/threads/index.ts');
+  vi.doUnmock('../src/memory/copy.ts');
   vi.resetModules();
 }
 

@@ -1,7 +1,5 @@
 /** Survivors that are no holes: in the folders of src/. explained.mjs says what a rule is. */
 
-const AT_LOAD = 'it is made as the module loads, before the mutant is switched on';
-
 /** File → rules: a part of the line, what is changed, what to, and why that cannot be seen. */
 export const FOLDERS = {
   'src/checks/operands.ts': [
@@ -35,7 +33,7 @@ export const FOLDERS = {
     ['!== row.count', /./, /^true$/, 'a quick look: `fitsLength` looks again'],
   ],
   'src/launch/append.ts': [
-    ["APPEND_ARGS.indexOf('found')", /./, /./, AT_LOAD],
+    ["APPEND_ARGS.indexOf('found')", /./, /./, 'made as the module loads, before the mutant is switched on'],
     ['end > token', /./, /^(true|.*>=.*)$/, 'a piece of no bytes'],
     [
       '!ring || lengths',
@@ -147,10 +145,6 @@ export const FOLDERS = {
     ["why: 'threw', worker: thread, cause });", /./, /^""$/, 'the same'],
   ],
   'src/threads/job.ts': [["before = ''", /./, /./, 'what is compared with it begins with a number']],
-  'src/threads/machine.ts': [
-    ['which a page has only', /./, /./, AT_LOAD],
-    ['Cross-Origin-Opener-Policy', /./, /./, 'the same'],
-  ],
   'src/threads/pool.ts': [
     [
       'this.#waiting.length > 0',
@@ -194,9 +188,6 @@ export const FOLDERS = {
     ],
   ],
   'src/threads/team.ts': [
-    ['2 ** 24', /./, /./, AT_LOAD],
-    ['Record<Build, number>> = {', /./, /./, 'the same'],
-    ['FinalizationRegistry', /./, /./, 'the same'],
     ['  #inside = false;', /^false$/, /^true$/, 'workers that have nothing are looked at once more'],
     ['signal!.reason', /./, /./, 'only a signal aborts'],
   ],
@@ -204,8 +195,6 @@ export const FOLDERS = {
   'src/threads/program.ts': [['at + DRIVER', /./, /./, 'DRIVER is 0']],
   'src/threads/protocol.ts': [
     ['at + DRIVER', /./, /./, 'DRIVER is 0'],
-    ['PROGRAM = THREAD +', /./, /./, AT_LOAD],
-    ['CONTROL_BYTES: number =', /./, /./, 'the same; test/threads-block.test.ts has the sizes'],
     ['performance.now() < until', /./, /<=/, 'one look more'],
   ],
   'src/wasm/brought.ts': [
