@@ -155,6 +155,15 @@ describe('what only looks like the call before is refused as ever', () => {
       expect(error).toMatchObject({ code, arg });
     }
   });
+  it('an out of any other length', () => {
+    const [options, a, b] = [{ batch: 6, M: 3, K: 2, N: 2 }, f32(36), f32(4)];
+    const multiply = (n: number): unknown =>
+      resolveMatmul('matmul', PLAIN, a, b, { ...options, out: f32(n) });
+    multiply(36);
+    for (let n = 0; n < 72; n++) {
+      if (n !== 36) expect(fault(() => multiply(n))).toMatchObject({ code: 'ERR_SHAPE', arg: 'out' });
+    }
+  });
   it('a b that is one matrix for all, or one for each', () => {
     const options = { batch: 2, M: 3, K: 2, N: 4 };
     const multiply = (b: unknown): boolean => {

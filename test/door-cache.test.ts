@@ -52,6 +52,10 @@ const making: readonly Row[] = [
     ...(['too large', { capacity: 2 ** 30 }, 'k', 'ERR_SIZE'] as const),
     'at most 4294967296 bytes, got batch 2 × kvHeads 2 × capacity 1073741824 × headDim 3 × 4 bytes',
   ],
+  [
+    ...(['values too large', { valueDim: 2 ** 30 }, 'v', 'ERR_SIZE'] as const),
+    'at most 4294967296 bytes, got batch 2 × kvHeads 2 × capacity 5 × valueDim 1073741824 × 4 bytes',
+  ],
 ];
 
 const whole = 'Float32Array whose length is a multiple of 12 (batch 2 × kvHeads 2 × headDim 3)';
@@ -304,6 +308,18 @@ describe.each(builds)('%s', async (build) => {
     for (const each of [cache, half]) {
       refuses(() => untyped(each, 'append', k, v, options), refusal('append', arg, code, words), all);
     }
+  });
+
+  it('append: tokens of no sequences', () => {
+    const none = engine.kvCache({ batch: 0, kvHeads: 2, headDim: 3, capacity: 5 });
+    const words = 'Float32Array of length 0 (batch 0 × tokens 0 × kvHeads 2 × headDim 3), got length 6';
+    const call = (): void => {
+      none.append(f32(6), f32(0));
+    };
+    refuses(call, refusal('append', 'k', 'ERR_SHAPE', words), watched);
+    none.append(f32(0), f32(0));
+    expect(none.length).toBe(0);
+    none.dispose();
   });
 
   it.each(attending)('attend: %s', (_, given, arg, code, words) => {

@@ -115,6 +115,12 @@ describe('MultiHeadAttention', () => {
       [{ weights: { bqkv: f32(16) } }, 'weights.wqkv', 'ERR_ARG_TYPE', 'Float32Array, got undefined'],
       [change({ wx: 1 }), 'weights.wx', 'ERR_UNKNOWN_OPTION', `one of ${all}, got an unknown option`],
       [change({ wo: undefined }), 'weights.wo', 'ERR_ARG_TYPE', 'Float32Array, got undefined'],
+      [
+        { contextDim: undefined, weights: { wqkv: f32(96) } },
+        'weights.wo',
+        'ERR_ARG_TYPE',
+        'Float32Array, got undefined',
+      ],
       [change({ bk: null }), 'weights.bk', 'ERR_ARG_TYPE', 'Float32Array, got null'],
       [change({ wqkv: f32(96) }), 'weights.wq', 'ERR_OPTION', 'undefined beside wqkv, got a weight'],
       [
@@ -235,10 +241,9 @@ describe('forward', () => {
     const large = { seqQ: 2 ** 15 };
     const tokens = f32(6 * 2 ** 15);
     expect(() => resolveForward('forward', layer, tokens, large)).not.toThrow();
-    expect(fault(() => resolveForward('inspect', layer, tokens, large, true))).toMatchObject({
-      code: 'ERR_SIZE',
-      arg: 'weights',
-    });
+    expect(fault(() => resolveForward('inspect', layer, tokens, large, true)).message).toBe(
+      'inspect: "weights" expected at most 4294967296 bytes, got batch 1 × heads 4 × seqQ 32768 × seqK 32768 × 4 bytes [ERR_SIZE]',
+    );
   });
   it('context is needed where contextDim is not modelDim', () => {
     expect(fault(() => resolveForward('forward', cross, x, { batch: 2, seqQ: 3 })).message).toBe(
@@ -298,6 +303,10 @@ describe('forward', () => {
     });
     expect(fault(() => resolveForward('forward', wide, x, { seqQ: 2 ** 25 })).message).toBe(
       'forward: "q" expected at most 4294967296 bytes, got batch 1 × heads 64 × seqQ 33554432 × headDim 1 × 4 bytes [ERR_SIZE]',
+    );
+    const context = { seqQ: 1, seqK: 2 ** 25, context: x };
+    expect(fault(() => resolveForward('forward', wide, x, context)).message).toBe(
+      'forward: "k" expected at most 4294967296 bytes, got batch 1 × kvHeads 64 × seqK 33554432 × headDim 1 × 4 bytes [ERR_SIZE]',
     );
   });
 });

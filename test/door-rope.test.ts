@@ -49,6 +49,8 @@ describe('rope', () => {
       { scaling: Number.MAX_VALUE, offset: 2 ** 31 - 3 },
       { batch: 0, offset: [] },
       { seq: 0, offset: -(2 ** 31) },
+      { seq: 0, offset: -(2 ** 31), scaling: 0.5 },
+      { scaling: 1e-9 },
     ]) {
       const { batch, seq } = { ...good, ...more } as typeof good;
       expect(() => resolve(more, f32(batch * seq * 16))).not.toThrow();
@@ -151,6 +153,8 @@ describe('rope', () => {
         'at most 4294967296 bytes, got batch 65536 × heads 2 × seq 65536 × headDim 8 × 4 bytes',
       ],
       [{ scaling: 1e-6, offset: 1e5 }, 'scaling', 'ERR_RANGE', `${turns}, got 0.000001`],
+      // The first two positions can be turned, the third cannot.
+      [{ scaling: 9e-10 }, 'scaling', 'ERR_RANGE', `${turns}, got 9e-10`],
       [{ scaling: 0.9, offset: -(2 ** 31) }, 'scaling', 'ERR_RANGE', `${turns}, got 0.9`],
       [{ theta: 1e-12, offset: 1e5 }, 'theta', 'ERR_RANGE', `${turns}, got 1e-12`],
       [
@@ -249,6 +253,10 @@ describe.each(builds)('through an engine, %s: nothing is lost', (build) => {
           ),
         },
         { call: () => engine.rope(flat), refusal: shape('rope', 'x', 'a Tensor of 4 dimensions, got 2') },
+        {
+          call: () => engine.mergeAttention([part, { ...part, out: flat }]),
+          refusal: shape('mergeAttention', 'parts[1].out', 'a Tensor of 4 dimensions, got 2'),
+        },
         {
           call: () => rope(pattern(24), { seq: 3, heads: 2, headDim: 4, out: x }),
           refusal: kind('rope', 'out', 'Float32Array, as "x" is, got Tensor'),

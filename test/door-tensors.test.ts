@@ -87,9 +87,23 @@ describe('attention', () => {
     expect(fault(() => attend(t(2, 3, 6, 0), k, v))).toMatchObject({ code: 'ERR_DIM', arg: 'headDim' });
   });
   it('four dimensions', () => {
-    expect(fault(() => attend(q, t(5, 2, 8), v)).message).toBe(
-      'attention: "k" expected a Tensor of 4 dimensions, got 3 [ERR_SHAPE]',
-    );
+    for (const [arg, ...given] of [
+      ['q', t(3, 6, 8), k, v],
+      ['k', q, t(5, 2, 8), v],
+      ['v', q, k, t(2, 5, 2, 7, 1)],
+    ] as const) {
+      const [a, b, c] = given;
+      expect(fault(() => attend(a, b, c)).message).toBe(
+        `attention: "${arg}" expected a Tensor of 4 dimensions, got ${arg === 'v' ? 5 : 3} [ERR_SHAPE]`,
+      );
+    }
+  });
+  it('of the same shapes are one call, of others another', () => {
+    const before = attend(t(2, 3, 6, 8), k, v).problem;
+    expect(attend(q, t(2, 5, 2, 8), v).problem).toBe(before);
+    expect(attend(t(2, 4, 6, 8), k, v).problem).not.toBe(before);
+    expect(attend(q, t(2, 4, 2, 8), t(2, 4, 2, 7)).problem).not.toBe(before);
+    expect(attend(q, k, t(2, 5, 2, 6)).problem).not.toBe(before);
   });
   it('all tensors or all arrays', () => {
     expect(fault(() => attend(q, f32(160), v)).message).toBe(
@@ -207,6 +221,9 @@ describe('matmul', () => {
     expect(fault(() => multiply(t(6), t(3, 4))).message).toBe(
       'matmul: "a" expected a Tensor of 2 or 3 dimensions, got 1 [ERR_SHAPE]',
     );
+    expect(fault(() => multiply(t(2, 3), t(1, 1, 3, 4))).message).toBe(
+      'matmul: "b" expected a Tensor of 2 or 3 dimensions, got 4 [ERR_SHAPE]',
+    );
     expect(fault(() => multiply(t(2, 3), f32(12)))).toMatchObject({ arg: 'b', code: 'ERR_ARG_TYPE' });
     expect(fault(() => multiply(t(2, 3), t(3, 4), { out: t(1, 2, 4) }))).toMatchObject({ arg: 'out' });
   });
@@ -253,11 +270,31 @@ describe('matmul', () => {
     );
     expect(fault(() => multiply(f32(12), new Packed([3, 4], 'disposed'), options)).code).toBe('ERR_DISPOSED');
   });
+  it('of the same shapes is one call, of others another', () => {
+    const before = multiply(t(4, 2, 3), t(4, 3, 5)).problem;
+    expect(multiply(t(4, 2, 3), t(4, 3, 5)).problem).toBe(before);
+    expect(multiply(t(4, 2, 3), t(3, 5)).problem).not.toBe(before);
+    expect(multiply(t(4, 2, 3), t(4, 3, 6)).problem).not.toBe(before);
+  });
+  it('a packed matrix of the same N and another K, or none in its place, is no call like the one before', () => {
+    const options = { M: 5, N: 7 };
+    const before = multiply(f32(15), new Packed([3, 7]), options).problem;
+    expect(multiply(f32(15), new Packed([3, 7]), options).problem).toBe(before);
+    expect(fault(() => multiply(f32(15), new Packed([4, 7]), options)).message).toBe(
+      'matmul: "a" expected Float32Array of length 20 (batch 1 × M 5 × K 4), got length 15 [ERR_SHAPE]',
+    );
+    expect(fault(() => multiply(f32(15), f32(21), options))).toMatchObject({
+      code: 'ERR_ARG_TYPE',
+      arg: 'K',
+    });
+  });
 });
 
 it('packMatrix takes a tensor of two dimensions', () => {
   expect(resolvePack('packMatrix', door, t(3, 4), undefined)).toMatchObject({ tensors: true, K: 3, N: 4 });
   expect(resolvePack('packMatrix', door, t(4, 3), { transposeB: true })).toMatchObject({ K: 3, N: 4 });
-  expect(fault(() => resolvePack('packMatrix', door, t(1, 3, 4), {})).code).toBe('ERR_SHAPE');
+  expect(fault(() => resolvePack('packMatrix', door, t(1, 3, 4), {})).message).toBe(
+    'packMatrix: "b" expected a Tensor of 2 dimensions, got 3 [ERR_SHAPE]',
+  );
   expect(fault(() => resolvePack('packMatrix', door, t(3, 4), { K: 4 })).arg).toBe('b');
 });

@@ -47,6 +47,14 @@ function listening(signal: AbortSignal): () => number {
   };
 }
 
+/** All that a signal is asked for. */
+const WHOLE = {
+  aborted: false,
+  addEventListener: () => undefined,
+  removeEventListener: () => undefined,
+  throwIfAborted: () => undefined,
+};
+
 describe('the signal among options', () => {
   it('undefined is none, and the others stay as they are', () => {
     const others = { seqQ: 2, out: f32(4) };
@@ -64,6 +72,8 @@ describe('the signal among options', () => {
     for (const [signal, kind] of [
       [null, 'null'],
       [{ aborted: false }, 'object'],
+      [{ ...WHOLE, aborted: 0 }, 'object'],
+      [Object.assign(() => undefined, WHOLE), 'function'],
       [() => undefined, 'function'],
     ] as const) {
       expect(fault(() => takeSignal('test', { signal })).message).toBe(

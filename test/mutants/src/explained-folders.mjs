@@ -119,11 +119,31 @@ export const FOLDERS = {
   ],
   'src/options/attention.ts': [
     ['isLike(op, door,', /^totalK/, /./, 'a quick look: where it says no, `resolve` looks'],
+    [
+      'tensors || totalQ * totalK',
+      /^totalQ/,
+      /\//,
+      'a call without keys is kept, and never found: it costs time only',
+    ],
   ],
-  'src/options/cache.ts': [['...absent', /./, /./, 'what is missing is undefined as well']],
+  'src/options/cache.ts': [
+    ['...absent', /./, /./, 'what is missing is undefined as well'],
+    ["check.length(op, 'k', K.value)", /^'k'$/, /./, 'it was measured as K was read: nothing is refused'],
+    ['tensors: false', /^false$/, /./, '`attendTo` gives arrays'],
+    ['totalK: batch * cache.capacity', /./, /\//, 'an estimate of the work: it costs time only'],
+    ['again: false', /^false$/, /./, '`attendTo` does not ask'],
+  ],
   'src/options/engine.ts': [['...absent', /./, /./, 'what is missing is undefined as well']],
-  'src/options/merge.ts': [['...absent', /./, /./, 'what is missing is undefined as well']],
+  'src/options/merge.ts': [
+    ['...absent', /./, /./, 'what is missing is undefined as well'],
+    ['like?.shape', /./, /^like.shape$/, 'there is at least one part'],
+  ],
+  'src/options/matmul.ts': [
+    ["arg: 'b', value", /^'b'$/, /./, 'it has two dimensions: nothing is refused by that name'],
+    ["check.length(op, 'b', B.value)", /^'b'$/, /./, 'it was measured as B was read: nothing is refused'],
+  ],
   'src/options/layer.ts': [
+    ['stateOf?.(o.cache)', /./, /^stateOf\(o.cache\)$/, 'who may be given a cache has one'],
     ['to < part.length', /./, /<=/, 'one more row, of no numbers'],
     ['i < names.length', /./, /<=/, 'one more of nothing: both are undefined'],
   ],
@@ -134,6 +154,8 @@ export const FOLDERS = {
   'src/options/scores.ts': [
     ['shape.length !== 4', /^shape.length !== 4$/, /^false$/, '`values` has taken four, no more and no less'],
     ['data$', /./, /./, 'there is one "data" in it, at its end'],
+    ["rows.push(check.fit('alibi'", /./, /^true$/, 'what is not given fits'],
+    ["rows.push(check.fit('sinks'", /./, /^true$/, 'the same'],
   ],
   'src/threads/crew.ts': [
     [
