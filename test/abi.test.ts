@@ -20,12 +20,15 @@ import {
   MERGE_ITEM,
   ROPE_ARGS,
   ROPE_ITEM,
+  SEQUENCE,
+  SEQUENCE_BYTES,
   writeAttentionAddresses,
   writeAttentionItems,
   writeAttentionShape,
   writeGemmArgs,
   writeMergeArgs,
   writeRopeArgs,
+  writeSequence,
 } from '../src/descriptor.ts';
 import { TOKENS, attentionItems, gemmItems, tokenItems, type Items } from '../src/items.ts';
 import type { Words } from '../src/memory/words.ts';
@@ -78,13 +81,13 @@ describe.each(builds)('descriptors, %s', (build) => {
     expect(valueOf(`${name}_size`)).toBe(4 * fields.length);
   });
 
-  /** Writes a numbered descriptor and reads every field where the kernels do; nothing else may change. */
-  const expectWritten = (
+  /** Writes a descriptor in the middle of nothing, and reads every field where the kernels do; nothing else may change. */
+  const expectRead = (
     name: string,
-    fields: readonly string[],
     write: (words: Words, at: number) => void,
+    read: (view: DataView, addressOf: (field: string) => number) => void,
   ) => {
-    const address = 64;
+    const address = 512;
     const bytes = new Uint8Array(1024).fill(0xee);
     const words = {
       u8: bytes,
@@ -93,15 +96,25 @@ describe.each(builds)('descriptors, %s', (build) => {
       f64: new Float64Array(bytes.buffer),
     };
     write(words, address);
-    const view = new DataView(bytes.buffer);
-    for (const [i, field] of fields.entries()) {
-      const at = address + valueOf(`${name}_${field}`);
-      // The fields that are not integers.
-      const value = /scale$|^cap/i.test(field) ? view.getFloat32(at, true) : view.getUint32(at, true);
-      expect(value, field).toBe(i + 1);
-    }
+    read(new DataView(bytes.buffer), (field) => address + valueOf(`${name}_${field}`));
     bytes.fill(0xee, address, address + valueOf(`${name}_size`));
     expect(bytes.every((byte) => byte === 0xee)).toBe(true);
+  };
+
+  /** The same for one that is numbered. */
+  const expectWritten = (
+    name: string,
+    fields: readonly string[],
+    write: (words: Words, at: number) => void,
+  ) => {
+    expectRead(name, write, (view, addressOf) => {
+      for (const [i, field] of fields.entries()) {
+        const at = addressOf(field);
+        // The fields that are not integers.
+        const value = /scale$|^cap/i.test(field) ? view.getFloat32(at, true) : view.getUint32(at, true);
+        expect(value, field).toBe(i + 1);
+      }
+    });
   };
 
   it('AttentionArgs: written where it is read', () => {
@@ -112,6 +125,30 @@ describe.each(builds)('descriptors, %s', (build) => {
       writeAttentionAddresses(words, at, args, sequences, parts, combines, half, tile);
       writeAttentionItems(words, at, items);
     });
+  });
+
+  it.each([
+    // offset, before, after: the first key that query 0 sees, the first that it does not
+    [100, 30, 7, 70, 108],
+    [-5, 0, 0, -5, -4],
+    [0, Infinity, Infinity, -(2 ** 31), 2 ** 31 - 1],
+    [3e9, 1, 2, 2 ** 31 - 1, 2 ** 31 - 1],
+    [-3e9, 1, 2, -(2 ** 31), -(2 ** 31)],
+  ])('Sequence: offset %d, window %d, %d', (offset, before, after, start, stop) => {
+    const given = { offset, firstQuery: 11, firstKey: 12, keys: 13 };
+    expectRead(
+      'Sequence',
+      (words, at) => {
+        writeSequence(words, at, given, before, after);
+      },
+      (view, addressOf) => {
+        expect(view.getFloat64(addressOf('offset'), true)).toBe(offset);
+        const fields = SEQUENCE.slice(1).map((field) => [field, view.getInt32(addressOf(field), true)]);
+        const expected = { start, stop, firstQuery: 11, firstKey: 12, keys: 13, unused: 0 };
+        expect(Object.fromEntries(fields)).toEqual(expected);
+        expect(valueOf('Sequence_size')).toBe(SEQUENCE_BYTES);
+      },
+    );
   });
 
   it('AppendArgs: written where it is read', () => {

@@ -278,6 +278,11 @@ describe('attention, { batch, head, q0, rows, k0, k1, part }', () => {
         [2, 24],
       ].sort(([, a], [, b]) => b! - a!),
     );
+    const late = sequences([
+      [20, 3000],
+      [50, 100],
+    ]);
+    expect(cut({ ...late, before: 10 }, many, 2).map(([batch]) => batch)).toEqual([1, 0, 1]);
     // Of one sequence heads stay together, whose keys are then in a cache.
     const heads = cut(sequences([[600, 600]], { heads: 2, kvHeads: 2, after: 0 }), many, 2);
     expect(heads.map(([, head]) => head)).toEqual([...Array<number>(7).fill(0), ...Array<number>(7).fill(1)]);

@@ -3,7 +3,7 @@
  * What the door refuses is in the door tests.
  */
 import { describe, expect, it } from 'vitest';
-import { attention, attentionWeights, matmul, type FloatArray } from '../src/reference.ts';
+import { attention, attentionWeights, matmul, mergeAttention, type FloatArray } from '../src/reference.ts';
 import { uniform } from './data.ts';
 
 /** Numbers of −1 … 1, the same in every run. */
@@ -214,9 +214,48 @@ describe('what the words mean', () => {
       return [...attention(ones(1), new Float64Array([score, 1e4]), new Float32Array([5, 6]), options)];
     };
     expect(run(2.29e38)).toEqual([5]);
+    expect(run(2.3e38)).toEqual([5]);
     expect(run(2.31e38)).toEqual([NaN]);
     expect(run(-2.29e38)).toEqual([6]);
     expect(run(-2.31e38)).toEqual([6]);
+    // A value of a key that counts is read, at weight 0 too; of one that is masked it is not.
+    const read = (score: number): number[] => {
+      const options = { seqQ: 1, seqK: 2, headDim: 1, scale: 1 };
+      return [...attention(ones(1), new Float64Array([score, 0]), new Float32Array([NaN, 6]), options)];
+    };
+    expect(read(-2.3e38)).toEqual([NaN]);
+    expect(read(-2.31e38)).toEqual([6]);
+  });
+
+  it('packed sequences are each as it is alone, out and logSumExp', () => {
+    const [starts, keys] = [Int32Array.of(0, 2, 2, 6), Int32Array.of(0, 5, 6, 9)];
+    const [heads, headDim, valueDim] = [4, 3, 2];
+    const [q, k, v] = [
+      random(1)(6 * heads * headDim),
+      random(2)(9 * 2 * headDim),
+      random(3)(9 * 2 * valueDim),
+    ];
+    const logSumExp = new Float64Array(heads * 6);
+    const shape = { heads, kvHeads: 2, headDim, valueDim };
+    const packed = { cuSeqlensQ: starts, cuSeqlensK: keys, logSumExp };
+    const out = attention(q, k, v, { ...shape, ...packed });
+    for (let b = 0; b < 3; b++) {
+      const [q0, q1, k0, k1] = [starts[b]!, starts[b + 1]!, keys[b]!, keys[b + 1]!];
+      const sums = new Float64Array(heads * (q1 - q0));
+      const alone = attention(
+        q.subarray(q0 * heads * headDim, q1 * heads * headDim),
+        k.subarray(k0 * 2 * headDim, k1 * 2 * headDim),
+        v.subarray(k0 * 2 * valueDim, k1 * 2 * valueDim),
+        { ...shape, seqQ: q1 - q0, seqK: k1 - k0, logSumExp: sums },
+      );
+      expect(out.subarray(q0 * heads * valueDim, q1 * heads * valueDim)).toEqual(alone);
+      // [heads, totalQ] of all, [heads, queries] of one
+      for (let h = 0; h < heads; h++) {
+        const [of, own] = [logSumExp.subarray(6 * h + q0, 6 * h + q1), sums.subarray((q1 - q0) * h)];
+        expect(of).toEqual(own.subarray(0, q1 - q0));
+      }
+    }
+    expect(logSumExp.every((each) => each !== 0)).toBe(true);
   });
 
   it('one key gives its value bit for bit, equal scores the mean', () => {
@@ -259,6 +298,34 @@ describe('what the words mean', () => {
   });
 });
 
+describe('merged parts', () => {
+  it('of several sequences, in both layouts, are each as it is alone', () => {
+    const [batch, heads, seqQ, valueDim] = [3, 2, 4, 5];
+    const rows = heads * seqQ;
+    for (const layout of ['bshd', 'bhsd'] as const) {
+      const parts = [1, 2, 3].map((seed) => ({
+        out: random(seed)(batch * rows * valueDim),
+        logSumExp: random(10 * seed)(batch * rows),
+      }));
+      const merged = mergeAttention(parts, { batch, heads, seqQ, valueDim, layout });
+      for (let b = 0; b < batch; b++) {
+        const own = parts.map(({ out, logSumExp }) => ({
+          out: out.subarray(b * rows * valueDim, (b + 1) * rows * valueDim),
+          logSumExp: logSumExp.subarray(b * rows, (b + 1) * rows),
+        }));
+        const alone = mergeAttention(own, { heads, seqQ, valueDim, layout });
+        expect(merged.out.subarray(b * rows * valueDim, (b + 1) * rows * valueDim)).toEqual(alone.out);
+        expect(merged.logSumExp.subarray(b * rows, (b + 1) * rows)).toEqual(alone.logSumExp);
+      }
+    }
+  });
+  it('without a key in any of them are zeros and −∞', () => {
+    const none = { out: new Float32Array(2).fill(NaN), logSumExp: new Float32Array(1).fill(-Infinity) };
+    const { out, logSumExp } = mergeAttention([none, none], { seqQ: 1, valueDim: 2 });
+    expect([...out, ...logSumExp]).toEqual([0, 0, -Infinity]);
+  });
+});
+
 describe('matmul', () => {
   const shapes = [
     { batch: 1, M: 2, N: 3, K: 4 },
@@ -279,20 +346,25 @@ describe('matmul', () => {
         const b = make((shared ? 1 : batch) * K * N);
         const bias = make(N);
         const expected: number[] = [];
+        const plain: number[] = [];
         for (let i = 0; i < batch; i++) {
           for (let m = 0; m < M; m++) {
             for (let n = 0; n < N; n++) {
-              let sum = bias[n]!;
+              let [sum, product] = [bias[n]!, 0];
               for (let k = 0; k < K; k++) {
                 const x = a[i * M * K + (transposeA ? k * M + m : m * K + k)]!;
-                sum += x * b[(shared ? 0 : i * K * N) + (transposeB ? n * K + k : k * N + n)]!;
+                const y = b[(shared ? 0 : i * K * N) + (transposeB ? n * K + k : k * N + n)]!;
+                sum += x * y;
+                product += x * y;
               }
               expected.push(sum);
+              plain.push(product);
             }
           }
         }
         const actual: Float64Array = matmul(a, b, { ...shape, transposeA, transposeB, bias });
         expect([...actual]).toEqual(expected);
+        expect([...matmul(a, b, { ...shape, transposeA, transposeB })]).toEqual(plain);
         const out = new Float32Array(expected.length);
         expect(matmul(a, b, { ...shape, transposeA, transposeB, bias, out })).toBe(out);
         expect([...out]).toEqual([...Float32Array.from(expected)]);

@@ -157,6 +157,21 @@ export const FOLDERS = {
     ["rows.push(check.fit('alibi'", /./, /^true$/, 'what is not given fits'],
     ["rows.push(check.fit('sinks'", /./, /^true$/, 'the same'],
   ],
+  'src/reference/attention.ts': [
+    ['out.length === 0', /./, /^false$/, 'an empty result has no rows'],
+    ['b < batch', /./, /<=/, 'what is written behind an array is nowhere'],
+    ['d < valueDim; d++) o[d]', /./, /<=/, 'the same'],
+  ],
+  'src/reference/door.ts': [['i < result.length', /./, /<=/, 'what is written behind an array is nowhere']],
+  'src/reference/matmul.ts': [
+    ['c.length === 0', /./, /^false$/, 'an empty result has no rows'],
+    ['i < batch', /./, /<=/, 'what is written behind an array is nowhere'],
+    ['if (bias !== undefined)', /^n < N$/, /<=/, 'the next row begins with its own bias'],
+  ],
+  'src/reference/rope.ts': [
+    ['b < batch', /./, /<=/, 'what is written behind an array is nowhere'],
+    ['h < heads', /./, /<=/, 'it is written anew: by the next token, or the next sequence'],
+  ],
   'src/threads/crew.ts': [
     [
       "why: 'lost'",

@@ -43,7 +43,10 @@ export const FOLDERS = {
     'src/wasm',
     'as-loaded brought engine inlined instantiate limits machine* memory threads-start',
   ),
-  reference: folder('src/reference', 'math pytorch reference semantics* rope merge'),
+  reference: folder(
+    'src/reference',
+    'math pytorch reference semantics* rope merge door door-matmul door-merge door-packed door-rope',
+  ),
   // The files of src/ itself, in parts: a survivor costs all tests of its part. Those of tensors must be apart, and take twice as long.
   items: folder('src', 'abi again cuts items launches', 90, isOneOf(OF_ITEMS)),
   engines: folder(
