@@ -159,6 +159,7 @@ describe('packMatrix', () => {
         'ERR_SIZE',
         'at most 4294967296 bytes, got K 65536 × N 65536 × 4 bytes',
       ],
+      [{ K: 3, N: 4, transposeB: 1 }, 'transposeB', 'ERR_ARG_TYPE', 'boolean, got number'],
       [{ K: 3, N: 4, M: 1 }, 'M', 'ERR_UNKNOWN_OPTION', 'one of K, N, transposeB, got an unknown option'],
     ],
     resolve,

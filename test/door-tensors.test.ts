@@ -268,7 +268,13 @@ describe('matmul', () => {
     expect(fault(() => multiply(f32(12), new Packed([3, 4], 'foreign'), options)).code).toBe(
       'ERR_FOREIGN_TENSOR',
     );
-    expect(fault(() => multiply(f32(12), new Packed([3, 4], 'disposed'), options)).code).toBe('ERR_DISPOSED');
+    // Of a call like one before, and of another.
+    for (const M of [2, 11]) {
+      const disposed = new Packed([3, 4], 'disposed');
+      expect(fault(() => multiply(f32(6 * M), disposed, { batch: 2, M })).message).toBe(
+        'matmul: "b" was disposed [ERR_DISPOSED]',
+      );
+    }
   });
   it('of the same shapes is one call, of others another', () => {
     const before = multiply(t(4, 2, 3), t(4, 3, 5)).problem;
