@@ -88,6 +88,7 @@ export const FOLDERS = {
   'src/operations/matmul.ts': [
     ["call.input('b'", /^'b'$/, /./, 'where it is packed, the door has looked behind the options'],
     ['batch: 1, M: 0', /./, /./, 'there are no rows, and there is one B'],
+    ['ready.team === undefined', /./, /^false$/, 'a quick look: `inPlace` looks, too'],
   ],
   'src/operations/merge.ts': [
     ["call.output('out'", /^'out'$/, /./, 'nobody gives it: no error has the name'],
