@@ -15,6 +15,12 @@ export const FOLDERS = {
     ].map((rule) => [...rule, '`isLike` is a quick look: where it says no, `operand` looks']),
     ['return count > 0', /^count > 0$/, /./, 'a call of empty arrays is not kept'],
     ["kinds.join(' or ')", /^' or '$/, /./, 'where tensors are taken there is one kind of array'],
+    [
+      'tag === undefined ? door.shapeOf',
+      /^tag === undefined$/,
+      /^true$/,
+      'no array is a tensor: it costs time only',
+    ],
   ],
   'src/checks/options.ts': [
     ['typeof x ===', /^typeof x === 'number'$/, /^true$/, 'what is no number is no integer either'],
