@@ -81,8 +81,8 @@ describe.each(builds)('descriptors, %s', (build) => {
     expect(valueOf(`${name}_size`)).toBe(4 * fields.length);
   });
 
-  /** Writes a descriptor in the middle of nothing, and reads every field where the kernels do; nothing else may change. */
-  const expectRead = (
+  /** Writes a descriptor, reads what the kernels read, and looks whether anything beside it has changed. */
+  const expectNothingElse = (
     name: string,
     write: (words: Words, at: number) => void,
     read: (view: DataView, addressOf: (field: string) => number) => void,
@@ -101,13 +101,13 @@ describe.each(builds)('descriptors, %s', (build) => {
     expect(bytes.every((byte) => byte === 0xee)).toBe(true);
   };
 
-  /** The same for one that is numbered. */
+  /** Writes a descriptor whose fields are numbered, and reads each where the kernels do; nothing else may change. */
   const expectWritten = (
     name: string,
     fields: readonly string[],
     write: (words: Words, at: number) => void,
   ) => {
-    expectRead(name, write, (view, addressOf) => {
+    expectNothingElse(name, write, (view, addressOf) => {
       for (const [i, field] of fields.entries()) {
         const at = addressOf(field);
         // The fields that are not integers.
@@ -128,7 +128,7 @@ describe.each(builds)('descriptors, %s', (build) => {
   });
 
   it.each([
-    // offset, before, after: the first key that query 0 sees, the first that it does not
+    // offset, before, after → the first key that query 0 sees, the first that it does not; the nearest int32
     [100, 30, 7, 70, 108],
     [-5, 0, 0, -5, -4],
     [0, Infinity, Infinity, -(2 ** 31), 2 ** 31 - 1],
@@ -136,7 +136,8 @@ describe.each(builds)('descriptors, %s', (build) => {
     [-3e9, 1, 2, -(2 ** 31), -(2 ** 31)],
   ])('Sequence: offset %d, window %d, %d', (offset, before, after, start, stop) => {
     const given = { offset, firstQuery: 11, firstKey: 12, keys: 13 };
-    expectRead(
+    expect(valueOf('Sequence_size')).toBe(SEQUENCE_BYTES);
+    expectNothingElse(
       'Sequence',
       (words, at) => {
         writeSequence(words, at, given, before, after);
@@ -146,7 +147,6 @@ describe.each(builds)('descriptors, %s', (build) => {
         const fields = SEQUENCE.slice(1).map((field) => [field, view.getInt32(addressOf(field), true)]);
         const expected = { start, stop, firstQuery: 11, firstKey: 12, keys: 13, unused: 0 };
         expect(Object.fromEntries(fields)).toEqual(expected);
-        expect(valueOf('Sequence_size')).toBe(SEQUENCE_BYTES);
       },
     );
   });

@@ -64,6 +64,8 @@ describe('the problem of a call', () => {
     for (let i = 0; i < 8; i++) {
       const none = { ...good, seqQ: 0 };
       expect(resolveAttention('attention', PLAIN, f32(0), k, v, none).again).toBe(false);
+      const keyless = { ...good, seqK: 0 };
+      expect(resolveAttention('attention', PLAIN, q, f32(0), f32(0), keyless).again).toBe(false);
       for (const empty of [
         { M: 0, N: 4, K: 2 },
         { M: 3, N: 4, K: 0 },
@@ -155,7 +157,7 @@ describe('what only looks like the call before is refused as ever', () => {
       expect(error).toMatchObject({ code, arg });
     }
   });
-  it('an out of any other length', () => {
+  it('an out of any other length, of a product', () => {
     const [options, a, b] = [{ batch: 6, M: 3, K: 2, N: 2 }, f32(36), f32(4)];
     const multiply = (n: number): unknown =>
       resolveMatmul('matmul', PLAIN, a, b, { ...options, out: f32(n) });

@@ -278,6 +278,7 @@ describe('attention, { batch, head, q0, rows, k0, k1, part }', () => {
         [2, 24],
       ].sort(([, a], [, b]) => b! - a!),
     );
+    // The first has thirty times the keys, but its queries see eleven of them each, as those of the second do.
     const late = sequences([
       [20, 3000],
       [50, 100],

@@ -87,14 +87,13 @@ describe('attention', () => {
     expect(fault(() => attend(t(2, 3, 6, 0), k, v))).toMatchObject({ code: 'ERR_DIM', arg: 'headDim' });
   });
   it('four dimensions', () => {
-    for (const [arg, ...given] of [
-      ['q', t(3, 6, 8), k, v],
-      ['k', q, t(5, 2, 8), v],
-      ['v', q, k, t(2, 5, 2, 7, 1)],
+    for (const [arg, rank, ...[a, b, c]] of [
+      ['q', 3, t(3, 6, 8), k, v],
+      ['k', 3, q, t(5, 2, 8), v],
+      ['v', 5, q, k, t(2, 5, 2, 7, 1)],
     ] as const) {
-      const [a, b, c] = given;
       expect(fault(() => attend(a, b, c)).message).toBe(
-        `attention: "${arg}" expected a Tensor of 4 dimensions, got ${arg === 'v' ? 5 : 3} [ERR_SHAPE]`,
+        `attention: "${arg}" expected a Tensor of 4 dimensions, got ${rank} [ERR_SHAPE]`,
       );
     }
   });

@@ -236,7 +236,7 @@ describe('what the words mean', () => {
       random(3)(9 * 2 * valueDim),
     ];
     const logSumExp = new Float64Array(heads * 6);
-    const shape = { heads, kvHeads: 2, headDim, valueDim };
+    const shape = { heads, kvHeads: 2, headDim, valueDim, causal: true };
     const packed = { cuSeqlensQ: starts, cuSeqlensK: keys, logSumExp };
     const out = attention(q, k, v, { ...shape, ...packed });
     for (let b = 0; b < 3; b++) {

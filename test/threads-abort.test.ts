@@ -68,6 +68,9 @@ describe('the signal among options', () => {
       expect(takeSignal('test', rest)).toEqual({ signal: undefined, rest });
     }
   });
+  it('is whatever has all that it is asked for', () => {
+    expect(takeSignal('test', { signal: WHOLE }).signal).toBe(WHOLE);
+  });
   it('what is none is told by its kind', () => {
     for (const [signal, kind] of [
       [null, 'null'],

@@ -6,13 +6,7 @@ export const FOLDERS = {
     ['apply(keys, x, [])', /^\[\]$/, /./, 'the built-in takes no argument'],
     ["tag ?? ''", /^''$/, /./, 'no kind of array has either name'],
     ["tag ?? ''", /^tag === allowed\[0\]$/, /^false$/, 'a quick look: the list has the first, too'],
-    ...[
-      ['if (shape === undefined) return count > 0', /^shape === undefined$/, /^true$/],
-      ['own?.length !== shape.length', /./, /^true$/],
-      ['own[i] !== shape[i]', /^i < shape.length$/, /<=/],
-      ['own[i] !== shape[i]', /^own/, /^true$/],
-      ['return true;', /^true$/, /^false$/],
-    ].map((rule) => [...rule, '`isLike` is a quick look: where it says no, `operand` looks']),
+    ['own[i] !== shape[i]', /^i < shape.length$/, /<=/, 'one more of nothing: both are undefined'],
     ['return count > 0', /^count > 0$/, /./, 'a call of empty arrays is not kept'],
     ["kinds.join(' or ')", /^' or '$/, /./, 'where tensors are taken there is one kind of array'],
     [
@@ -126,18 +120,16 @@ export const FOLDERS = {
   ],
   'src/options/attention.ts': [
     ['isLike(op, door,', /^totalK/, /./, 'a quick look: where it says no, `resolve` looks'],
-    [
-      'tensors || totalQ * totalK',
-      /^totalQ/,
-      /\//,
-      'a call without keys is kept, and never found: it costs time only',
-    ],
   ],
   'src/options/cache.ts': [
     ['...absent', /./, /./, 'what is missing is undefined as well'],
     ["check.length(op, 'k', K.value)", /^'k'$/, /./, 'it was measured as K was read: nothing is refused'],
-    ['tensors: false', /^false$/, /./, '`attendTo` gives arrays'],
-    ['totalK: batch * cache.capacity', /./, /\//, 'an estimate of the work: it costs time only'],
+    [
+      'tensors: false',
+      /^false$/,
+      /./,
+      'it is asked for a logSumExp that is to be made: this one is given, or none is',
+    ],
     ['again: false', /^false$/, /./, '`attendTo` does not ask'],
   ],
   'src/options/engine.ts': [['...absent', /./, /./, 'what is missing is undefined as well']],
@@ -165,13 +157,12 @@ export const FOLDERS = {
     ["rows.push(check.fit('sinks'", /./, /^true$/, 'the same'],
   ],
   'src/reference/attention.ts': [
-    ['out.length === 0', /./, /^false$/, 'an empty result has no rows'],
     ['b < batch', /./, /<=/, 'what is written behind an array is nowhere'],
     ['d < valueDim; d++) o[d]', /./, /<=/, 'the same'],
   ],
   'src/reference/door.ts': [['i < result.length', /./, /<=/, 'what is written behind an array is nowhere']],
   'src/reference/matmul.ts': [
-    ['c.length === 0', /./, /^false$/, 'an empty result has no rows'],
+    ['c.length === 0', /./, /^false$/, 'there are no rows, or rows of no numbers: it costs time only'],
     ['i < batch', /./, /<=/, 'what is written behind an array is nowhere'],
     ['if (bias !== undefined)', /^n < N$/, /<=/, 'the next row begins with its own bias'],
   ],

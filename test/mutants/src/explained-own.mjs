@@ -65,10 +65,7 @@ export const OWN = {
       'the same block, computed again',
     ],
   ],
-  'src/kv-cache.ts': [
-    ['#special = false', /^false$/, /./, 'read as a cache that has ∞ or NaN: slower, and the same bits'],
-    ["call.input('", /^'[kv]'$/, /./, 'errors name tensors by it: these are arrays'],
-  ],
+  'src/kv-cache.ts': [["call.input('", /^'[kv]'$/, /./, 'errors name tensors by it: these are arrays']],
   'src/make-engine.ts': [
     ['compileSync();', /./, /./, 'an instance compiles what is not compiled'],
     [
@@ -122,8 +119,6 @@ export const OWN = {
     ["dtype === 'f16'", /./, /^true$/, 'in two steps, the same'],
     ['if (problem.cache) cache', /./, /^true$|cache\.commit/, 'there are both, or none'],
     ['tensors: false', /./, /^true$/, 'launches do not ask'],
-    ['totalQ: batch', /./, /./, 'what a pass is worth to be shared: time alone'],
-    ['totalK: batch', /./, /./, 'what a pass is worth to be shared: time alone'],
   ],
   'src/runtime.ts': [
     ['tile.decided', /./, /^false$/, 'a choice that is made gives what it has found'],
@@ -144,7 +139,6 @@ export const OWN = {
     ['i < length; i++', /./, /<=/, 'nothing is written behind the end of an array'],
     ['i < x.length; i += size', /./, /<=/, 'nothing is written behind the end of an array'],
     ['column < columns', /./, /<=/, 'nothing is written behind the end of an array'],
-    ['% modulus) - (modulus', /./, /\+/, 'other integers, as exact'],
     ['ak < M * K', /./, /<=/, 'nothing is written behind the end of an array'],
     ['i < M * N', /./, /<=/, 'nothing is written behind the end of an array'],
     ['i < k.length', /./, /<=/, 'nothing is written behind the end of an array'],

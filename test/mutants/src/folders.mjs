@@ -30,7 +30,7 @@ export const FOLDERS = {
       'properties-threads as-loaded machine* transfers',
     95,
   ),
-  options: folder('src/options', `${DOOR} ${MEANING} brought engine threads-abort`),
+  options: folder('src/options', `${DOOR} ${MEANING} brought engine threads-abort threads-small`),
   launch: folder(
     'src/launch',
     `${MEANING} again door-kernels integers launches properties-caches limits threads-small threads-async layer-options kv-cache-faults kv-cache-timeout machine*`,
