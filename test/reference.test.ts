@@ -241,18 +241,19 @@ describe('what the words mean', () => {
     const out = attention(q, k, v, { ...shape, ...packed });
     for (let b = 0; b < 3; b++) {
       const [q0, q1, k0, k1] = [starts[b]!, starts[b + 1]!, keys[b]!, keys[b + 1]!];
-      const sums = new Float64Array(heads * (q1 - q0));
-      const alone = attention(
-        q.subarray(q0 * heads * headDim, q1 * heads * headDim),
-        k.subarray(k0 * 2 * headDim, k1 * 2 * headDim),
-        v.subarray(k0 * 2 * valueDim, k1 * 2 * valueDim),
-        { ...shape, seqQ: q1 - q0, seqK: k1 - k0, logSumExp: sums },
-      );
-      expect(out.subarray(q0 * heads * valueDim, q1 * heads * valueDim)).toEqual(alone);
-      // [heads, totalQ] of all, [heads, queries] of one
+      const queries = (x: FloatArray, width: number): FloatArray => x.subarray(q0 * width, q1 * width);
+      const tokens = (x: FloatArray, width: number): FloatArray => x.subarray(k0 * width, k1 * width);
+      const seqQ = q1 - q0;
+      const sums = new Float64Array(heads * seqQ);
+      const alone = attention(queries(q, heads * headDim), tokens(k, 2 * headDim), tokens(v, 2 * valueDim), {
+        ...shape,
+        ...{ seqQ, seqK: k1 - k0, logSumExp: sums },
+      });
+      expect(queries(out, heads * valueDim)).toEqual(alone);
+      // [heads, totalQ] of all, [heads, seqQ] of one
       for (let h = 0; h < heads; h++) {
-        const [of, own] = [logSumExp.subarray(6 * h + q0, 6 * h + q1), sums.subarray((q1 - q0) * h)];
-        expect(of).toEqual(own.subarray(0, q1 - q0));
+        const own = sums.subarray(seqQ * h, seqQ * (h + 1));
+        expect(logSumExp.subarray(6 * h + q0, 6 * h + q1)).toEqual(own);
       }
     }
     expect(logSumExp.every((each) => each !== 0)).toBe(true);
@@ -309,13 +310,12 @@ describe('merged parts', () => {
       }));
       const merged = mergeAttention(parts, { batch, heads, seqQ, valueDim, layout });
       for (let b = 0; b < batch; b++) {
-        const own = parts.map(({ out, logSumExp }) => ({
-          out: out.subarray(b * rows * valueDim, (b + 1) * rows * valueDim),
-          logSumExp: logSumExp.subarray(b * rows, (b + 1) * rows),
-        }));
-        const alone = mergeAttention(own, { heads, seqQ, valueDim, layout });
-        expect(merged.out.subarray(b * rows * valueDim, (b + 1) * rows * valueDim)).toEqual(alone.out);
-        expect(merged.logSumExp.subarray(b * rows, (b + 1) * rows)).toEqual(alone.logSumExp);
+        const one = (x: FloatArray, width: number): FloatArray => x.subarray(b * width, (b + 1) * width);
+        const part = ({ out, logSumExp }: { out: FloatArray; logSumExp: FloatArray }) => ({
+          out: one(out, rows * valueDim),
+          logSumExp: one(logSumExp, rows),
+        });
+        expect(part(merged)).toEqual(mergeAttention(parts.map(part), { heads, seqQ, valueDim, layout }));
       }
     }
   });
